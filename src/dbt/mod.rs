@@ -1,0 +1,7 @@
+//! What dbt's command line and files mean. Pure: names no I/O (a test sees to it).
+
+pub mod changes;
+pub mod command;
+pub mod inputs;
+pub mod manifest;
+pub mod results;

@@ -1,0 +1,57 @@
+//! What we know about the manifest with a given digest, beyond what dbt wrote into it.
+//!
+//! A manifest without a record is a valid baseline of which we merely know less.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The format that this version writes; a larger number on the volume is refused by name.
+pub const FORMAT: u32 = 1;
+
+/// `.dbt-entrypoint/records/<sha256 of the manifest>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// Our own version, for messages.
+    pub tool: String,
+    /// Seconds since the epoch (UTC) of the commit.
+    pub written_at: u64,
+    /// The project, adapter and warehouse location the baseline speaks of.
+    pub identity: Identity,
+    /// Random hexadecimal salt of every fingerprint in this record.
+    pub salt: String,
+    /// By `unique_id`, also for nodes that are absent from the manifest.
+    pub nodes: BTreeMap<String, NodeRecord>,
+}
+
+/// Where the baseline's nodes stand. dbt compares none of this itself.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `name` in `dbt_project.yml`.
+    pub project: Option<String>,
+    /// `type` of the target in `profiles.yml`, e.g. `duckdb`.
+    pub adapter: Option<String>,
+    /// The target's name. Informative: two names for one place are one place.
+    pub target: Option<String>,
+    /// Whitelisted location keys of the target (`host`, `schema`, `path`…), never a secret.
+    pub location: BTreeMap<String, String>,
+}
+
+/// What we know of one node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// `env_var:NAME` and `var:NAME` that the node read, each with its salted fingerprint.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
+    /// Wall seconds of its last successful build (`execution_time` in `run_results.json`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Digest of everything that was compared when it was last built; set for nodes that are
+    /// absent from the manifest only because they changed, so that a revert is recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<String>,
+    /// Why it is absent from the manifest, for people: `failed in the last run`…
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
+}

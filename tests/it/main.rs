@@ -1,0 +1,1 @@
+//! One integration binary; each module tests one behaviour through the real program.
