@@ -1,1 +1,260 @@
-//! To be written.
+//! One process at a time on a volume.
+//!
+//! The lock is flock(2) on `.dbt-entrypoint/lock`: the kernel releases it when its holder
+//! dies, however that happens. What the file says is for messages only: two containers may
+//! well have the same host name and the same pid, and none of that decides anything.
+
+use crate::exit::Failure;
+use crate::os::dir::{Dir, Opened};
+use crate::os::fault::explained;
+use crate::os::volume::CONTROL;
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const NAME: &str = "lock";
+
+/// Between two attempts: from this, doubling, to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a long wait is mentioned again.
+const REMINDER: Duration = Duration::from_secs(300);
+
+/// The volume is ours until this is dropped or we die.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub struct Lock {
+    _file: File,
+}
+
+/// Who has the lock, as it told of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holder {
+    /// Host name; the container's id, or the pod's name.
+    pub host: String,
+    /// In its own pid namespace: often 1.
+    pub pid: u32,
+    /// Seconds since the epoch (UTC).
+    pub since: u64,
+    /// What it runs, without values that could be secrets: `dbt run`.
+    pub command: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.is_empty() {
+            return write!(f, "another process, which has not said who it is");
+        }
+        let minutes = now().saturating_sub(self.since) / 60;
+        write!(f, "{:?} on host {:?} (pid {}", self.command, self.host, self.pid)?;
+        write!(f, ", for {minutes} min)")
+    }
+}
+
+/// One attempt. `command` is shown to whoever has to wait: the subcommand, never values.
+///
+/// # Errors
+/// When `.dbt-entrypoint` or the file in it cannot be made, or the file system has no locks.
+pub fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
+    let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
+    let ours = state
+        .enter_or_create(CONTROL)
+        .with_context(|| format!("cannot use {}", dir.join(CONTROL).display()))?;
+    let path = ours.path().join(NAME);
+    loop {
+        let mut file =
+            ours.open_or_create(NAME).with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Err(holder(&mut file))),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        if is_still_named(&file, &path) {
+            introduce(&mut file, command);
+            return Ok(Ok(Lock { _file: file }));
+        }
+    }
+}
+
+/// Who is at work on the volume now, without waiting and without changing anything.
+#[must_use]
+pub fn holder_of(dir: &Path) -> Option<Holder> {
+    let ours = Dir::open(dir).ok()?.enter(CONTROL).ok()?;
+    let Ok(Opened::File(mut file)) = ours.read(NAME) else { return None };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// A lock on a file that somebody removed or replaced meanwhile excludes nobody.
+fn is_still_named(file: &File, path: &Path) -> bool {
+    let (Ok(here), Ok(there)) = (file.metadata(), path.symlink_metadata()) else { return false };
+    (here.dev(), here.ino()) == (there.dev(), there.ino())
+}
+
+/// Say who we are. Only words for others: on a full disk the lock holds without them.
+fn introduce(file: &mut File, command: &str) {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let holder = Holder {
+        host: host.to_string_lossy().into_owned(),
+        pid: std::process::id(),
+        since: now(),
+        command: command.to_owned(),
+    };
+    let text = serde_json::to_vec(&holder).unwrap_or_default();
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
+    if let Err(error) = written {
+        log::debug!("the lock does not say who holds it: {error}");
+    }
+}
+
+fn holder(file: &mut File) -> Holder {
+    let mut text = Vec::new();
+    let _ = file.take(4096).read_to_end(&mut text);
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Take the lock, waiting up to `timeout` for whoever has it.
+///
+/// `wait` passes the given time, or less, and returns the signal that asks us to stop.
+///
+/// # Errors
+/// [`Failure::LockTimeout`] after `timeout`, [`Failure::Stopped`] on a signal,
+/// [`Failure::StateUnwritable`] where no lock can be had at all.
+pub fn acquire(
+    dir: &Path,
+    command: &str,
+    timeout: Duration,
+    wait: &mut dyn FnMut(Duration) -> Option<Signal>,
+) -> Result<Lock, Failure> {
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    let mut said: Option<(Holder, Instant)> = None;
+    loop {
+        let attempt = try_take(dir, command)
+            .map_err(|error| Failure::StateUnwritable(explained(&error, dir)))?;
+        let holder = match attempt {
+            Ok(lock) => return Ok(lock),
+            Err(holder) => holder,
+        };
+        let left = timeout.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Err(Failure::LockTimeout(timed_out(dir, &holder, timeout)));
+        }
+        said = Some(mention(said, holder, dir, left));
+        if let Some(signal) = wait(pause.min(left)) {
+            return Err(Failure::Stopped(signal));
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Say for whom we wait: at first, when it is somebody else, and now and then.
+fn mention(
+    said: Option<(Holder, Instant)>,
+    holder: Holder,
+    dir: &Path,
+    left: Duration,
+) -> (Holder, Instant) {
+    match said {
+        Some((before, at)) if before == holder && at.elapsed() < REMINDER => (before, at),
+        _ => {
+            let (dir, left) = (dir.display(), left.as_secs());
+            log::info!("waiting up to {left} s for the state volume {dir}, in use by {holder}");
+            (holder, Instant::now())
+        }
+    }
+}
+
+fn timed_out(dir: &Path, holder: &Holder, timeout: Duration) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the state volume {} was in use by {holder} for all of the {} s that --lock-timeout allows; nothing was run\n  what to do: try again later, or find out why the other one does not end",
+        dir.display(),
+        timeout.as_secs_f64()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn the_second_is_told_who_the_first_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = try_take(dir.path(), "dbt run").unwrap().unwrap();
+        let holder = try_take(dir.path(), "dbt build").unwrap().unwrap_err();
+        assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "dbt run"));
+        assert!(holder.since > 0 && !holder.host.is_empty(), "{holder}");
+    }
+
+    #[test]
+    fn a_released_lock_can_be_taken_again_whatever_its_file_says() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(try_take(dir.path(), "a name that is much longer than the next").unwrap().unwrap());
+        let _second = try_take(dir.path(), "b").unwrap().unwrap();
+        assert_eq!(try_take(dir.path(), "c").unwrap().unwrap_err().command, "b");
+    }
+
+    #[test]
+    fn a_holder_that_says_nothing_sensible_still_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = try_take(dir.path(), "a").unwrap().unwrap();
+        fs::write(dir.path().join(CONTROL).join(NAME), "no json").unwrap();
+        let holder = try_take(dir.path(), "b").unwrap().unwrap_err();
+        assert!(holder.to_string().contains("has not said who it is"), "{holder}");
+    }
+
+    #[test]
+    fn a_lock_is_not_taken_through_a_symbolic_link() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(CONTROL)).unwrap();
+        let target = dir.path().join("target");
+        fs::write(&target, "theirs").unwrap();
+        symlink(&target, dir.path().join(CONTROL).join(NAME)).unwrap();
+        assert!(try_take(dir.path(), "a").is_err());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+    }
+
+    #[test]
+    fn waiting_ends_with_the_timeout_or_with_a_signal() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = try_take(dir.path(), "dbt run").unwrap().unwrap();
+        let timed_out = acquire(dir.path(), "b", Duration::ZERO, &mut |_| None).unwrap_err();
+        assert_eq!(timed_out.code(), 75);
+        assert!(timed_out.to_string().contains("\"dbt run\" on host"), "{timed_out}");
+        let mut asked = 0;
+        let mut wait = |_| {
+            asked += 1;
+            (asked == 3).then_some(Signal::SIGTERM)
+        };
+        let stopped = acquire(dir.path(), "b", REMINDER, &mut wait).unwrap_err();
+        assert_eq!((stopped.code(), asked), (143, 3));
+    }
+
+    #[test]
+    fn waiting_ends_with_the_lock_when_the_holder_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = Some(try_take(dir.path(), "a").unwrap().unwrap());
+        let mut wait = |_| {
+            first = None;
+            None
+        };
+        assert!(acquire(dir.path(), "b", REMINDER, &mut wait).is_ok());
+    }
+}

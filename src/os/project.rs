@@ -1,1 +1,347 @@
-//! To be written.
+//! Finds dbt's files the way dbt does, and reads them: the project, its packages' vars, the
+//! profile, the `.env`, and the seeds that dbt itself does not hash.
+//!
+//! The rules are those of dbt 1.8 to 1.12 (`dbt.cli.resolvers`, `dbt.config`): paths on the
+//! command line are relative to the working directory, paths in the project to the project.
+
+use crate::cli::Environment;
+use crate::dbt::inputs::Vars;
+use crate::dbt::jinja::Renderer;
+use crate::dbt::profile::{self, Choice};
+use crate::dbt::project as files;
+use crate::decide::record::Identity;
+use crate::trees::IntoTree;
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// What the command line, or a variable in its place, says. Each wins over the files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// `--project-dir`, `DBT_PROJECT_DIR`.
+    pub project_dir: Option<&'a OsStr>,
+    /// `--profiles-dir`, `DBT_PROFILES_DIR`.
+    pub profiles_dir: Option<&'a OsStr>,
+    /// `--profile`, `DBT_PROFILE`.
+    pub profile: Option<&'a OsStr>,
+    /// `--target`, `DBT_TARGET`.
+    pub target: Option<&'a OsStr>,
+    /// `--target-path`, `DBT_TARGET_PATH`.
+    pub target_path: Option<&'a OsStr>,
+    /// `--log-path`, `DBT_LOG_PATH`.
+    pub log_path: Option<&'a OsStr>,
+    /// `--vars`; dbt has no variable for it.
+    pub vars: Option<&'a OsStr>,
+}
+
+/// A dbt project on disk. All paths are absolute.
+#[derive(Debug)]
+pub struct Project {
+    /// The directory of `dbt_project.yml`.
+    pub root: PathBuf,
+    /// Where dbt writes `manifest.json` and `run_results.json`.
+    pub target_path: PathBuf,
+    /// Where dbt writes `dbt.log`.
+    pub log_path: PathBuf,
+    /// The directory in which dbt looks for `profiles.yml`.
+    pub profiles_dir: PathBuf,
+    /// `dbt_project.yml`, as written.
+    pub project: files::Project,
+    /// Where the relations are.
+    pub identity: Identity,
+    /// Directories of the installed packages, by name.
+    pub packages: BTreeMap<String, PathBuf>,
+    cli_vars: Map<String, Value>,
+    renderer: Renderer,
+}
+
+/// Why there is no project to work with.
+#[derive(Debug)]
+pub enum Trouble {
+    /// No `dbt_project.yml` here (or above, where no directory was asked for). dbt says so
+    /// itself, with exit code 2, for every command that needs one.
+    Missing(PathBuf),
+    /// Something in it cannot be read.
+    Malformed(anyhow::Error),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(directory) => write!(
+                f,
+                "no dbt_project.yml in {}; mount the project there, or name its directory with --project-dir or DBT_PROJECT_DIR",
+                directory.display()
+            ),
+            Self::Malformed(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+/// Find and read the project from the working directory.
+///
+/// `environment` is the one dbt will see; since dbt 1.12 that includes its `.env`
+/// ([`find_dotenv`], [`crate::dbt::inputs::dotenv::effective_environment`]).
+///
+/// # Errors
+/// See [`Trouble`].
+pub fn locate(asked: &Asked<'_>, environment: &Environment) -> Result<Project, Trouble> {
+    let here = std::env::current_dir().context("finding the working directory")?;
+    locate_from(&here, asked, environment)
+}
+
+/// [`locate`] from another working directory, which is absolute.
+///
+/// # Errors
+/// See [`Trouble`].
+pub fn locate_from(
+    here: &Path,
+    asked: &Asked<'_>,
+    environment: &Environment,
+) -> Result<Project, Trouble> {
+    let root = project_dir(here, asked.project_dir)?;
+    let mut project = read_project(&root)?;
+    let cli_vars = match asked.vars {
+        Some(text) => files::cli_vars(&text.to_string_lossy())?,
+        None => Map::new(),
+    };
+    let profiles_dir = profiles_dir(here, asked.profiles_dir, environment);
+    let profiles = fs::read_to_string(profiles_dir.join("profiles.yml")).ok();
+    let older = || profiles.as_deref().and_then(profile::partial_parse);
+    project.partial_parse = project.partial_parse.or_else(older);
+    let identity = {
+        let renderer = Renderer::new(environment, &cli_vars, None);
+        let choice = Choice {
+            profile: asked.profile.and_then(OsStr::to_str),
+            target: asked.target.and_then(OsStr::to_str),
+        };
+        profile::identity(profiles.as_deref(), &project, choice, &renderer, here)
+    };
+    let renderer = Renderer::new(environment, &cli_vars, Some(&target_of(&identity)));
+    Ok(Project {
+        target_path: target_path(&root, asked.target_path, &project, &renderer)?,
+        log_path: log_path(here, &root, asked.log_path, &project),
+        packages: packages(&root, &project, &renderer),
+        root,
+        profiles_dir,
+        project,
+        identity,
+        cli_vars,
+        renderer,
+    })
+}
+
+/// The directory asked for; else the first of the working directory and those above it that
+/// has a `dbt_project.yml`.
+fn project_dir(here: &Path, asked: Option<&OsStr>) -> Result<PathBuf, Trouble> {
+    let has_project = |directory: &&Path| directory.join(FILE).is_file();
+    let found = match asked {
+        Some(directory) => Some(here.join(directory)).filter(|path| has_project(&path.as_path())),
+        None => here.ancestors().find(has_project).map(Path::to_path_buf),
+    };
+    let missing =
+        || Trouble::Missing(asked.map_or_else(|| here.to_path_buf(), |dir| here.join(dir)));
+    found.ok_or_else(missing)
+}
+
+const FILE: &str = "dbt_project.yml";
+
+/// The directory asked for; else the working directory if it has a `profiles.yml`; else
+/// `~/.dbt`.
+fn profiles_dir(here: &Path, asked: Option<&OsStr>, environment: &Environment) -> PathBuf {
+    let home = || environment.get(OsStr::new("HOME")).map_or_else(PathBuf::new, PathBuf::from);
+    match asked {
+        Some(directory) => here.join(directory),
+        None if here.join("profiles.yml").exists() => here.to_path_buf(),
+        None => here.join(home()).join(".dbt"),
+    }
+}
+
+fn read_project(root: &Path) -> Result<files::Project> {
+    let path = root.join(FILE);
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    files::Project::parse(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+/// What of dbt's `target` we can say in `dbt_project.yml` and `selectors.yml`.
+fn target_of(identity: &Identity) -> Map<String, Value> {
+    let fields = [
+        ("name", identity.target.as_ref()),
+        ("target_name", identity.target.as_ref()),
+        ("type", identity.adapter.as_ref()),
+        ("schema", identity.location.get("schema")),
+        ("database", identity.location.get("database")),
+    ];
+    fields
+        .iter()
+        .filter_map(|(key, value)| Some(((*key).to_owned(), (*value)?.clone().into())))
+        .collect()
+}
+
+fn target_path(
+    root: &Path,
+    asked: Option<&OsStr>,
+    project: &files::Project,
+    renderer: &Renderer,
+) -> Result<PathBuf> {
+    if let Some(asked) = asked.filter(|path| !path.is_empty()) {
+        return Ok(root.join(asked));
+    }
+    let written = project.target_path.as_deref().unwrap_or("target");
+    let rendered = renderer.render(written).with_context(|| {
+        format!(
+            "rendering target-path in {}; --target-path or DBT_TARGET_PATH says it plainly",
+            root.join(FILE).display()
+        )
+    })?;
+    Ok(root.join(rendered))
+}
+
+/// Unlike all else on the command line dbt does not tie `--log-path` to the project, and it
+/// does not render `log-path:`.
+fn log_path(here: &Path, root: &Path, asked: Option<&OsStr>, project: &files::Project) -> PathBuf {
+    let written = project.log_path.as_deref().unwrap_or("logs");
+    asked.filter(|path| !path.is_empty()).map_or_else(|| root.join(written), |path| here.join(path))
+}
+
+/// The packages that `dbt deps` installed. One that cannot be read is left out: dbt will say
+/// so, and its nodes are not in a manifest then.
+fn packages(
+    root: &Path,
+    project: &files::Project,
+    renderer: &Renderer,
+) -> BTreeMap<String, PathBuf> {
+    let written = project.packages_install_path.as_deref().unwrap_or("dbt_packages");
+    let Ok(directory) = renderer.render(written) else { return BTreeMap::new() };
+    let Ok(entries) = fs::read_dir(root.join(directory)) else { return BTreeMap::new() };
+    let package = |path: PathBuf| Some((read_project(&path).ok()?.name?, path));
+    entries.filter_map(|entry| package(entry.ok()?.path())).into_tree()
+}
+
+impl Project {
+    /// The values of `var()` as a dbt of this version (`metadata.dbt_version`) sees them.
+    ///
+    /// # Errors
+    /// A `vars.yml` that cannot be read.
+    pub fn vars(&self, dbt_version: &str) -> Result<Vars> {
+        let root = self.project.name.clone().unwrap_or_default();
+        let mut projects = BTreeMap::new();
+        for (name, directory) in &self.packages {
+            projects.insert(name.clone(), vars_of(directory, dbt_version)?);
+        }
+        projects.insert(root.clone(), vars_of(&self.root, dbt_version)?);
+        Ok(Vars::new(self.cli_vars.clone(), &root, projects))
+    }
+
+    /// The name of the selector with `default: true` in `selectors.yml`.
+    ///
+    /// # Errors
+    /// The file cannot be read; dbt refuses it too.
+    pub fn default_selector(&self) -> Result<Option<String>> {
+        let path = self.root.join("selectors.yml");
+        let Some(text) = read_if_there(&path)? else { return Ok(None) };
+        files::default_selector(&text, |value| self.renderer.render(value).ok())
+            .with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Every directory in which the project and its packages say that dbt reads files.
+    ///
+    /// # Errors
+    /// A package that cannot be read, or a path that only dbt can render.
+    pub fn listed_paths(&self) -> Result<Vec<PathBuf>> {
+        let mut all = self.rendered_paths(&self.root, &self.project)?;
+        for directory in self.packages.values() {
+            all.extend(self.rendered_paths(directory, &read_project(directory)?)?);
+        }
+        Ok(all)
+    }
+
+    fn rendered_paths(&self, root: &Path, project: &files::Project) -> Result<Vec<PathBuf>> {
+        let rendered = |path: &String| {
+            let path = self.renderer.render(path);
+            let path = path.with_context(|| format!("a path in {}", root.join(FILE).display()))?;
+            Ok(root.join(path))
+        };
+        project.paths.iter().map(rendered).collect()
+    }
+
+    /// The directory of the project or package of this name.
+    #[must_use]
+    pub fn directory_of(&self, package: &str) -> Option<&Path> {
+        if self.project.name.as_deref() == Some(package) {
+            return Some(&self.root);
+        }
+        self.packages.get(package).map(PathBuf::as_path)
+    }
+}
+
+fn vars_of(directory: &Path, dbt_version: &str) -> Result<Map<String, Value>> {
+    let project = read_project(directory)?;
+    let path = directory.join("vars.yml");
+    let file = if files::reads_dotenv(dbt_version) { read_if_there(&path)? } else { None };
+    let project = match file {
+        Some(text) => {
+            project.with_vars_file(&text).with_context(|| format!("reading {}", path.display()))?
+        }
+        None => project,
+    };
+    Ok(project.vars)
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// The `.env` that dbt 1.12 reads: of `here` or the nearest directory above that has one.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn find_dotenv(here: &Path) -> Result<Option<(PathBuf, String)>> {
+    let found =
+        here.ancestors().map(|directory| directory.join(".env")).find(|path| path.is_file());
+    let Some(path) = found else { return Ok(None) };
+    let text = read_if_there(&path)?;
+    Ok(text.map(|text| (path, text)))
+}
+
+/// The digest of a seed's file. dbt does not look into one above 1 MiB (all versions, unless
+/// 1.12's `maximum_seed_size_mib` says otherwise), so that its content needs one of ours.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn seed_digest(path: &Path) -> Result<String> {
+    let mut digest = Sha256::new();
+    let mut read = || -> io::Result<()> {
+        let mut file = File::open(path)?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => digest.update(buffer.get(..count).unwrap_or_default()),
+            }
+        }
+    };
+    read().with_context(|| format!("reading {}", path.display()))?;
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,339 @@
-//! To be written.
+//! One child, as PID 1 or not: signals, reaping, the stop ladder, its end.
+//!
+//! Never call this in-process from a test: `wait` takes other tests' children, and handlers
+//! are process-wide. Test through the binary.
+
+mod signals;
+mod spawn;
+mod terminal;
+mod tree;
+
+pub use crate::decide::stop::{Policy, Target};
+
+use crate::cli::Environment;
+use crate::decide::stop::{self, Action, Event, Origin, Place};
+use crate::exit::Failure;
+use anyhow::Result;
+use nix::poll::{PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpgid, getpgrp, getpid, getsid};
+use signals::{Arrived, Mailbox};
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+use terminal::Terminal;
+use tree::News;
+
+/// What to start.
+#[derive(Debug)]
+pub struct Child<'a> {
+    /// The file to execute; not looked for.
+    pub program: PathBuf,
+    /// `argv[0]`: the word by which it was asked for.
+    pub name: OsString,
+    /// Without `argv[0]`.
+    pub args: Vec<OsString>,
+    /// The whole environment of the child.
+    pub environment: Variables<'a>,
+    /// Where its standard output goes.
+    pub stdout: Stdout,
+    /// Its signals.
+    pub policy: Policy,
+}
+
+/// A child's environment.
+#[derive(Debug, Clone, Copy)]
+pub enum Variables<'a> {
+    /// Ours as we found it, in its order.
+    AsFound,
+    /// Exactly these.
+    These(&'a Environment),
+}
+
+/// Where a child's standard output goes.
+#[derive(Debug)]
+pub enum Stdout {
+    /// Ours.
+    Inherit,
+    /// Our standard error: for a process that the user did not ask for.
+    ToStderr,
+    /// A file.
+    File(std::fs::File),
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// `exit(code)`.
+    Code(u8),
+    /// Killed by this signal number, real-time ones included.
+    Signal(i32),
+}
+
+impl End {
+    /// As a shell has it: the code, or 128 + the signal's number.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        }
+    }
+}
+
+/// What became of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its end.
+    pub end: End,
+    /// A signal asked us to stop while it ran.
+    pub stopped: bool,
+}
+
+/// How long the leftovers of a child may take to vanish after KILL.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// A killed process's own children become ours a moment later.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The one owner of signals and child processes.
+#[derive(Debug)]
+pub struct Supervisor {
+    mailbox: Mailbox,
+    /// Arrived and not yet looked at.
+    queue: VecDeque<Arrived>,
+    /// The first request to stop; never forgotten.
+    stop: Option<Signal>,
+    family: Arc<Family>,
+}
+
+/// Whose end is ours to see to; the panic hook knows it too.
+#[derive(Debug)]
+struct Family {
+    /// Children that the process had before it became us; they are nobody's leftovers.
+    inherited: BTreeSet<Pid>,
+    /// The pid of the child that runs, else 0.
+    living: AtomicI32,
+}
+
+impl Supervisor {
+    /// First thing in main: every catchable signal is ours from here on, and so is every orphan
+    /// below us (`PR_SET_CHILD_SUBREAPER`, for when we are not PID 1). A panic kills the child
+    /// before it goes on to the panic hook that there is already: a bug of ours must not strand
+    /// the child, and nothing unwinds in the released binary.
+    ///
+    /// # Errors
+    /// When the system allows not even one more descriptor.
+    pub fn register() -> Result<Supervisor> {
+        let mailbox = Mailbox::open()?;
+        if let Err(errno) = nix::sys::prctl::set_child_subreaper(true) {
+            log::debug!("orphans will not come to us: {errno}");
+        }
+        let inherited = if tree::has_children() { tree::children() } else { BTreeSet::new() };
+        let family = Arc::new(Family { inherited, living: AtomicI32::new(0) });
+        take_along_when_panicking(Arc::clone(&family));
+        Ok(Supervisor { mailbox, queue: VecDeque::new(), stop: None, family })
+    }
+
+    /// The first TERM, INT, HUP or QUIT that came, also while a child ran. Does not block; once
+    /// there, it stays.
+    pub fn stop_requested(&mut self) -> Option<Signal> {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Wait at most this long; return at once when a request to stop comes or has come.
+    /// Orphans are reaped meanwhile.
+    pub fn wait(&mut self, at_most: Duration) -> Option<Signal> {
+        let end = Instant::now() + at_most;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let left = if self.stop.is_some() { Duration::ZERO } else { left };
+            let failed = self.collect(Some(left)).is_err();
+            self.note_stop();
+            while tree::news().is_some() {}
+            if self.stop.is_some() || left.is_zero() || failed {
+                return self.stop;
+            }
+        }
+    }
+
+    /// Run a child to its end, forwarding and reaping, then kill what it left behind.
+    ///
+    /// A request to stop that came before, or during an earlier child, is not lost: nothing is
+    /// started. Other signals that came before are passed to the child once it runs.
+    ///
+    /// # Errors
+    /// [`Failure::Stopped`] as said; [`Failure::NotFound`] (127) and [`Failure::NotExecutable`]
+    /// (126) when it cannot be started.
+    pub fn run(&mut self, child: Child<'_>) -> Result<Outcome, Failure> {
+        self.stop_requested();
+        if let Some(signal) = self.stop.filter(|s| child.policy.sent_for(*s as i32).is_some()) {
+            return Err(Failure::Stopped(signal));
+        }
+        let pid = spawn::spawn(&child, &self.mailbox.inherited_mask)?;
+        self.family.living.store(pid.as_raw(), Ordering::SeqCst);
+        let terminal = terminal::lend(child.policy.target, pid);
+        let ended = self.attend(pid, &child.policy, terminal);
+        if ended.is_err() {
+            tree::send(pid, Signal::SIGKILL as i32);
+        }
+        self.family.living.store(0, Ordering::SeqCst);
+        self.sweep();
+        terminal::take_back(terminal, pid);
+        ended.map_err(Failure::Internal)
+    }
+
+    /// The loop: one wait, then everything that came, in order.
+    fn attend(&mut self, pid: Pid, policy: &Policy, terminal: Option<Terminal>) -> Result<Outcome> {
+        let mut state = stop::START;
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let (mut events, stop) = self.events();
+            self.stop = self.stop.or_else(|| stop.filter(|s| policy.sent_for(*s as i32).is_some()));
+            // Signals first: to one that has ended meanwhile they do nothing, it is not reaped yet.
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                events.push_back(Event::Deadline);
+            }
+            let mut end = None;
+            while let Some(event) = events.pop_front().or_else(|| news_of(pid, &mut end)) {
+                let place = place(event, pid, terminal);
+                let (next, action) = stop::step(policy, place, state, event);
+                if next.phase != state.phase {
+                    deadline = stop::time_in(next.phase, policy).map(|time| Instant::now() + time);
+                }
+                state = next;
+                if action == Action::GiveUp {
+                    log::warn!("process {pid} does not die of KILL: it hangs in the kernel");
+                    end = end.or(Some(End::Signal(Signal::SIGKILL as i32)));
+                    break;
+                }
+                act(action, pid, policy, terminal);
+            }
+            if let Some(end) = end {
+                return Ok(Outcome { end, stopped: self.stop.is_some() });
+            }
+            self.collect(deadline.map(|at| at.saturating_duration_since(Instant::now())))?;
+        }
+    }
+
+    /// All that arrived, and the first request to stop among it.
+    fn events(&mut self) -> (VecDeque<Event>, Option<Signal>) {
+        let stop = self.queue.iter().find(|arrived| stop::is_stop(arrived.signal));
+        let stop = stop.and_then(|arrived| Signal::try_from(arrived.signal).ok());
+        let event = |arrived: Arrived| Event::Signal(arrived.signal, arrived.origin);
+        (self.queue.drain(..).map(event).collect(), stop)
+    }
+
+    fn collect(&mut self, at_most: Option<Duration>) -> Result<()> {
+        let child = Signal::SIGCHLD as i32;
+        let arrived = self.mailbox.collect(at_most)?;
+        self.queue.extend(arrived.into_iter().filter(|arrived| arrived.signal != child));
+        Ok(())
+    }
+
+    /// Take requests to stop out of the queue; the rest waits for the next child.
+    fn note_stop(&mut self) {
+        let asked = self.queue.iter().find(|arrived| stop::is_stop(arrived.signal));
+        let asked = asked.and_then(|arrived| Signal::try_from(arrived.signal).ok());
+        self.stop = self.stop.or(asked);
+        self.queue.retain(|arrived| !stop::is_stop(arrived.signal));
+    }
+
+    fn sweep(&mut self) {
+        let family = Arc::clone(&self.family);
+        family.sweep(|at_most| self.collect(Some(at_most)));
+    }
+}
+
+impl Family {
+    /// Kill what the child left behind: it would keep a container alive, or go on writing.
+    fn sweep(&self, mut wait: impl FnMut(Duration) -> Result<()>) {
+        let end = Instant::now() + SWEEP;
+        loop {
+            while tree::news().is_some() {}
+            let left = end.saturating_duration_since(Instant::now());
+            if !tree::has_children() || left.is_zero() {
+                return;
+            }
+            let children = tree::children();
+            let leftovers: Vec<&Pid> = children.difference(&self.inherited).collect();
+            leftovers.iter().for_each(|pid| tree::send(**pid, Signal::SIGKILL as i32));
+            if leftovers.is_empty() || wait(left.min(LOOK_AGAIN)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take_along(&self) {
+        let pid = self.living.swap(0, Ordering::SeqCst);
+        if pid != 0 {
+            tree::send(Pid::from_raw(pid), Signal::SIGKILL as i32);
+            self.sweep(|at_most| {
+                poll(&mut [], PollTimeout::try_from(at_most)?)?;
+                Ok(())
+            });
+        }
+    }
+}
+
+fn take_along_when_panicking(family: Arc<Family>) {
+    let next = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |bug| {
+        family.take_along();
+        next(bug);
+    }));
+}
+
+/// The next thing that happened to the child; everybody else's end is only reaped. Nothing is
+/// read after the child's own end: its pid may then belong to another.
+fn news_of(child: Pid, end: &mut Option<End>) -> Option<Event> {
+    while end.is_none() {
+        match tree::news()? {
+            News::Ended(pid, how) if pid == child => *end = Some(how),
+            News::Suspended(pid, signal) if pid == child => return Some(Event::Suspended(signal)),
+            News::Continued(pid) if pid == child => return Some(Event::Continued),
+            News::Ended(..) | News::Suspended(..) | News::Continued(_) => {}
+        }
+    }
+    None
+}
+
+fn act(action: Action, pid: Pid, policy: &Policy, terminal: Option<Terminal>) {
+    match action {
+        Action::Nothing | Action::GiveUp => {}
+        Action::Send(signal) => send(pid, signal, policy.target),
+        Action::Kill => {
+            log::warn!("killing process {pid}: it was asked to end and has not");
+            send(pid, Signal::SIGKILL as i32, policy.target);
+        }
+        Action::Suspend => terminal::suspend(terminal, pid),
+        Action::LendTerminal => terminal::lend_again(terminal, pid),
+    }
+}
+
+fn send(pid: Pid, signal: i32, target: Target) {
+    match target {
+        Target::Child => tree::send(pid, signal),
+        Target::Group => tree::send_to_group(pid, signal),
+    }
+}
+
+/// Looked at anew for each event that it matters to: the child may leave our group at any time.
+fn place(event: Event, pid: Pid, terminal: Option<Terminal>) -> Place {
+    let pid1 = getpid().as_raw() == 1;
+    let apart_on_terminal = terminal.is_some();
+    match event {
+        Event::Signal(_, Origin::Kernel) | Event::Suspended(_) => Place {
+            pid1,
+            session_leader: getsid(None).is_ok_and(|session| session == getpid()),
+            shares_group: getpgid(Some(pid)).is_ok_and(|group| group == getpgrp()),
+            apart_on_terminal,
+        },
+        Event::Signal(_, Origin::Process) | Event::Deadline | Event::Continued => {
+            Place { pid1, session_leader: false, shares_group: true, apart_on_terminal }
+        }
+    }
+}

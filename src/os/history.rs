@@ -1,0 +1,184 @@
+//! Earlier baselines: kept by every commit, bounded, each of them checked before it is used.
+//!
+//! `.dbt-entrypoint/history/<n>-<sha256>.json`, with its record under `records`. An entry is
+//! the old file itself under another name (a hard link), so that it costs nothing to make.
+
+use crate::decide::record::Record;
+use crate::os::dir::{Dir, Opened};
+use crate::os::soundness;
+use crate::os::volume::{self, CONTROL, HISTORY, MANIFEST};
+use anyhow::{Context, Result, anyhow, bail};
+use nix::Error as Errno;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How many are kept…
+const MOST: usize = 10;
+/// …and how many bytes they may have together; the newest is kept whatever its size.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// One earlier baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Ascending; the newest has the largest.
+    pub number: u64,
+    /// SHA-256 of the manifest, in hexadecimal.
+    pub digest: String,
+    /// Of the manifest.
+    pub bytes: u64,
+}
+
+impl Entry {
+    fn of(name: &OsStr, history: &Dir) -> Option<Self> {
+        let (number, digest) = name.to_str()?.strip_suffix(".json")?.split_once('-')?;
+        let Ok(Opened::File(file)) = history.read(name.to_str()?) else { return None };
+        let bytes = file.metadata().ok()?.len();
+        Some(Self { number: number.parse().ok()?, digest: digest.to_owned(), bytes })
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{}.json", self.number, self.digest)
+    }
+}
+
+/// What there is, the newest first.
+///
+/// # Errors
+/// When the directory is there and cannot be read.
+pub fn entries(dir: &Path) -> Result<Vec<Entry>> {
+    let history = Dir::open(dir).and_then(|state| state.enter(CONTROL)?.enter(HISTORY));
+    match history {
+        Ok(history) => Ok(listed(&history)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).context("the history cannot be read"),
+    }
+}
+
+fn listed(history: &Dir) -> io::Result<Vec<Entry>> {
+    let names = history.names()?;
+    let mut entries: Vec<Entry> =
+        names.iter().filter_map(|name| Entry::of(name, history)).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.number));
+    Ok(entries)
+}
+
+/// The manifest of an entry, and its record where there is one.
+///
+/// # Errors
+/// When either is not what it was.
+pub fn read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
+    let state = Dir::open(dir)?;
+    let history = state.enter(CONTROL)?.enter(HISTORY)?;
+    let text = volume::text(&history, &entry.name()).map_err(|why| anyhow!(why))?;
+    let text = text.context("it is gone")?;
+    if volume::digest(text.as_bytes()) != entry.digest {
+        bail!("{} is not what it was: its digest differs", entry.name());
+    }
+    let record = volume::record(&state, &entry.digest);
+    Ok((text, record.map_err(|found| anyhow!("{found:?}"))?))
+}
+
+/// Keep the present baseline, which is about to be replaced. One that is damaged is not kept.
+pub(crate) fn keep(state: &Dir, ours: &Dir) -> Result<()> {
+    let Ok(Some(text)) = volume::text(state, MANIFEST) else { return Ok(()) };
+    if soundness::fault(&text).is_some() {
+        return Ok(());
+    }
+    let history = ours.enter_or_create(HISTORY).context(HISTORY)?;
+    let digest = volume::digest(text.as_bytes());
+    let newest = listed(&history)?.into_iter().next();
+    // Whoever was killed after this step has kept it already.
+    if newest.as_ref().is_some_and(|newest| newest.digest == digest) {
+        return Ok(());
+    }
+    let number = newest.map_or(1, |newest| newest.number + 1);
+    link(state, &history, &format!("{number}-{digest}.json"), &text)?;
+    history.sync()?;
+    Ok(bound(&history)?)
+}
+
+/// A copy where the file system has no hard links (CIFS, some FUSE).
+fn link(state: &Dir, history: &Dir, name: &str, text: &str) -> Result<()> {
+    match state.link(MANIFEST, history, name) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(error) => {
+            log::debug!("copied to the history, since a hard link is not possible: {error}");
+            let mut copy = history.temporary(name)?;
+            copy.fill(&mut |out: &mut dyn Write| out.write_all(text.as_bytes()))?;
+            copy.sync()?;
+            Ok(copy.put(name)?)
+        }
+    }
+}
+
+fn bound(history: &Dir) -> io::Result<()> {
+    let mut bytes = 0;
+    for (at, entry) in listed(history)?.iter().enumerate() {
+        bytes += entry.bytes;
+        if at >= MOST || (at > 0 && bytes > MOST_BYTES) {
+            history.remove(OsStr::new(&entry.name()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::volume::look;
+    use std::fs;
+
+    fn manifest(node: usize) -> String {
+        format!(
+            r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}},
+               "nodes": {{"{node}": {{}}}}, "sources": {{}}, "macros": {{}}, "docs": {{}},
+               "exposures": {{}}, "metrics": {{}}}}"#
+        )
+    }
+
+    /// A state directory that held these one after the other, the last one still in place.
+    fn after(nodes: impl Iterator<Item = usize>) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for node in nodes {
+            let state = Dir::open(dir.path()).unwrap();
+            keep(&state, &state.enter_or_create(CONTROL).unwrap()).unwrap();
+            fs::write(dir.path().join("next"), manifest(node)).unwrap();
+            fs::rename(dir.path().join("next"), dir.path().join(MANIFEST)).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn the_newest_ten_are_kept_and_read_back_whole() {
+        let dir = after(0..15);
+        let entries = entries(dir.path()).unwrap();
+        let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
+        assert_eq!(numbers, (5..=14).rev().collect::<Vec<u64>>());
+        assert_eq!(read(dir.path(), &entries[0]).unwrap(), (manifest(13), None));
+    }
+
+    #[test]
+    fn what_is_kept_twice_is_kept_once_and_damage_is_not_kept() {
+        let dir = after(0..2);
+        let state = Dir::open(dir.path()).unwrap();
+        let ours = state.enter(CONTROL).unwrap();
+        for _ in 0..2 {
+            keep(&state, &ours).unwrap();
+        }
+        fs::remove_file(dir.path().join(MANIFEST)).unwrap();
+        fs::write(dir.path().join(MANIFEST), "{").unwrap();
+        keep(&state, &ours).unwrap();
+        assert_eq!(entries(dir.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_entry_that_was_changed_is_not_used() {
+        let dir = after(0..2);
+        let entry = entries(dir.path()).unwrap().remove(0);
+        let path = dir.path().join(CONTROL).join(HISTORY).join(entry.name());
+        fs::write(path, manifest(7)).unwrap();
+        assert!(read(dir.path(), &entry).unwrap_err().to_string().contains("digest differs"));
+        assert!(look(dir.path()).is_ok());
+    }
+}

@@ -1,0 +1,276 @@
+//! A project, a home and a dbt as files: what of them is an input, and what is not.
+
+use super::*;
+use crate::os::project::{Asked, locate_from};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use tempfile::TempDir;
+
+const PROJECT: &str = "name: p\nprofile: p\nmodel-paths: [models, ../elsewhere]\n";
+const PROFILES: &str = "p:\n  outputs:\n    default: {type: duckdb, path: p.duckdb, schema: \"{{ env_var('SCHEMA', 'main') }}\"}\n";
+
+/// A project, a home and an installation of dbt, as files.
+const FILES: [(&str, &str); 24] = [
+    ("project/dbt_project.yml", PROJECT),
+    ("project/profiles.yml", PROFILES),
+    ("project/packages.yml", "packages: []"),
+    ("project/dependencies.yml", ""),
+    ("project/package-lock.yml", ""),
+    ("project/selectors.yml", ""),
+    ("project/catalogs.yml", ""),
+    ("project/vars.yml", ""),
+    ("project/.dbtignore", ""),
+    ("project/.env", "FROM_FILE=1\n"),
+    ("project/models/m.sql", "select {{ env_var('WITHOUT') }}, {{ env_var('WITH', 1) }}"),
+    ("project/models/p.py", "import os\nx = os.environ['FROM_PYTHON']"),
+    ("project/models/schema.yml", "description: \"{{ env_var('FROM_YAML') }}\""),
+    ("project/macros/m.sql", "{% macro m() %}{{ env_var('FROM_MACRO') }}{% endmacro %}"),
+    ("project/seeds/s.csv", "a,b\n1,2\n"),
+    ("project/snapshots/s.sql", ""),
+    ("project/tests/t.sql", ""),
+    ("project/dbt_packages/q/dbt_project.yml", "name: q\n"),
+    ("project/dbt_packages/q/macros/m.sql", "{{ env_var('FROM_PACKAGE') }}"),
+    ("elsewhere/e.sql", "{{ env_var('FROM_ELSEWHERE') }}"),
+    ("home/.dbt/user_settings.yml", ""),
+    ("venv/pyvenv.cfg", "include-system-site-packages = false\n"),
+    (
+        "venv/lib/python3.11/site-packages/dbt/include/duckdb/macros/m.sql",
+        "{{ env_var('FROM_ADAPTER') }}",
+    ),
+    ("venv/lib/python3.11/site-packages/some.pth", "x"),
+];
+
+const INSTALLED: [&str; 3] = ["dbt_core-1.11.0", "dbt_duckdb-1.10.0", "jinja2-3.1.0"];
+
+struct Stage {
+    dir: TempDir,
+    environment: Environment,
+    words: Vec<OsString>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let stage = Self { dir, environment: Environment::new(), words: vec!["parse".into()] };
+        FILES.iter().for_each(|(path, text)| stage.write(path, text));
+        for package in INSTALLED {
+            fs::create_dir(stage.site().join(format!("{package}.dist-info"))).unwrap();
+        }
+        stage.write("venv/bin/python", "");
+        let python = stage.at("venv/bin/python");
+        stage.write("venv/bin/dbt", &format!("#!{}\nimport dbt\n", python.display()));
+        fs::set_permissions(python, fs::Permissions::from_mode(0o755)).unwrap();
+        stage.write("state/manifest.json", "{}");
+        let home = stage.at("home").display().to_string();
+        stage.with("HOME", &home)
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn site(&self) -> PathBuf {
+        self.at("venv/lib/python3.11/site-packages")
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn look(&self) -> Result<BTreeMap<String, String>> {
+        let here = self.at("project");
+        let project = locate_from(&here, &Asked::default(), &self.environment)?;
+        look(Places {
+            here: &here,
+            project: &project,
+            state: &self.at("state"),
+            dbt: &self.at("venv/bin/dbt"),
+            environment: &self.environment,
+            words: &self.words,
+            salt: "salt",
+        })
+    }
+
+    /// The kinds that are no longer as `before` had them.
+    fn changed(&self, before: &BTreeMap<String, String>) -> Vec<String> {
+        let now = self.look().unwrap();
+        now.into_iter()
+            .filter(|(kind, digest)| before[kind] != *digest)
+            .map(|(kind, _)| kind)
+            .collect()
+    }
+}
+
+#[test]
+fn every_file_that_dbt_reads_is_an_input() {
+    let stage = Stage::new();
+    for (path, text) in FILES.iter().chain(&[("venv/bin/dbt", "")]) {
+        let before = stage.look().unwrap();
+        let text =
+            if text.is_empty() { &fs::read_to_string(stage.at(path)).unwrap() } else { *text };
+        stage.write(path, &format!("{text}\n"));
+        assert!(!stage.changed(&before).is_empty(), "{path}");
+        stage.write(path, text);
+        assert_eq!(stage.look().unwrap(), before, "{path}");
+    }
+}
+
+#[test]
+fn a_large_seed_is_read_to_its_end() {
+    let stage = Stage::new();
+    let rows = "1,2\n".repeat(1 << 19);
+    stage.write("project/seeds/large.csv", &format!("a,b\n{rows}1,2\n"));
+    let before = stage.look().unwrap();
+    stage.write("project/seeds/large.csv", &format!("a,b\n{rows}1,3\n"));
+    assert_eq!(stage.changed(&before), ["files"]);
+}
+
+#[test]
+fn files_that_come_go_or_change_their_names_are_changes() {
+    let stage = Stage::new();
+    let before = stage.look().unwrap();
+    stage.write("project/models/new.sql", "");
+    assert_eq!(stage.changed(&before), ["files"]);
+    fs::rename(stage.at("project/models/new.sql"), stage.at("project/models/other.sql")).unwrap();
+    assert_eq!(stage.changed(&before), ["files"]);
+    fs::remove_file(stage.at("project/models/other.sql")).unwrap();
+    assert_eq!(stage.look().unwrap(), before);
+    fs::remove_file(stage.at("project/packages.yml")).unwrap();
+    assert_eq!(stage.changed(&before), ["files"]);
+}
+
+#[test]
+fn every_variable_that_a_file_names_is_an_input_whether_set_or_not() {
+    let named = [
+        "WITHOUT",
+        "WITH",
+        "FROM_PYTHON",
+        "FROM_YAML",
+        "FROM_MACRO",
+        "FROM_PACKAGE",
+        "FROM_ELSEWHERE",
+        "FROM_ADAPTER",
+        "SCHEMA",
+        "DBT_TARGET",
+        "DBT_ANYTHING",
+        "PYTHONPATH",
+    ];
+    for name in named {
+        let stage = Stage::new();
+        let unset = stage.look().unwrap();
+        let stage = stage.with(name, "");
+        let empty = stage.look().unwrap();
+        assert_ne!(unset, empty, "{name}");
+        let stage = stage.with(name, "other");
+        assert_ne!(empty, stage.look().unwrap(), "{name}");
+    }
+    let stage = Stage::new();
+    let before = stage.look().unwrap();
+    let stage = stage.with("UNNAMED", "1").with("DBT_ENTRYPOINT_LOG", "json").with("PATH", "/bin");
+    assert_eq!(stage.look().unwrap(), before);
+}
+
+#[test]
+fn versions_of_what_is_installed_and_the_command_line_are_inputs() {
+    for package in INSTALLED {
+        let stage = Stage::new();
+        let before = stage.look().unwrap();
+        let name = stage.site().join(format!("{package}.dist-info"));
+        fs::rename(&name, stage.site().join(format!("{package}1.dist-info"))).unwrap();
+        assert_eq!(stage.changed(&before), ["dbt"], "{package}");
+    }
+    let mut stage = Stage::new();
+    let before = stage.look().unwrap();
+    stage.words.push("--vars={a: 1}".into());
+    assert_eq!(stage.changed(&before), ["command"]);
+}
+
+#[test]
+fn what_dbt_a_database_or_we_write_is_no_input() {
+    let stage = Stage::new();
+    let before = stage.look().unwrap();
+    for path in [
+        "project/target/manifest.json",
+        "project/target/compiled/p/m.sql",
+        "project/logs/dbt.log",
+        "project/.git/index",
+        "project/.user.yml",
+        "project/p.duckdb",
+        "project/p.duckdb.wal",
+        "project/p.duckdb.tmp/block",
+        "project/models/__pycache__/p.pyc",
+        "state/.dbt-entrypoint/lock",
+    ] {
+        stage.write(path, "1");
+        assert_eq!(stage.look().unwrap(), before, "{path}");
+    }
+}
+
+/// Something that makes a look worthless.
+type Spoil = fn(&mut Stage);
+
+#[test]
+fn what_cannot_be_established_is_an_error_that_names_it() {
+    let doubts: [(&str, Spoil); 11] = [
+        ("dbt_plugin", |stage| fs::create_dir(stage.site().join("dbt_plugin")).unwrap()),
+        ("command line", |stage| stage.words.push("--vars={a: \"{{ env_var(b) }}\"}".into())),
+        ("any.sql", |stage| stage.write("project/macros/any.sql", "{{ env_var(name) }}")),
+        ("any.py", |stage| stage.write("project/models/any.py", "import os\nos.environ.copy()")),
+        ("loop", |stage| symlink("..", stage.at("project/models/loop")).unwrap()),
+        ("broken", |stage| symlink("nowhere", stage.at("project/models/broken")).unwrap()),
+        ("pipe", |stage| {
+            nix::unistd::mkfifo(&stage.at("project/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }),
+        ("written", |stage| {
+            fs::create_dir(stage.at("project/target")).unwrap();
+            symlink("../target", stage.at("project/models/written")).unwrap();
+        }),
+        ("__editable__", |stage| {
+            fs::write(stage.site().join("__editable__.dbt_x-1.pth"), "").unwrap();
+        }),
+        ("not a Python script", |stage| stage.write("venv/bin/dbt", "#!/bin/sh\nexec dbt\n")),
+        ("packages", |stage| fs::remove_dir_all(stage.site()).unwrap()),
+    ];
+    for (named, spoil) in doubts {
+        let mut stage = Stage::new();
+        spoil(&mut stage);
+        let error = format!("{:#}", stage.look().unwrap_err());
+        assert!(error.contains(named), "{named}: {error}");
+    }
+}
+
+#[test]
+fn a_link_to_what_was_read_already_counts_with_its_goal() {
+    let stage = Stage::new();
+    for name in ["a", "b"] {
+        stage.write(&format!("project/{name}/m.sql"), name);
+    }
+    let link = stage.at("project/models/link");
+    symlink("../a", &link).unwrap();
+    let before = stage.look().unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink("../b", &link).unwrap();
+    assert_eq!(stage.changed(&before), ["files"]);
+}
+
+#[test]
+fn a_native_dbt_is_known_by_its_program() {
+    let stage = Stage::new();
+    stage.write("venv/bin/dbt", "\x7fELF one");
+    let before = stage.look().unwrap();
+    stage.write("venv/bin/dbt", "\x7fELF two");
+    assert_eq!(stage.changed(&before), ["dbt"]);
+}
+
+#[test]
+fn another_salt_gives_other_digests() {
+    assert_ne!(words("a", &["run".into()]), words("b", &["run".into()]));
+    assert_ne!(words("a", &["ab".into()]), words("a", &["a".into(), "b".into()]));
+}

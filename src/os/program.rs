@@ -1,0 +1,123 @@
+//! Find a program by the rules of execvp(3), and never ourselves in dbt's place.
+
+use crate::cli::Environment;
+use crate::exit::Failure;
+use anyhow::anyhow;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where musl's execvp looks when PATH is not set.
+const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
+
+/// The file that execvp(3) would run: a name with a slash as it stands, another one looked for
+/// along PATH, where an empty entry means the working directory.
+///
+/// # Errors
+/// [`Failure::NotFound`] (127); [`Failure::NotExecutable`] (126) when a file is there that may
+/// not be executed.
+pub fn find(program: &OsStr, environment: &Environment) -> Result<PathBuf, Failure> {
+    first(program, environment, |_| true)
+}
+
+/// The same for dbt. When we are installed under the name `dbt` ourselves, the next one on PATH
+/// is meant.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_dbt(program: &OsStr, environment: &Environment) -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().ok().and_then(|path| Own::at(&path));
+    first(program, environment, |file| !own.as_ref().is_some_and(|own| own.is(file)))
+}
+
+/// Whether a program is native code, as dbt v2 is, rather than a script, as dbt 1.x is.
+#[must_use]
+pub fn is_native(program: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(program).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"\x7fELF"
+}
+
+fn first(
+    program: &OsStr,
+    environment: &Environment,
+    wanted: impl Fn(&Path) -> bool,
+) -> Result<PathBuf, Failure> {
+    if program.is_empty() {
+        return Err(Failure::NotFound(anyhow!("the name of the program is empty")));
+    }
+    if program.as_bytes().contains(&b'/') {
+        let path = PathBuf::from(program);
+        return if wanted(&path) { Ok(path) } else { Err(only_ourselves(program)) };
+    }
+    let path = environment.get(OsStr::new("PATH")).map(OsString::as_os_str);
+    let path = path.unwrap_or_else(|| OsStr::new(DEFAULT_PATH));
+    let mut executable = candidates(program, path).filter(|file| is_executable(file)).peekable();
+    let none_is = executable.peek().is_none();
+    match executable.find(|file| wanted(file)) {
+        Some(file) => Ok(file),
+        None if none_is => Err(none_of(program, path)),
+        None => Err(only_ourselves(program)),
+    }
+}
+
+/// Every place that PATH names, in order. Joined here and not by `which`, which expands `~`
+/// and drops the meaning of an empty entry.
+fn candidates(program: &OsStr, path: &OsStr) -> impl Iterator<Item = PathBuf> {
+    path.as_bytes().split(|byte| *byte == b':').map(move |directory| match directory {
+        b"" => Path::new(".").join(program),
+        named => Path::new(OsStr::from_bytes(named)).join(program),
+    })
+}
+
+fn is_executable(file: &Path) -> bool {
+    which::which_in(file, None::<&OsStr>, ".").is_ok()
+}
+
+fn none_of(program: &OsStr, path: &OsStr) -> Failure {
+    let name = program.display();
+    match candidates(program, path).find(|file| file.exists()) {
+        Some(file) => Failure::NotExecutable(anyhow!(
+            "{} is there but cannot be executed (a directory, or no permission)",
+            file.display()
+        )),
+        None => Failure::NotFound(anyhow!("{name} was not found on PATH ({})", path.display())),
+    }
+}
+
+fn only_ourselves(program: &OsStr) -> Failure {
+    Failure::NotFound(anyhow!(
+        "the only {} to be found is dbt-entrypoint itself; say where the real one is with --dbt PATH",
+        program.display()
+    ))
+}
+
+/// Our own executable: hard links share its inode, copies its bytes.
+#[derive(Debug)]
+struct Own {
+    path: PathBuf,
+    metadata: Metadata,
+}
+
+impl Own {
+    fn at(path: &Path) -> Option<Own> {
+        Some(Own { path: path.to_owned(), metadata: path.metadata().ok()? })
+    }
+
+    fn is(&self, file: &Path) -> bool {
+        let Ok(other) = file.metadata() else { return false };
+        let inode = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        inode(&other) == inode(&self.metadata)
+            || (other.len() == self.metadata.len() && same_bytes(&self.path, file))
+    }
+}
+
+fn same_bytes(one: &Path, other: &Path) -> bool {
+    match (std::fs::read(one), std::fs::read(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}

@@ -1,0 +1,87 @@
+//! Where signals arrive: all blocked, and read from a signalfd.
+//!
+//! No handler is installed (but CHLD's), so every disposition stays as it was inherited and the
+//! child inherits it in turn; a signal that is blocked is queued even when it is ignored, and
+//! even for PID 1, to which the kernel otherwise sends nothing that has no handler.
+
+use crate::decide::stop::Origin;
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::sys::time::TimeSpec;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Signals that a fault of ours raises: they keep their default action, and are not forwarded.
+const FAULTS: [Signal; 7] = [
+    Signal::SIGILL,
+    Signal::SIGTRAP,
+    Signal::SIGABRT,
+    Signal::SIGBUS,
+    Signal::SIGFPE,
+    Signal::SIGSEGV,
+    Signal::SIGSYS,
+];
+
+/// `si_code` of a signal that the kernel made itself (sigaction(2)).
+const SI_KERNEL: i32 = 128;
+
+/// One arrived signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arrived {
+    pub(super) signal: i32,
+    pub(super) origin: Origin,
+}
+
+/// All signals of the process.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    signals: SignalFd,
+    /// The mask that we were started with, for the child.
+    pub(super) inherited_mask: SigSet,
+}
+
+impl Mailbox {
+    /// Block every signal that may be blocked; threads that start later inherit that.
+    pub(super) fn open() -> Result<Mailbox> {
+        let inherited_mask = SigSet::thread_get_mask()?;
+        // Real-time signals included, but for the two or three that the C library keeps.
+        let mut all = SigSet::all();
+        FAULTS.iter().for_each(|fault| all.remove(*fault));
+        all.thread_set_mask()?;
+        // Were CHLD ignored, the kernel would reap for us and lose the child's end.
+        let unread = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(Signal::SIGCHLD as i32, unread).context("SIGCHLD")?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let signals = SignalFd::with_flags(&all, flags).context("a descriptor for signals")?;
+        Ok(Mailbox { signals, inherited_mask })
+    }
+
+    /// Wait for signals at most this long (`None`: for ever) and return what came.
+    pub(super) fn collect(&mut self, at_most: Option<Duration>) -> Result<Vec<Arrived>> {
+        if at_most != Some(Duration::ZERO) {
+            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            match ppoll(&mut fds, at_most.map(TimeSpec::from_duration), None) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno).context("waiting for signals"),
+            }
+        }
+        let mut arrived = Vec::new();
+        while let Some(info) = self.signals.read_signal().context("reading signals")? {
+            arrived.extend(read(&info));
+        }
+        Ok(arrived)
+    }
+}
+
+/// The PIPE that a broken pipe raises at its writer comes from ourselves, and is ours alone.
+fn read(info: &siginfo) -> Option<Arrived> {
+    let signal = i32::try_from(info.ssi_signo).ok()?;
+    let own = signal == Signal::SIGPIPE as i32 && info.ssi_pid == std::process::id();
+    let origin = if info.ssi_code == SI_KERNEL { Origin::Kernel } else { Origin::Process };
+    (!own).then_some(Arrived { signal, origin })
+}
