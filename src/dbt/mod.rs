@@ -3,5 +3,9 @@
 pub mod changes;
 pub mod command;
 pub mod inputs;
+pub mod jinja;
 pub mod manifest;
+pub mod profile;
+pub mod project;
 pub mod results;
+mod yaml;

@@ -1,0 +1,123 @@
+//! The values of `var()`: `--vars`, then what `dbt_project.yml` (or, since dbt 1.12,
+//! `vars.yml`) of the root project says, then what the node's own package says.
+
+use super::{Names, scan};
+use crate::trees::IntoTree;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Every var with its scope.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Vars {
+    cli: Map<String, Value>,
+    root: String,
+    /// `vars:` of each project by its name, the root's too.
+    projects: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Vars {
+    /// `cli` is the mapping of `--vars`; `projects` the `vars:` of every project and package
+    /// by name, among them `root`.
+    #[must_use]
+    pub fn new(
+        cli: Map<String, Value>,
+        root: &str,
+        projects: BTreeMap<String, Map<String, Value>>,
+    ) -> Self {
+        Self { cli, root: root.to_owned(), projects }
+    }
+
+    /// The value that `var(name)` has in a node of `package`, as JSON; `None` where it is not
+    /// set, so that the default in the code applies.
+    #[must_use]
+    pub fn value(&self, package: &str, name: &str) -> Option<String> {
+        self.find(package, name).map(Value::to_string)
+    }
+
+    /// In the order of precedence of dbt 1.8 to 1.12 (`ModelConfiguredVar`).
+    fn find(&self, package: &str, name: &str) -> Option<&Value> {
+        let mut scopes = self.scopes(package);
+        scopes.find_map(|scope| scope.get(name))
+    }
+
+    fn scopes<'a>(
+        &'a self,
+        package: &str,
+    ) -> impl DoubleEndedIterator<Item = &'a Map<String, Value>> {
+        let [root_scoped, root] = self.of_project(&self.root, package);
+        let [own_scoped, own] = self.of_project(package, package);
+        [Some(&self.cli), root_scoped, root, own_scoped, own].into_iter().flatten()
+    }
+
+    fn of_project(&self, project: &str, package: &str) -> [Option<&Map<String, Value>>; 2] {
+        let all = self.projects.get(project);
+        [all.and_then(|vars| vars.get(package)?.as_object()), all]
+    }
+
+    /// All vars that a node of `package` sees, as one JSON object.
+    pub(super) fn all(&self, package: &str) -> String {
+        Value::Object(self.merged(package)).to_string()
+    }
+
+    fn merged(&self, package: &str) -> Map<String, Value> {
+        let entries = self.scopes(package).rev().flatten();
+        entries.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// What the value of a var reads itself: dbt renders it where it is used, if it is a
+    /// string.
+    pub(super) fn names_within(&self, package: &str, name: &str) -> Names {
+        self.find(package, name).map(names_of).unwrap_or_default()
+    }
+
+    pub(super) fn names_within_all(&self, package: &str) -> Names {
+        Names(self.merged(package).values().flat_map(|value| names_of(value).0).into_tree())
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_root(root: &str, cli: Value, vars: Value) -> Self {
+        let map = |value: Value| value.as_object().unwrap().clone();
+        Self::new(map(cli), root, BTreeMap::from([(root.to_owned(), map(vars))]))
+    }
+}
+
+fn names_of(value: &Value) -> Names {
+    value.as_str().map(|text| scan::template(text, &|_| false).names).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn vars(cli: Value, root: Value, package: Value) -> Vars {
+        let map = |value: Value| value.as_object().unwrap().clone();
+        let projects =
+            BTreeMap::from([("root".to_owned(), map(root)), ("pkg".to_owned(), map(package))]);
+        Vars::new(map(cli), "root", projects)
+    }
+
+    #[test]
+    fn the_nearest_scope_wins_in_the_order_of_dbt() {
+        let own_scoped = json!({"a": 1, "pkg": {"a": 2}});
+        let steps = [
+            (vars(json!({}), json!({}), json!({"a": 1})), "1"),
+            (vars(json!({}), json!({}), own_scoped.clone()), "2"),
+            (vars(json!({}), json!({"a": 3}), own_scoped.clone()), "3"),
+            (vars(json!({}), json!({"a": 3, "pkg": {"a": 4}}), own_scoped.clone()), "4"),
+            (vars(json!({"a": 5}), json!({"a": 3, "pkg": {"a": 4}}), own_scoped), "5"),
+        ];
+        for (vars, value) in steps {
+            assert_eq!(vars.value("pkg", "a").as_deref(), Some(value));
+        }
+    }
+
+    #[test]
+    fn a_scope_is_for_the_nodes_of_that_package_only() {
+        let vars = vars(json!({}), json!({"a": 1, "pkg": {"a": 2}}), json!({"b": 3}));
+        assert_eq!(vars.value("root", "a").as_deref(), Some("1"));
+        assert_eq!(vars.value("pkg", "b").as_deref(), Some("3"));
+        assert_eq!(vars.value("root", "b"), None);
+        assert_eq!(vars.all("pkg"), r#"{"a":2,"b":3,"pkg":{"a":2}}"#);
+    }
+}

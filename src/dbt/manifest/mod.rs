@@ -1,0 +1,193 @@
+//! A borrowed, typed view of dbt's `manifest.json` (schemas up to v12: dbt 1.8 to 2.0 alpha).
+//!
+//! The text of the file stays alive beside the view: parts that are rarely looked at (code,
+//! configuration, columns) stay slices of it, so that a view of 50 MB costs some 10 MB.
+//! Fields that we do not name are skipped; `created_at`, `build_path` and `compiled_*` change
+//! with every parse and are among them.
+
+mod cut;
+mod internal;
+mod node;
+mod select;
+mod terms;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use node::{Macro, Node, Source};
+pub use text::{Text, json_text};
+
+use crate::decide::baseline::{Graph, Member, Role};
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The newest manifest schema whose meaning we know; dbt 1.8 to 2.0 alpha write it.
+const NEWEST_SCHEMA: u32 = 12;
+
+/// A manifest; `'a` is the text of the file.
+#[derive(Debug)]
+pub struct Manifest<'a> {
+    text: &'a str,
+    file: File<'a>,
+    schema: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct File<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
+    #[serde(borrow)]
+    nodes: BTreeMap<Text<'a>, Node<'a>>,
+    #[serde(borrow, default)]
+    unit_tests: BTreeMap<Text<'a>, Node<'a>>,
+    #[serde(borrow, default)]
+    functions: BTreeMap<Text<'a>, Node<'a>>,
+    #[serde(borrow)]
+    sources: BTreeMap<Text<'a>, Source<'a>>,
+    #[serde(borrow)]
+    macros: BTreeMap<Text<'a>, Macro<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    dbt_schema_version: Text<'a>,
+    #[serde(borrow)]
+    dbt_version: Text<'a>,
+    #[serde(borrow, default)]
+    invocation_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    project_name: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    adapter_type: Option<Text<'a>>,
+}
+
+impl<'a> Manifest<'a> {
+    /// View `text`, the whole file.
+    ///
+    /// # Errors
+    /// When it is not JSON, not a manifest, or of a schema that we do not know; the message
+    /// tells line and column.
+    pub fn read(text: &'a str) -> Result<Self> {
+        let file: File<'a> =
+            serde_json::from_str(text).context("this is not a manifest that dbt wrote")?;
+        let schema = schema(&file.metadata.dbt_schema_version)?;
+        Ok(Self { text, file, schema })
+    }
+
+    /// `metadata.dbt_version`, e.g. `1.11.16` or `2.0.0-alpha.4`.
+    #[must_use]
+    pub fn dbt_version(&self) -> &str {
+        &self.file.metadata.dbt_version
+    }
+
+    /// `metadata.invocation_id`; equal to that of the `run_results.json` of the same command.
+    #[must_use]
+    pub fn invocation_id(&self) -> Option<&str> {
+        self.file.metadata.invocation_id.as_deref()
+    }
+
+    /// `metadata.project_name`: the root project.
+    #[must_use]
+    pub fn project_name(&self) -> Option<&str> {
+        self.file.metadata.project_name.as_deref()
+    }
+
+    /// `metadata.adapter_type`, e.g. `clickhouse`.
+    #[must_use]
+    pub fn adapter_type(&self) -> Option<&str> {
+        self.file.metadata.adapter_type.as_deref()
+    }
+
+    /// Manifests of one generation spell the same project in the same way: the schema and
+    /// dbt's minor version, e.g. `(12, "1.11")`.
+    #[must_use]
+    pub fn generation(&self) -> (u32, &str) {
+        let version = self.dbt_version();
+        let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
+        (self.schema, version.get(..end).unwrap_or(version))
+    }
+
+    /// Everything under `nodes`, `unit_tests` and `functions`, by `unique_id`; analyses and
+    /// operations included.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node<'a>)> {
+        let File { nodes, unit_tests, functions, .. } = &self.file;
+        nodes.iter().chain(unit_tests).chain(functions).map(|(id, node)| (&**id, node))
+    }
+
+    /// One of [`Manifest::nodes`].
+    #[must_use]
+    pub fn node(&self, id: &str) -> Option<&Node<'a>> {
+        let File { nodes, unit_tests, functions, .. } = &self.file;
+        nodes.get(id).or_else(|| unit_tests.get(id)).or_else(|| functions.get(id))
+    }
+
+    /// The source with this `unique_id`.
+    #[must_use]
+    pub fn source(&self, id: &str) -> Option<&Source<'a>> {
+        self.file.sources.get(id)
+    }
+
+    /// Every macro by `unique_id`, those of dbt and of the adapter included.
+    pub fn macros(&self) -> impl Iterator<Item = (&str, &Macro<'a>)> {
+        self.file.macros.iter().map(|(id, found)| (&**id, found))
+    }
+
+    /// The macro with this `unique_id`, e.g. `macro.dbt.is_incremental`.
+    #[must_use]
+    pub fn macro_of(&self, id: &str) -> Option<&Macro<'a>> {
+        self.file.macros.get(id)
+    }
+
+    /// The rendered `config.materialized` of a node, e.g. `incremental`.
+    #[must_use]
+    pub fn materialized(&self, id: &str) -> Option<Text<'a>> {
+        self.node(id)?.materialized()
+    }
+
+    /// Every `unique_id` that dbt can build or test, with the node's own name.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.nodes().filter(|(_, node)| role(node).is_some()).map(|(id, node)| (id, &*node.name))
+    }
+
+    /// What dbt can build or test, among its parents.
+    #[must_use]
+    pub fn graph(&self) -> Graph {
+        let roles: BTreeMap<&str, Role> =
+            self.nodes().filter_map(|(id, node)| Some((id, role(node)?))).collect();
+        let member = |id: &str, role: Role| {
+            let parents = self.node(id).map_or(&[][..], |node| &node.depends_on.nodes);
+            let known = |parent: &&Text<'a>| roles.contains_key(&***parent);
+            Member {
+                role,
+                parents: parents.iter().filter(known).map(ToString::to_string).collect(),
+            }
+        };
+        roles.iter().map(|(id, role)| ((*id).to_owned(), member(id, *role))).collect()
+    }
+}
+
+/// `…/manifest/v12.json` says 12.
+fn schema(url: &str) -> Result<u32> {
+    let number = url.rsplit_once("/manifest/v").and_then(|(_, end)| end.strip_suffix(".json"));
+    match number.and_then(|number| number.parse().ok()) {
+        Some(number) if number <= NEWEST_SCHEMA => Ok(number),
+        Some(_) => bail!("{url} is newer than the manifests that this program knows"),
+        None => bail!("{url:?} is no manifest's dbt_schema_version"),
+    }
+}
+
+/// `None` for what dbt neither builds nor tests: analyses, operations, SQL operations.
+fn role(node: &Node<'_>) -> Option<Role> {
+    match &*node.resource_type {
+        "model" if node.materialized().as_deref() == Some("ephemeral") => Some(Role::Ephemeral),
+        "model" => Some(Role::Model),
+        "seed" => Some(Role::Seed),
+        "snapshot" => Some(Role::Snapshot),
+        "function" => Some(Role::Function),
+        "test" | "unit_test" => Some(Role::Test),
+        _ => None,
+    }
+}

@@ -1,0 +1,51 @@
+//! Nodes as terms of dbt's `--select`, for a dbt that cannot compare for us.
+
+use super::{Manifest, Node};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+impl Manifest<'_> {
+    /// One term for each node, in dbt's own words. `fqn:` means a whole folder as well, where
+    /// one has the model's name; the file then tells them apart.
+    #[must_use]
+    pub fn selection_terms(&self, ids: &BTreeSet<String>) -> Vec<String> {
+        let named = ids.iter().filter_map(|id| Some((id, self.node(id)?)));
+        named.filter_map(|(id, node)| self.term(id, node)).collect()
+    }
+
+    fn term(&self, id: &str, node: &Node<'_>) -> Option<String> {
+        let fqn = fqn(node)?;
+        let folder = format!("{fqn}.");
+        let is_folder = |(other, node): (&str, &Node<'_>)| {
+            other != id && self::fqn(node).is_some_and(|other| other.starts_with(&folder))
+        };
+        let own = Some(&*node.package_name) == self.project_name();
+        Some(if own && self.nodes().any(is_folder) {
+            format!("fqn:{fqn},path:{}", &*node.original_file_path)
+        } else {
+            format!("fqn:{fqn}")
+        })
+    }
+
+    /// Seeds whose checksum is their path, since they are larger than what dbt reads (1 MiB
+    /// unless told otherwise), each with its package and its file relative to
+    /// the root of that.
+    pub fn seeds_by_path(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let seeds = self.nodes().filter(|(_, node)| is_by_path(node));
+        seeds.map(|(id, node)| (id, &*node.package_name, &*node.original_file_path))
+    }
+}
+
+fn fqn(node: &Node<'_>) -> Option<String> {
+    let parts: Vec<String> = serde_json::from_str(node.fqn?.get()).ok()?;
+    Some(parts.join("."))
+}
+
+fn is_by_path(node: &Node<'_>) -> bool {
+    #[derive(Deserialize)]
+    struct Checksum {
+        name: String,
+    }
+    let checksum = node.checksum.and_then(|raw| serde_json::from_str::<Checksum>(raw.get()).ok());
+    &*node.resource_type == "seed" && checksum.is_some_and(|checksum| checksum.name == "path")
+}

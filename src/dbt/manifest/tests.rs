@@ -1,0 +1,155 @@
+//! Tests of the view over small manifests.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+fn node(resource_type: &str, materialized: &str, parents: &[&str]) -> Value {
+    json!({
+        "resource_type": resource_type, "name": "n", "package_name": "shop",
+        "original_file_path": "n.sql", "raw_code": "select \"x\"\n",
+        "config": {"materialized": materialized, "enabled": true},
+        "depends_on": {"nodes": parents, "macros": ["macro.shop.m"]}, "created_at": 1.5
+    })
+}
+
+fn shop() -> Value {
+    json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+            "dbt_version": "1.11.16", "invocation_id": "i", "project_name": "shop",
+            "adapter_type": "duckdb", "generated_at": "now"
+        },
+        "nodes": {
+            "model.shop.a": node("model", "table", &["source.shop.raw.t", "seed.shop.s"]),
+            "model.shop.e": node("model", "ephemeral", &["model.shop.a"]),
+            "seed.shop.s": node("seed", "seed", &[]),
+            "snapshot.shop.h": node("snapshot", "snapshot", &["model.shop.e"]),
+            "test.shop.t": node("test", "test", &["model.shop.a"]),
+            "analysis.shop.n": node("analysis", "view", &[]),
+            "operation.shop.o": node("operation", "view", &[])
+        },
+        "functions": {"function.shop.f": node("function", "function", &[])},
+        "unit_tests": {"unit_test.shop.u": node("unit_test", "unit", &["model.shop.a"])},
+        "sources": {"source.shop.raw.t": {"source_name": "raw", "name": "t"}},
+        "macros": {"macro.shop.m": {
+            "name": "m", "package_name": "shop", "macro_sql": "{% macro m() %}\"{% endmacro %}",
+            "depends_on": {"macros": []}
+        }},
+        "parent_map": {"model.shop.a": []}
+    })
+}
+
+#[test]
+fn what_dbt_builds_or_tests_is_in_the_graph_with_its_parents_there() {
+    let text = shop().to_string();
+    let member = |role, parents: &[&str]| Member {
+        role,
+        parents: parents.iter().map(ToString::to_string).collect(),
+    };
+    let expected = [
+        ("model.shop.a", member(Role::Model, &["seed.shop.s"])),
+        ("model.shop.e", member(Role::Ephemeral, &["model.shop.a"])),
+        ("seed.shop.s", member(Role::Seed, &[])),
+        ("snapshot.shop.h", member(Role::Snapshot, &["model.shop.e"])),
+        ("test.shop.t", member(Role::Test, &["model.shop.a"])),
+        ("function.shop.f", member(Role::Function, &[])),
+        ("unit_test.shop.u", member(Role::Test, &["model.shop.a"])),
+    ];
+    let expected: Graph = expected.into_iter().map(|(id, member)| (id.into(), member)).collect();
+    assert_eq!(Manifest::read(&text).unwrap().graph(), expected);
+}
+
+#[test]
+fn escapes_are_resolved_and_the_rest_is_borrowed() {
+    let text = shop().to_string();
+    let manifest = Manifest::read(&text).unwrap();
+    let node = manifest.node("model.shop.a").unwrap();
+    assert_eq!(node.raw_code(), "select \"x\"\n");
+    assert!(matches!(node.name.0, std::borrow::Cow::Borrowed("n")));
+    assert_eq!(
+        manifest.macro_of("macro.shop.m").unwrap().macro_sql(),
+        "{% macro m() %}\"{% endmacro %}"
+    );
+    assert_eq!(manifest.generation(), (12, "1.11"));
+}
+
+#[test]
+fn a_torn_manifest_is_refused_wherever_it_ends() {
+    let text = shop().to_string();
+    for end in 0..text.len() {
+        assert!(Manifest::read(&text[..end]).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn what_is_no_manifest_is_refused_by_name() {
+    let refusal = |text: &str| format!("{:#}", Manifest::read(text).unwrap_err());
+    let of_schema = |url: &str| {
+        let mut manifest = shop();
+        manifest["metadata"]["dbt_schema_version"] = json!(url);
+        refusal(&manifest.to_string())
+    };
+    assert!(refusal("{}").contains("missing field `metadata`"), "{}", refusal("{}"));
+    let newer = of_schema("https://schemas.getdbt.com/dbt/manifest/v13.json");
+    assert!(newer.contains("v13.json is newer"), "{newer}");
+    let other = of_schema("https://schemas.getdbt.com/dbt/catalog/v1.json");
+    assert!(other.contains("is no manifest's"), "{other}");
+}
+
+fn without(manifest: &Manifest<'_>, absent: &BTreeSet<String>) -> String {
+    let mut out = Vec::new();
+    manifest.write_without(absent, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn without_nothing_the_file_is_the_same_byte_for_byte() {
+    let text = format!("  {}\n", serde_json::to_string_pretty(&shop()).unwrap());
+    assert_eq!(without(&Manifest::read(&text).unwrap(), &BTreeSet::new()), text);
+}
+
+#[test]
+fn what_stays_is_spelled_as_it_was() {
+    let text = r#"{ "metadata" : {"dbt_schema_version": "/manifest/v12.json", "dbt_version": "1"},
+        "nodes" : { "a" : N , "b\"c": N,"d" :  N  }, "sources": {}, "macros": {}, "x": 1.50 }"#
+        .replace('N', &node("model", "table", &[]).to_string());
+    let manifest = Manifest::read(&text).unwrap();
+    let n = node("model", "table", &[]).to_string();
+    for (absent, nodes) in [
+        (&["a"][..], r#"{  "b\"c": N,"d" :  N  }"#),
+        (&["b\"c"], r#"{ "a" : N,"d" :  N  }"#),
+        (&["d"], r#"{ "a" : N , "b\"c": N  }"#),
+        (&["a", "b\"c"], r#"{"d" :  N  }"#),
+        (&["a", "b\"c", "d"], r#"{  }"#),
+        (&["x", "nodes"], r#"{ "a" : N , "b\"c": N,"d" :  N  }"#),
+    ] {
+        let absent_ids = absent.iter().map(ToString::to_string).collect();
+        let written = without(&manifest, &absent_ids);
+        let whole = r#"{ "a" : N , "b\"c": N,"d" :  N  }"#.replace('N', &n);
+        assert_eq!(written, text.replace(&whole, &nodes.replace('N', &n)), "{absent:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_taken_out_the_rest_is_left(taken in proptest::collection::btree_set(0..9_usize, 0..9), pretty: bool) {
+        let whole = shop();
+        let text = if pretty { serde_json::to_string_pretty(&whole).unwrap() } else { whole.to_string() };
+        let manifest = Manifest::read(&text).unwrap();
+        let ids: Vec<String> = manifest.nodes().map(|(id, _)| id.to_owned()).collect();
+        let absent: BTreeSet<String> = taken.iter().map(|at| ids[*at].clone()).collect();
+        let mut expected = whole.clone();
+        for section in ["nodes", "functions", "unit_tests"] {
+            expected[section].as_object_mut().unwrap().retain(|id, _| !absent.contains(id));
+        }
+        let written: Value = serde_json::from_str(&without(&manifest, &absent)).unwrap();
+        prop_assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in ".{0,200}") {
+        let _ = Manifest::read(&text);
+    }
+}

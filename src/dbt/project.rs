@@ -1,0 +1,231 @@
+//! `dbt_project.yml`, as far as we read it.
+
+use super::yaml;
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+
+/// A project or package. Values are as written: Jinja in them is not rendered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Project {
+    /// `name:`.
+    pub name: Option<String>,
+    /// `profile:`.
+    pub profile: Option<String>,
+    /// `target-path:`.
+    pub target_path: Option<String>,
+    /// `log-path:`.
+    pub log_path: Option<String>,
+    /// `packages-install-path:`.
+    pub packages_install_path: Option<String>,
+    /// `model-paths:` and all other keys of that form: where else dbt reads files.
+    pub paths: Vec<String>,
+    /// `flags: {partial_parse: …}`.
+    pub partial_parse: Option<bool>,
+    /// `vars:`; those of dbt 1.12's `vars.yml` where [`with_vars_file`](Self::with_vars_file)
+    /// was told.
+    pub vars: Map<String, Value>,
+}
+
+impl Project {
+    /// Read the text of a `dbt_project.yml`.
+    ///
+    /// # Errors
+    /// It is not YAML, or not a mapping.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut all = mapping(text)?;
+        let flags = object(all.remove("flags"));
+        let paths = all.iter().filter(|(key, _)| key.ends_with("-paths"));
+        let paths = paths.flat_map(|(_, value)| words(value)).collect();
+        let mut word = |key: &str| all.remove(key).as_ref().and_then(scalar);
+        Ok(Self {
+            name: word("name"),
+            profile: word("profile"),
+            target_path: word("target-path"),
+            log_path: word("log-path"),
+            packages_install_path: word("packages-install-path"),
+            paths,
+            partial_parse: flags.get("partial_parse").and_then(switch),
+            vars: object(all.remove("vars")),
+        })
+    }
+
+    /// With the `vars:` of the text of a `vars.yml` beside it. dbt 1.12 takes them in place of
+    /// its own, and refuses a project that has both.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn with_vars_file(mut self, text: &str) -> Result<Self> {
+        let vars = object(mapping(text)?.remove("vars"));
+        if !vars.is_empty() {
+            self.vars = vars;
+        }
+        Ok(self)
+    }
+}
+
+/// A list of words, or one.
+fn words(value: &Value) -> Vec<String> {
+    let items = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+    items.iter().filter_map(scalar).collect()
+}
+
+/// Whether a dbt of this version (`metadata.dbt_version`) reads `.env` and `vars.yml`: 1.12.0
+/// and later. A version that is not understood is taken for a later one.
+#[must_use]
+pub fn reads_dotenv(dbt_version: &str) -> bool {
+    let mut parts = dbt_version.split('.').map(|part| part.parse::<u32>());
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (1, 12),
+        _ => true,
+    }
+}
+
+/// A YAML boolean.
+pub(super) fn switch(value: &Value) -> Option<bool> {
+    const FALSE: [&str; 3] = ["false", "no", "off"];
+    let word = scalar(value)?.to_lowercase();
+    let yes = TRUE.contains(&word.as_str());
+    (yes || FALSE.contains(&word.as_str())).then_some(yes)
+}
+
+/// The name of the selector with `default: true` in a `selectors.yml`; `render` renders its
+/// Jinja (dbt allows `default: "{{ target.name == 'prod' | as_bool }}"`).
+///
+/// # Errors
+/// It is not YAML, or not a mapping.
+pub fn default_selector(
+    text: &str,
+    render: impl Fn(&str) -> Option<String>,
+) -> Result<Option<String>> {
+    let all = mapping(text)?;
+    let selectors = all.get("selectors").and_then(Value::as_array);
+    let is_default = |selector: &&Value| match selector.get("default") {
+        Some(Value::Bool(default)) => *default,
+        Some(Value::String(text)) => {
+            render(text).is_some_and(|word| TRUE.contains(&word.trim().to_lowercase().as_str()))
+        }
+        _ => false,
+    };
+    let found = selectors.into_iter().flatten().find(is_default);
+    Ok(found.and_then(|selector| scalar(selector.get("name")?)))
+}
+
+/// YAML 1.1, as PyYAML reads it.
+const TRUE: [&str; 3] = ["true", "yes", "on"];
+
+/// The mapping that `--vars` gives: YAML, and so JSON as well.
+///
+/// # Errors
+/// It is not a mapping; dbt refuses that too.
+pub fn cli_vars(text: &str) -> Result<Map<String, Value>> {
+    mapping(text).context("reading --vars")
+}
+
+/// A YAML document that is a mapping. An empty one is an empty mapping.
+pub(super) fn mapping(text: &str) -> Result<Map<String, Value>> {
+    match yaml::document(text)? {
+        Value::Object(mapping) => Ok(mapping),
+        Value::Null => Ok(Map::new()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            bail!("it is not a mapping")
+        }
+    }
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(mapping)) => mapping,
+        _ => Map::new(),
+    }
+}
+
+/// A string, number or boolean as text.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_project_is_read_as_written() {
+        let text = "name: p\nprofile: '{{ env_var(''P'') }}'\ntarget-path: t\nversion: 1.0\n\
+                    model-paths: [m, ../n]\ndocs-paths: d\n\
+                    models:\n  +tags: [a]\nvars:\n  a: 1\n  p: {b: yes please, 2: two}\n";
+        let expected = Project {
+            name: Some("p".into()),
+            profile: Some("{{ env_var('P') }}".into()),
+            target_path: Some("t".into()),
+            paths: ["d", "m", "../n"].map(String::from).into(),
+            vars: object(Some(json!({"a": 1, "p": {"b": "yes please", "2": "two"}}))),
+            ..Project::default()
+        };
+        assert_eq!(Project::parse(text).unwrap(), expected);
+        assert_eq!(Project::parse("").unwrap(), Project::default());
+    }
+
+    #[test]
+    fn what_is_not_a_mapping_is_an_error_that_says_where_and_quotes_nothing() {
+        for text in ["- a", "a: [secret", "a: b: secret"] {
+            let error = format!("{:#}", Project::parse(text).unwrap_err());
+            assert!(error.starts_with("it is not") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_wins_as_in_pyyaml() {
+        assert_eq!(Project::parse("name: a\nname: b").unwrap().name.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_switch_is_any_boolean_of_yaml_1_1() {
+        let of = |word: &str| {
+            Project::parse(&format!("flags: {{partial_parse: {word}}}")).unwrap().partial_parse
+        };
+        let all = ["true", "no", "'off'", "1", "null"].map(of);
+        assert_eq!(all, [Some(true), Some(false), Some(false), None, None]);
+    }
+
+    #[test]
+    fn words_keep_their_spelling() {
+        let project = Project::parse("name: n\nprofile: 007\ntarget-path: 1_0").unwrap();
+        let words = [project.name, project.profile, project.target_path].map(Option::unwrap);
+        assert_eq!(words, ["n", "007", "1_0"]);
+    }
+
+    #[test]
+    fn a_vars_file_stands_in_the_place_of_vars() {
+        let project = Project::parse("name: p\nvars: {a: 1}").unwrap();
+        let with = |text| project.clone().with_vars_file(text).unwrap().vars;
+        assert_eq!(with("vars: {b: 2}"), object(Some(json!({"b": 2}))));
+        assert_eq!(with("vars:"), object(Some(json!({"a": 1}))));
+    }
+
+    #[test]
+    fn dbt_reads_dotenv_since_1_12() {
+        for (version, reads) in [
+            ("1.9.11", false),
+            ("1.11.16", false),
+            ("1.12.0", true),
+            ("2.0.0a4", true),
+            ("?", true),
+        ] {
+            assert_eq!(reads_dotenv(version), reads, "{version}");
+        }
+    }
+
+    #[test]
+    fn the_default_selector_is_found_by_its_rendered_flag() {
+        let text = "selectors:\n- {name: a, definition: x}\n- {name: b, default: true}\n";
+        assert_eq!(default_selector(text, |_| None).unwrap().as_deref(), Some("b"));
+        let text = "selectors:\n- {name: c, default: '{{ jinja }}'}\n";
+        let is = |word: &'static str| default_selector(text, move |_| Some(word.into())).unwrap();
+        assert_eq!((is("True"), is("False")), (Some("c".into()), None));
+    }
+}

@@ -1,0 +1,334 @@
+//! YAML as plain values: the parser's events become JSON, scalars by the rules of PyYAML where
+//! they matter to us.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of the parser's events and tags few have a meaning here"
+)]
+
+use anyhow::{Result, anyhow, bail, ensure};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Deeper than any project nests, and far from the end of the stack.
+const MAX_DEPTH: usize = 128;
+
+/// What anchors and aliases may copy, in bytes: a few lines can ask for terabytes.
+const MAX_COPIED: usize = 16 << 20;
+
+/// The only document of a text; an empty text is null. Of two equal keys the last wins, as in
+/// PyYAML, and keys are texts as they were written.
+///
+/// # Errors
+/// It is not YAML. The error says where, and quotes nothing: there may be passwords.
+pub(super) fn document(text: &str) -> Result<Value> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        anchors: BTreeMap::new(),
+        copied: 0,
+        at: Marker::default(),
+    };
+    reader.document().map_err(|error| {
+        let (line, column) = (reader.at.line(), reader.at.col() + 1);
+        error.context(format!("it is not YAML (line {line}, column {column})"))
+    })
+}
+
+type Tagged<'a> = Option<Cow<'a, Tag>>;
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    anchors: BTreeMap<usize, Value>,
+    /// Bytes that anchors and aliases have copied.
+    copied: usize,
+    at: Marker,
+}
+
+impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Value> {
+        let mut document = Value::Null;
+        let mut documents = 0;
+        loop {
+            match self.next()? {
+                Event::StreamEnd => return Ok(document),
+                Event::DocumentStart(_) => {
+                    documents += 1;
+                    ensure!(documents == 1, "a second document");
+                }
+                Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+                first => document = self.value(first, MAX_DEPTH)?,
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Event<'a>> {
+        let next = self
+            .parser
+            .next_event()
+            .unwrap_or_else(|| Err(ScanError::new_str(self.at, "it ends in the middle")));
+        let (event, span) = next.map_err(|error| {
+            self.at = *error.marker();
+            // The parser's own words may quote the text.
+            anyhow!("malformed")
+        })?;
+        self.at = span.start;
+        Ok(event)
+    }
+
+    fn value(&mut self, first: Event<'a>, depth: usize) -> Result<Value> {
+        ensure!(depth > 0, "nested too deeply");
+        let (anchor, value) = match first {
+            Event::Scalar(text, style, anchor, tag) => (anchor, scalar(text, style, tag)),
+            Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth - 1)?),
+            Event::MappingStart(anchor, _) => (anchor, self.mapping(depth - 1)?),
+            Event::Alias(anchor) => return self.alias(anchor),
+            _ => bail!("no value"),
+        };
+        self.keep(anchor, &value)?;
+        Ok(value)
+    }
+
+    fn alias(&mut self, anchor: usize) -> Result<Value> {
+        let value = self.anchors.get(&anchor).cloned();
+        let value = value.ok_or_else(|| anyhow!("an alias of itself"))?;
+        self.count(&value)?;
+        Ok(value)
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<Value> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                Event::SequenceEnd => return Ok(Value::Array(items)),
+                first => items.push(self.value(first, depth)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<Value> {
+        let mut own = Map::new();
+        let mut merged = Map::new();
+        loop {
+            let key = match self.next()? {
+                Event::MappingEnd => break,
+                first => self.key(first)?,
+            };
+            let first = self.next()?;
+            let value = self.value(first, depth)?;
+            match key {
+                Key::Own(key) => drop(own.insert(key, value)),
+                Key::Merge => merge(value, &mut merged)?,
+            }
+        }
+        merged.extend(own);
+        Ok(Value::Object(merged))
+    }
+
+    fn key(&mut self, first: Event<'a>) -> Result<Key> {
+        match first {
+            Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<" => Ok(Key::Merge),
+            Event::Scalar(text, _, anchor, _) => {
+                self.keep(anchor, &Value::String(text.as_ref().to_owned()))?;
+                Ok(Key::Own(text.into_owned()))
+            }
+            Event::Alias(anchor) => match self.alias(anchor)? {
+                Value::String(text) => Ok(Key::Own(text)),
+                _ => bail!("a key that is not a text"),
+            },
+            _ => bail!("a key that is not a text"),
+        }
+    }
+
+    /// Keep what has an anchor; the others have number 0.
+    fn keep(&mut self, anchor: usize, value: &Value) -> Result<()> {
+        if anchor > 0 {
+            self.count(value)?;
+            self.anchors.insert(anchor, value.clone());
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, value: &Value) -> Result<()> {
+        self.copied += weight(value);
+        ensure!(self.copied < MAX_COPIED, "too many aliases");
+        Ok(())
+    }
+}
+
+enum Key {
+    Own(String),
+    /// `<<`.
+    Merge,
+}
+
+/// What `<<` brings: of several mappings the first has a key's value.
+fn merge(value: Value, merged: &mut Map<String, Value>) -> Result<()> {
+    match value {
+        Value::Object(mapping) => merged.extend(mapping),
+        Value::Array(mappings) => {
+            mappings.into_iter().rev().try_for_each(|mapping| merge(mapping, merged))?;
+        }
+        _ => bail!("<< of what is not a mapping"),
+    }
+    Ok(())
+}
+
+/// The bytes of a value in memory, roughly.
+fn weight(value: &Value) -> usize {
+    const EACH: usize = 64;
+    EACH + match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(entries) => {
+            entries.iter().map(|(key, value)| EACH + key.len() + weight(value)).sum()
+        }
+    }
+}
+
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Tagged<'_>) -> Value {
+    let core = tag.as_ref().filter(|tag| tag.is_yaml_core_schema());
+    let plain = match core {
+        Some(tag) => ["null", "bool", "int", "float"].contains(&tag.suffix.as_str()),
+        None => style == ScalarStyle::Plain,
+    };
+    let known = if plain { resolved(&text) } else { None };
+    known.unwrap_or_else(|| Value::String(text.into_owned()))
+}
+
+/// A plain scalar that is not a text. A project may be called `n`, a target `007`: what PyYAML
+/// leaves a string, or what is only ever compared with itself, keeps its spelling.
+fn resolved(text: &str) -> Option<Value> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Some(Value::Null),
+        "true" | "True" | "TRUE" => return Some(Value::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Value::Bool(false)),
+        _ => {}
+    }
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let radix = match digits.get(..2) {
+        Some("0x") => 16,
+        Some("0o") => 8,
+        Some("0b") => 2,
+        _ => return decimal(text, digits).map(Value::Number),
+    };
+    // `from_str_radix` would take a second sign.
+    let digits = digits.get(2..).filter(|digits| !digits.starts_with(['+', '-']))?;
+    let number = i64::from_str_radix(digits, radix).ok()?;
+    Some(if text.starts_with('-') { -number } else { number }.into())
+}
+
+fn decimal(text: &str, digits: &str) -> Option<Number> {
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        || (all_digits && digits.len() > 1 && digits.starts_with('0'))
+    {
+        return None;
+    }
+    let whole = text.parse::<u64>().map(Number::from);
+    let whole = whole.or_else(|_| text.parse::<i64>().map(Number::from));
+    whole.ok().or_else(|| Number::from_f64(text.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", document(text).unwrap_err())
+    }
+
+    #[test]
+    fn scalars_are_resolved_as_far_as_they_are_not_texts() {
+        let text = "[1, -3, +4, 0x1F, 0o17, 0b11, 1.10, .5, 1e3, true, ~, null, '', 12345678901234567890123]";
+        let expected = json!([
+            1,
+            -3,
+            4,
+            31,
+            15,
+            3,
+            1.1,
+            0.5,
+            1e3,
+            true,
+            null,
+            null,
+            "",
+            1.2345678901234568e22
+        ]);
+        assert_eq!(document(text).unwrap(), expected);
+        let texts = [
+            "007",
+            "1_000",
+            "n",
+            "yes",
+            "0x",
+            "0x-1",
+            "+-5",
+            "1.2.3",
+            ".",
+            "+",
+            "inf",
+            ".nan",
+            "1e999",
+            "2020-01-01",
+            "1:30",
+        ];
+        let expected = Value::from(texts.to_vec());
+        assert_eq!(document(&format!("[{}]", texts.join(", "))).unwrap(), expected);
+        let tagged = "[!!str 5, !!int '5', '5', \"\\x41\"]";
+        assert_eq!(document(tagged).unwrap(), json!(["5", 5, "5", "A"]));
+    }
+
+    #[test]
+    fn keys_are_as_written_and_the_last_of_two_wins() {
+        let text = "1: a\ntrue: b\n'1': c\n";
+        assert_eq!(document(text).unwrap(), json!({"1": "c", "true": "b"}));
+        assert!(error("? [a]\n: b").contains("a key that is not a text"));
+    }
+
+    #[test]
+    fn aliases_and_merges_stand_for_what_they_name() {
+        let text = "x: &x {a: 1, b: 2}\ny: &y {a: 5, c: 6}\nz: {b: 3, <<: [*x, *y]}\nw: *x\n";
+        let all = document(text).unwrap();
+        assert_eq!(all["z"], json!({"a": 1, "b": 3, "c": 6}));
+        assert_eq!(all["w"], all["x"]);
+        assert!(error("<<: 5").contains("<< of what is not a mapping"));
+        assert!(error("a: &a [*a]").contains("an alias of itself"));
+    }
+
+    #[test]
+    fn a_few_lines_cannot_ask_for_terabytes_or_the_end_of_the_stack() {
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..20 {
+            let items = vec![format!("*a{}", level - 1); 10].join(", ");
+            bomb += &format!("a{level}: &a{level} [{items}]\n");
+        }
+        assert!(error(&bomb).contains("too many aliases"));
+        let deep: String = (0..1000).map(|depth| " ".repeat(depth) + "a:\n").collect();
+        assert!(error(&deep).contains("nested too deeply"));
+    }
+
+    #[test]
+    fn an_error_says_where_and_quotes_nothing() {
+        assert_eq!(error("a: 1\nb: c: secret"), "it is not YAML (line 2, column 5): malformed");
+        assert_eq!(
+            error("a: 1\n---\nb: 2"),
+            "it is not YAML (line 2, column 1): a second document"
+        );
+        for text in ["a: [secret", "a: 'secret", "a: *secret", "a: @secret"] {
+            assert!(!error(text).contains("secret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_other_line_ends_are_no_text() {
+        assert_eq!(document("\u{feff}a:\r\n  - x\r\n").unwrap(), json!({"a": ["x"]}));
+        assert_eq!(document("# only a comment\n").unwrap(), Value::Null);
+    }
+}
