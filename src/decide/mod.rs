@@ -1,4 +1,10 @@
 //! The decisions, as values. Pure: names no I/O (a test sees to it).
 
+pub mod baseline;
+pub mod forecast;
+pub mod needs;
+pub mod plan;
 pub mod record;
+pub mod skip;
 pub mod stop;
+pub mod summary;

@@ -2,8 +2,9 @@
 //!
 //! A manifest without a record is a valid baseline of which we merely know less.
 
+use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The format that this version writes; a larger number on the volume is refused by name.
 pub const FORMAT: u32 = 1;
@@ -23,10 +24,22 @@ pub struct Record {
     pub salt: String,
     /// By `unique_id`, also for nodes that are absent from the manifest.
     pub nodes: BTreeMap<String, NodeRecord>,
+    /// The inputs of the last complete run; none where nothing vouches for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+}
+
+/// With which inputs which commands had nothing left to build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Salted digests of everything that dbt reads, by kind (`files`, `environment`…).
+    pub inputs: BTreeMap<String, String>,
+    /// By the salted digest of a command line: the pending nodes that it leaves out on purpose.
+    pub commands: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Where the baseline's nodes stand. dbt compares none of this itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// `name` in `dbt_project.yml`.
     pub project: Option<String>,
@@ -54,4 +67,30 @@ pub struct NodeRecord {
     /// Why it is absent from the manifest, for people: `failed in the last run`…
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
+    /// Its first build was cut short, and since then it was not built with `--full-refresh`:
+    /// a plain build could call what is half made a success.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub half_made: bool,
+    /// What changed since its rows were made, where a build appends to them: its history is
+    /// that of former code until it is built with `--full-refresh`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub altered: Option<String>,
+}
+
+/// What waits to be built and why, tests left out.
+#[must_use]
+pub fn pending(nodes: &BTreeMap<String, NodeRecord>) -> BTreeMap<String, String> {
+    let is_test = |id: &str| id.starts_with("test.") || id.starts_with("unit_test.");
+    let waiting = nodes.iter().filter(|(id, _)| !is_test(id));
+    waiting.filter_map(|(id, node)| Some((id.clone(), node.pending.clone()?))).into_tree()
+}
+
+/// What was built for new rows only, and why that is not the whole of it.
+#[must_use]
+pub fn altered(nodes: &BTreeMap<String, NodeRecord>) -> BTreeMap<String, String> {
+    let words = |why: &String| format!("altered, history not rebuilt ({why})");
+    nodes
+        .iter()
+        .filter_map(|(id, node)| Some((id.clone(), node.altered.as_ref().map(words)?)))
+        .into_tree()
 }

@@ -1,0 +1,150 @@
+//! Which nodes have to be built now, and why: their own needs, descendants not included.
+
+use crate::dbt::changes::{self, Reason};
+use crate::dbt::inputs;
+use crate::dbt::manifest::Manifest;
+use crate::decide::baseline::{self, Graph, Needs, Role};
+use crate::decide::record::NodeRecord;
+use crate::trees::IntoTree;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// For each node, the fingerprints of the values that it reads now, by `env_var:NAME`…
+pub type Inputs = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What is known of the last build: nothing before the first population.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// The baseline.
+    pub manifest: Option<&'a Manifest<'a>>,
+    /// Its record's nodes; empty for a baseline that we did not write.
+    pub nodes: &'a BTreeMap<String, NodeRecord>,
+}
+
+/// The project as it now stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Now<'a> {
+    /// As dbt parsed it.
+    pub manifest: &'a Manifest<'a>,
+    /// The nodes that dbt can build or test.
+    pub graph: &'a Graph,
+    /// The values that they read.
+    pub inputs: &'a Inputs,
+}
+
+/// How much counts as unbuilt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// What differs from the baseline.
+    Changes,
+    /// Every node of these resource types, until it is built.
+    Everything(BTreeSet<String>),
+}
+
+/// The resource types that dbt builds or tests, as `--resource-type` names them.
+pub const RESOURCE_TYPES: [&str; 6] =
+    ["model", "seed", "snapshot", "function", "test", "unit_test"];
+
+/// The nodes that differ from what was last built, or never were.
+#[must_use]
+pub fn needs(before: Before<'_>, now: Now<'_>) -> Needs {
+    let mut needs = match before.manifest {
+        Some(manifest) => changes::changes(manifest, now.manifest),
+        None => now.graph.keys().map(|id| (id.clone(), vec![Reason::New])).into_tree(),
+    };
+    needs.retain(|id, _| now.graph.contains_key(id));
+    for (id, reasons) in values_changed(before, now) {
+        needs.entry(id).or_default().extend(reasons);
+    }
+    let fingerprints = changes::fingerprints(now.manifest);
+    let reverted = |id: &String, record: &NodeRecord| {
+        record.built.is_some() && record.built == built_now(id, &fingerprints, now.inputs)
+    };
+    for (id, record) in before.nodes.iter().filter(|(_, record)| record.pending.is_some()) {
+        if reverted(id, record) {
+            needs.remove(id);
+        } else if let Some(reasons) = needs.get_mut(id) {
+            *reasons = record.pending.iter().cloned().map(Reason::Pending).collect();
+        }
+    }
+    needs
+}
+
+fn values_changed(before: Before<'_>, now: Now<'_>) -> Needs {
+    let empty = BTreeMap::new();
+    let recorded = before.nodes.iter().filter(|(_, record)| record.pending.is_none());
+    let differing = recorded.filter(|(id, _)| now.graph.contains_key(*id)).map(|(id, record)| {
+        let values = now.inputs.get(id).unwrap_or(&empty);
+        (id.clone(), inputs::differing(&record.inputs, values))
+    });
+    differing.filter(|(_, reasons)| !reasons.is_empty()).into_tree()
+}
+
+fn built_now(id: &str, fingerprints: &BTreeMap<String, String>, inputs: &Inputs) -> Option<String> {
+    let empty = BTreeMap::new();
+    let compared = fingerprints.get(id)?;
+    Some(baseline::fingerprint(compared, inputs.get(id).unwrap_or(&empty)))
+}
+
+/// For each node of the baseline the digest of what it was built from, so that a revert is
+/// recognised. A node without a record is taken to have been built with today's values.
+#[must_use]
+pub fn built_before(before: Before<'_>, inputs: &Inputs) -> BTreeMap<String, String> {
+    let Some(manifest) = before.manifest else { return BTreeMap::new() };
+    let empty = BTreeMap::new();
+    let digest = |(id, compared): (String, String)| {
+        let recorded = before.nodes.get(&id).map(|record| &record.inputs);
+        let values = recorded.filter(|values| !values.is_empty()).or_else(|| inputs.get(&id));
+        let digest = baseline::fingerprint(&compared, values.unwrap_or(&empty));
+        (id, digest)
+    };
+    changes::fingerprints(manifest).into_iter().map(digest).into_tree()
+}
+
+/// What of these needs makes the rows that a node already has those of former code: any
+/// change of its own, also one that has waited since an earlier run. `None` where it is new, or
+/// gets a relation of another name.
+#[must_use]
+pub fn outdates_rows(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<String> {
+    let waited = before.is_some_and(|node| node.pending.is_some() && node.built.is_some());
+    let counts = |reason: &&Reason| {
+        **reason != Reason::New && (waited || !matches!(reason, Reason::Pending(_)))
+    };
+    if reasons.contains(&Reason::Relation) {
+        return None;
+    }
+    let words: Vec<String> = reasons.iter().filter(counts).map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// dbt's name for the resource type of a role, as `--resource-type` takes it.
+#[must_use]
+pub fn resource_type(role: Role) -> &'static str {
+    match role {
+        Role::Model | Role::Ephemeral => "model",
+        Role::Seed => "seed",
+        Role::Snapshot => "snapshot",
+        Role::Function => "function",
+        Role::Test => "test",
+    }
+}
+
+/// Every node of `wanted` and whatever is downstream of it.
+#[must_use]
+pub fn with_descendants(graph: &Graph, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, member) in graph {
+        for parent in &member.parents {
+            children.entry(parent).or_default().push(id);
+        }
+    }
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    while let Some(id) = open.pop() {
+        if reached.insert(id.to_owned()) {
+            open.extend(children.get(id).into_iter().flatten());
+        }
+    }
+    reached
+}
