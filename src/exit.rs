@@ -50,6 +50,15 @@ impl Failure {
     }
 }
 
+/// The exit code of an ended run, and the reason where the code is not dbt's.
+#[must_use]
+pub fn told(ended: &Result<u8, Failure>) -> (u8, Option<String>) {
+    match ended {
+        Ok(code) => (*code, None),
+        Err(failure) => (failure.code(), Some(failure.to_string())),
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -62,7 +71,7 @@ impl fmt::Display for Failure {
             | Self::Refused(why)
             | Self::NotExecutable(why)
             | Self::NotFound(why) => write!(f, "{why:#}"),
-            Self::Stopped(signal) => write!(f, "stopped by {signal} before dbt was started"),
+            Self::Stopped(signal) => write!(f, "stopped by {signal} before anything was started"),
         }
     }
 }

@@ -1,5 +1,67 @@
 //! The process: panic hook, signals, run, exit code.
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(64)
+use dbt_entrypoint::cli::{self, Config, LogStyle, Verb};
+use dbt_entrypoint::exit::Failure;
+use dbt_entrypoint::os::stderr::start_log;
+use dbt_entrypoint::os::supervise::Supervisor;
+use dbt_entrypoint::verbs;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|bug| {
+        start_log(LogStyle::Human, log::LevelFilter::Info);
+        log::error!("this is a bug of dbt-entrypoint: {bug}");
+        leave();
+    }));
+    ExitCode::from(to_the_end())
+}
+
+/// By now the child is gone: the [`Supervisor`] sees to it before this hook. An abort would end
+/// PID 1 by a fault and not by a code.
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "no panic unwinds to main")]
+fn leave() {
+    std::process::exit(70);
+}
+
+fn to_the_end() -> u8 {
+    let ended = Supervisor::register().map_err(Failure::Internal).and_then(|supervisor| {
+        let args = std::env::args_os().skip(1).collect();
+        let config = cli::parse(args, cli::environment())?;
+        start_log(config.log, config.log_level);
+        start(&config, supervisor)
+    });
+    ended.unwrap_or_else(|failure| {
+        start_log(LogStyle::Human, log::LevelFilter::Info);
+        log::error!("{failure}");
+        failure.code()
+    })
+}
+
+fn start(config: &Config, mut supervisor: Supervisor) -> Result<u8, Failure> {
+    match &config.verb {
+        Verb::Help => Ok(print(cli::HELP)),
+        Verb::Version => Ok(print(concat!("dbt-entrypoint ", env!("CARGO_PKG_VERSION"), "\n"))),
+        Verb::Exec(words, policy) => {
+            dbt_entrypoint::exec(words, policy, &config.environment, &mut supervisor)
+        }
+        Verb::Teach(text) => Ok(print(text)),
+        Verb::Dbt(words) => dbt_entrypoint::run(config, words, &mut supervisor),
+        own @ (Verb::Plan(..)
+        | Verb::Status(_)
+        | Verb::History(_)
+        | Verb::Rollback(_)
+        | Verb::Adopt(_)
+        | Verb::Invalidate(_)) => {
+            let answer = verbs::answer(config, own, &mut supervisor)?;
+            print(&answer.text);
+            Ok(answer.code)
+        }
+    }
+}
+
+/// A reader that went away is not our failure.
+fn print(text: &str) -> u8 {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    0
 }

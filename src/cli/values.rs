@@ -1,0 +1,108 @@
+//! What the values of options mean; whatever is not understood is an error.
+
+use super::{Mode, OnEmpty, Switch};
+use crate::decide::forecast::Limit;
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::signal::Signal;
+use std::ffi::OsStr;
+use std::time::Duration;
+
+pub(super) const MODES: [(&str, Mode); 3] =
+    [("auto", Mode::Auto), ("full", Mode::Full), ("off", Mode::Off)];
+
+pub(super) const ON_EMPTY: [(&str, OnEmpty); 3] =
+    [("full", OnEmpty::Full), ("adopt", OnEmpty::Adopt), ("refuse", OnEmpty::Refuse)];
+
+pub(super) const STOP_SIGNALS: [(&str, Signal); 4] = [
+    ("INT", Signal::SIGINT),
+    ("TERM", Signal::SIGTERM),
+    ("SIGINT", Signal::SIGINT),
+    ("SIGTERM", Signal::SIGTERM),
+];
+
+/// Both directions are spelt out, so that a typo is an error and never the expensive branch.
+pub(super) const SWITCH_WORDS: [(&str, Switch); 8] = [
+    ("yes", Switch::On),
+    ("true", Switch::On),
+    ("1", Switch::On),
+    ("on", Switch::On),
+    ("no", Switch::Off),
+    ("false", Switch::Off),
+    ("0", Switch::Off),
+    ("off", Switch::Off),
+];
+
+pub(super) const LEVELS: [(&str, log::LevelFilter); 5] = [
+    ("error", log::LevelFilter::Error),
+    ("warn", log::LevelFilter::Warn),
+    ("info", log::LevelFilter::Info),
+    ("debug", log::LevelFilter::Debug),
+    ("off", log::LevelFilter::Off),
+];
+
+pub(super) fn one_of<T: Copy>(value: &OsStr, words: &[(&str, T)]) -> Result<T> {
+    let asked = value.to_string_lossy();
+    words
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(&asked))
+        .map(|(_, meaning)| *meaning)
+        .ok_or_else(|| {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            anyhow!("{asked:?} is not one of {}", known.join(", "))
+        })
+}
+
+pub(super) fn not_empty(value: &OsStr) -> Result<&OsStr> {
+    if value.is_empty() { bail!("the value is empty") } else { Ok(value) }
+}
+
+pub(super) fn text(value: &OsStr) -> Result<&str> {
+    not_empty(value)?.to_str().with_context(|| format!("{value:?} is not UTF-8 text"))
+}
+
+/// `20`, or `10%` of the project's nodes.
+pub(super) fn limit(value: &OsStr) -> Result<Limit> {
+    let words = text(value)?.trim();
+    let limit = match words.strip_suffix('%') {
+        Some(share) => share
+            .trim()
+            .parse()
+            .ok()
+            .filter(|share| (0.0..=100.0).contains(share))
+            .map(Limit::Percent),
+        None => words.parse().ok().map(Limit::Nodes),
+    };
+    limit.with_context(|| {
+        format!("{words:?} is neither a number of nodes nor a percentage, such as 20 or 10%")
+    })
+}
+
+/// Seconds, or `90s`, `30m`, `2h`.
+pub(super) fn span(value: &OsStr) -> Result<Duration> {
+    let words = text(value)?.trim();
+    let (number, factor) = match (words.strip_suffix('m'), words.strip_suffix('h')) {
+        (Some(minutes), _) => (minutes, 60),
+        (_, Some(hours)) => (hours, 3600),
+        _ => (words, 1),
+    };
+    Ok(seconds(OsStr::new(number))? * factor)
+}
+
+/// Names of nodes, `tag:NAME`, `path:PREFIX`, `config.materialized:KIND`, between spaces or
+/// commas.
+pub(super) fn terms(value: &OsStr) -> Result<Vec<String>> {
+    let terms = text(value)?.split([' ', ',']).filter(|term| !term.is_empty());
+    Ok(terms.map(str::to_owned).collect())
+}
+
+/// Whole or decimal seconds, at most a year: a larger number is a slip, not a wish.
+pub(super) fn seconds(value: &OsStr) -> Result<Duration> {
+    const YEAR: f64 = 31_536_000.0;
+    let text = value.to_str().unwrap_or_default().trim_end_matches('s');
+    let number: f64 = text.parse().map_err(|_| anyhow!("{value:?} is not a number of seconds"))?;
+    if (0.0..=YEAR).contains(&number) {
+        Ok(Duration::from_secs_f64(number))
+    } else {
+        bail!("{value:?} is not between 0 and a year of seconds")
+    }
+}

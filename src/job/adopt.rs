@@ -1,0 +1,66 @@
+//! A baseline that is asserted, not built.
+
+use super::{Baseline, Job};
+use crate::cli::Switch;
+use crate::dbt::manifest::Manifest;
+use crate::decide::baseline::Outcome;
+use crate::decide::needs::Scope;
+use crate::decide::plan::Found;
+use crate::decide::skip::Ending;
+use crate::exit::Failure;
+use anyhow::anyhow;
+
+impl Job<'_> {
+    /// Take the project as it now stands for what the warehouse holds.
+    pub(super) fn adopt(&mut self) -> Result<(), Failure> {
+        let parsed = self.parse()?.map_err(|code| {
+            Failure::Refused(anyhow!("dbt parse ended with code {code}; nothing was adopted"))
+        })?;
+        self.assert(parsed)
+    }
+
+    /// `--on-empty adopt`, or a manifest that was given; the number of its nodes.
+    ///
+    /// # Errors
+    /// 78 where the project cannot be parsed or the volume is of a later version, 73 and 74
+    /// where the volume gives out.
+    pub fn take_for_built(&mut self, given: Option<String>) -> Result<usize, Failure> {
+        if let Found::Newer(why) = &self.found {
+            return Err(Failure::Refused(anyhow!("{why}; nothing was adopted")));
+        }
+        self.baseline = Baseline::none()?;
+        match given {
+            Some(text) => self.assert(text)?,
+            None => self.adopt()?,
+        }
+        let is_test = |id: &&String| id.starts_with("test.") || id.starts_with("unit_test.");
+        Ok(self.baseline.nodes.keys().filter(|id| !is_test(id)).count())
+    }
+
+    fn assert(&mut self, text: String) -> Result<(), Failure> {
+        self.baseline.manifest = Some(text.clone());
+        let manifest = Manifest::read(&text).map_err(Failure::Refused)?;
+        let inputs = self.inputs(&manifest).map_err(Failure::NotSaved)?;
+        let reservation = self.reserve()?;
+        let end = (&Scope::Changes, &Ending::Open);
+        self.record(reservation, &text, inputs, &Outcome::new(), end, Switch::Off)
+    }
+
+    /// Only an empty volume is adopted without being asked twice.
+    ///
+    /// # Errors
+    /// 78 where there is something.
+    pub fn refuse_to_replace(&self) -> Result<(), Failure> {
+        let there = match &self.found {
+            Found::Empty => return Ok(()),
+            Found::Baseline(_) => "a baseline".to_owned(),
+            Found::Damaged(why) | Found::Newer(why) => format!("something else ({why})"),
+        };
+        Err(Failure::Refused(anyhow!(
+            "{} holds {there}; what is adopted would replace it\n  what to do:\n    \
+             dbt-entrypoint status     (shows what there is)\n    \
+             dbt-entrypoint adopt --force …     (replace it; the history keeps a sound baseline)",
+            self.state.display()
+        )))
+    }
+}

@@ -1,0 +1,224 @@
+//! The exact comparison: parse, compare, and tell dbt what to build.
+
+use super::{Job, Words, artifacts, knows_selector_method};
+use crate::cli::Switch;
+use crate::dbt::changes::Reason;
+use crate::dbt::command::{Flag, Opt};
+use crate::dbt::manifest::Manifest;
+use crate::dbt::results;
+use crate::decide::baseline::{Needs, Outcome, Role};
+use crate::decide::needs::{self, Before, Inputs, Now, Scope};
+use crate::decide::skip::Ending;
+use crate::exit::Failure;
+use crate::os::commit;
+use crate::os::supervise::Stdout;
+use crate::report;
+use crate::trees::IntoTree;
+use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Why a node waits that a full run did not come to.
+const NOT_YET: &str = "not yet built in the full run";
+
+impl Job<'_> {
+    /// `dbt parse`, into the target path of the run so that the run starts warm; the text
+    /// of its manifest, or the code that dbt ended with.
+    pub(super) fn parse(&mut self) -> Result<Result<String, u8>, Failure> {
+        if let Some(parsed) = self.parsed.take() {
+            return Ok(Ok(parsed));
+        }
+        let before = artifacts::invocation(&self.project.target_path);
+        let code = self.start(self.parsing(), Stdout::ToStderr)?;
+        if code != 0 {
+            return Ok(Err(code));
+        }
+        let path = self.project.target_path.join("manifest.json");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
+            .map_err(Failure::Refused)?;
+        let manifest = Manifest::read(&text).map_err(Failure::Refused)?;
+        if manifest.invocation_id().map(str::to_owned) == before {
+            return Err(Failure::Refused(anyhow!(
+                "dbt parse left {} as it was; does it write its artifacts to another target path?",
+                path.display()
+            )));
+        }
+        Ok(Ok(text))
+    }
+
+    /// dbt trusts the times of files in a partial-parse file that it finds, and images
+    /// normalise them: what we did not write ourselves just now is not used.
+    fn parsing(&self) -> Vec<OsString> {
+        let mut words = self.command.as_parse();
+        if self.project.target_path.join("partial_parse.msgpack").exists() {
+            words.push("--no-partial-parse".into());
+        }
+        if !self.command.gives(Opt::LogPath) {
+            words.extend(["--log-path".into(), self.scratch().join("parse").into_os_string()]);
+        }
+        words
+    }
+
+    /// The nodes to be built that this command can build; the others are told.
+    pub(super) fn wanted(&mut self, parsed: &str) -> Result<BTreeSet<String>, Failure> {
+        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+        let graph = manifest.graph();
+        let inputs = self.inputs(&manifest).map_err(Failure::Refused)?;
+        let needs = self.needs(&manifest, &inputs, &Scope::Changes);
+        self.summary.pending = report::pending(&needs, &graph);
+        let ours = |id: &String| {
+            graph
+                .get(id)
+                .is_some_and(|member| self.command.builds(needs::resource_type(member.role)))
+        };
+        let (wanted, others): (Needs, Needs) = needs.into_iter().partition(|(id, _)| ours(id));
+        if self.is_held() {
+            report::changes(&wanted, &graph);
+            report::not_for_this_command(&others, &graph, self.command.subcommand());
+        }
+        Ok(wanted.into_keys().into_tree())
+    }
+
+    pub(super) fn needs(&self, manifest: &Manifest<'_>, inputs: &Inputs, scope: &Scope) -> Needs {
+        let graph = manifest.graph();
+        let before = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
+        let before = Before { manifest: before.as_ref(), nodes: &self.baseline.nodes };
+        let mut needs = needs::needs(before, Now { manifest, graph: &graph, inputs });
+        if let Scope::Everything(types) = scope {
+            for (id, member) in &graph {
+                if types.contains(needs::resource_type(member.role)) {
+                    needs
+                        .entry(id.clone())
+                        .or_insert_with(|| vec![Reason::Pending(NOT_YET.into())]);
+                }
+            }
+        }
+        needs
+    }
+
+    /// The fingerprints of what each node reads now.
+    pub(super) fn inputs(&self, manifest: &Manifest<'_>) -> Result<Inputs> {
+        self.outside().inputs(manifest)
+    }
+
+    /// dbt's command line for building `wanted` and whatever is downstream of it.
+    pub(super) fn selecting(
+        &mut self,
+        parsed: &str,
+        wanted: &BTreeSet<String>,
+    ) -> Result<Words, Failure> {
+        if wanted.is_empty() && self.config.always_start == Switch::Off {
+            return Ok(Words::Nothing);
+        }
+        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+        let warm = self.command.flag(Flag::PartialParse).or(self.project.project.partial_parse)
+            != Some(false);
+        // Any selection or exclusion switches the default selector off (dbt 1.8 to 1.12).
+        let selector = match self.command.excludes() {
+            true => None,
+            false => self.project.default_selector().map_err(Failure::Refused)?,
+        };
+        let term = match (warm, selector) {
+            (true, None) => "state:modified+".to_owned(),
+            (true, Some(name)) if knows_selector_method(&manifest) => {
+                format!("selector:{name},state:modified+")
+            }
+            (_, selector) => return self.selecting_by_name(&manifest, wanted, selector.is_some()),
+        };
+        let state = self.comparison_copy(parsed, wanted)?;
+        Ok(Words::Run(self.command.selecting(&[term.into()], Some(&state))))
+    }
+
+    /// Where dbt cannot be trusted with the comparison, or would lose the project's default
+    /// selector by it, the nodes are named one by one.
+    fn selecting_by_name(
+        &mut self,
+        manifest: &Manifest<'_>,
+        wanted: &BTreeSet<String>,
+        within_default: bool,
+    ) -> Result<Words, Failure> {
+        let mut named = needs::with_descendants(&manifest.graph(), wanted);
+        if within_default {
+            match self.list()? {
+                Ok(listed) => named.retain(|id| listed.contains(id)),
+                Err(code) => return Ok(Words::Failed(code)),
+            }
+        }
+        if named.is_empty() {
+            return Ok(Words::Nothing);
+        }
+        let terms: Vec<OsString> =
+            manifest.selection_terms(&named).into_iter().map(OsString::from).collect();
+        let words = self.command.selecting(&terms, None);
+        Ok(Words::Run(
+            self.command.with_in(&words, &["--indirect-selection".into(), "empty".into()]),
+        ))
+    }
+
+    /// The `unique_id`s of the project's default selector, by `dbt ls`.
+    pub(super) fn list(&mut self) -> Result<Result<BTreeSet<String>, u8>, Failure> {
+        if self.is_held() {
+            commit::write_file(&self.state, "run/ls.jsonl", b"")
+                .map_err(Failure::StateUnwritable)?;
+        }
+        let path = self.scratch().join("ls.jsonl");
+        let file =
+            std::fs::File::create(&path).map_err(|error| Failure::StateUnwritable(error.into()))?;
+        let code = self.start(self.command.as_list(), Stdout::File(file))?;
+        if code != 0 {
+            return Ok(Err(code));
+        }
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Failure::Internal(error.into()))?;
+        Ok(Ok(results::listed(&text)))
+    }
+
+    /// A directory with nothing but a `manifest.json`: the parsed one less `wanted`.
+    pub(super) fn comparison_copy(
+        &self,
+        parsed: &str,
+        wanted: &BTreeSet<String>,
+    ) -> Result<PathBuf, Failure> {
+        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+        let mut text = Vec::with_capacity(parsed.len());
+        manifest
+            .write_without(wanted, &mut text)
+            .map_err(|error| Failure::Internal(error.into()))?;
+        commit::write_file(&self.state, "run/baseline/manifest.json", &text)
+            .map_err(Failure::StateUnwritable)?;
+        Ok(self.scratch().join("baseline"))
+    }
+
+    /// Nothing is to be built. A baseline of another dbt version, or without a record, is
+    /// still replaced by the same nodes as they are written now: later comparisons are
+    /// then exact.
+    pub(super) fn carry_over(&mut self, parsed: &str) -> Result<(), Failure> {
+        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+        let old = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
+        let same_version = old.is_some_and(|old| old.dbt_version() == manifest.dbt_version());
+        if same_version && self.baseline.recorded == Switch::On {
+            return match self.leaves_something_untold(&manifest)? {
+                true => Ok(()),
+                false => self.settle_in_place(),
+            };
+        }
+        let inputs = self.inputs(&manifest).map_err(Failure::NotSaved)?;
+        let reservation = self.reserve()?;
+        let end = (&Scope::Changes, &Ending::NothingToBuild);
+        self.record(reservation, parsed, inputs, &Outcome::new(), end, Switch::Off)
+    }
+
+    /// Whether something changed that this command does not build and the record does not
+    /// tell: the next start is to find it again.
+    fn leaves_something_untold(&self, manifest: &Manifest<'_>) -> Result<bool, Failure> {
+        let inputs = self.inputs(manifest).map_err(Failure::NotSaved)?;
+        let graph = manifest.graph();
+        let told =
+            |id: &String| self.baseline.nodes.get(id).is_some_and(|node| node.pending.is_some());
+        let is_test = |id: &String| graph.get(id).is_some_and(|member| member.role == Role::Test);
+        let needs = self.needs(manifest, &inputs, &Scope::Changes);
+        Ok(needs.keys().any(|id| !is_test(id) && !told(id)))
+    }
+}

@@ -1,0 +1,171 @@
+//! What a run is about to build, before it builds anything: for `plan` and for the budget.
+
+use super::{Access, Baseline, Job, admit};
+use crate::cli::{Config, Switch};
+use crate::dbt::command::Command;
+use crate::dbt::manifest::Manifest;
+use crate::decide::forecast::{self, Basis, Forecast};
+use crate::decide::needs::{self, Scope};
+use crate::decide::plan::{Approach, Found};
+use crate::decide::summary::Summary;
+use crate::exit::Failure;
+use crate::os::private::Private;
+use crate::os::supervise::Supervisor;
+use crate::os::{lock, volume};
+use crate::report;
+use anyhow::anyhow;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+impl<'a> Job<'a> {
+    /// As [`Job::open`], to look only: the volume is neither locked nor written, and dbt works
+    /// in a directory of our own, which must be the command's target path.
+    ///
+    /// # Errors
+    /// As [`Job::open`], but for what concerns writing.
+    pub fn look(
+        config: &'a Config,
+        command: &'a Command,
+        dbt: &'a Path,
+        supervisor: &'a mut Supervisor,
+        summary: &'a mut Summary,
+        private: Private,
+    ) -> Result<Self, Failure> {
+        let project = Arc::new(super::locate(config, command)?);
+        let state = admit::readable(config)?;
+        if let Some(holder) = lock::holder_of(&state) {
+            log::warn!(
+                "{} is in use by {holder}; this is the plan as if that had not begun",
+                state.display()
+            );
+        }
+        let stored = volume::look(&state).map_err(Failure::Refused)?;
+        let baseline = Baseline::of(stored.manifest, stored.record)?;
+        Ok(Self {
+            config,
+            command,
+            dbt,
+            supervisor,
+            project,
+            state,
+            baseline,
+            found: stored.found,
+            summary,
+            parsed: None,
+            looked: None,
+            spared: false,
+            access: Access::Looking(private),
+        })
+    }
+
+    /// What a run of this approach would build; dbt's code where it cannot parse the project.
+    ///
+    /// # Errors
+    /// As [`Job::build_changed`].
+    pub fn foresee(&mut self, approach: &Approach) -> Result<Result<Forecast, u8>, Failure> {
+        let parsed = match self.parse()? {
+            Ok(parsed) => parsed,
+            Err(code) => return Ok(Err(code)),
+        };
+        let chosen = self.chosen(&parsed, approach)?;
+        let forecast = match chosen {
+            Ok(chosen) => Ok(self.forecast(&parsed, &chosen, approach)?),
+            Err(code) => Err(code),
+        };
+        self.parsed = Some(parsed);
+        Ok(forecast)
+    }
+
+    /// The nodes that dbt would be told to build, before what it does not build is left out.
+    fn chosen(
+        &mut self,
+        parsed: &str,
+        approach: &Approach,
+    ) -> Result<Result<BTreeSet<String>, u8>, Failure> {
+        let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
+        let mut reached = BTreeSet::new();
+        if compared {
+            let wanted = self.wanted(parsed)?;
+            let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+            reached = needs::with_descendants(&manifest.graph(), &wanted);
+        }
+        let all = *approach == Approach::Changed
+            && !self.command.excludes()
+            && self.project.default_selector().map_err(Failure::Refused)?.is_none();
+        if compared && (reached.is_empty() || all) {
+            return Ok(Ok(reached));
+        }
+        let listed = self.list()?;
+        Ok(listed.map(|mut listed| {
+            listed.retain(|id| !compared || reached.contains(id));
+            listed
+        }))
+    }
+
+    fn forecast(
+        &self,
+        parsed: &str,
+        chosen: &BTreeSet<String>,
+        approach: &Approach,
+    ) -> Result<Forecast, Failure> {
+        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+        let graph = manifest.graph();
+        let inputs = self.inputs(&manifest).map_err(Failure::Refused)?;
+        let needs = self.needs(&manifest, &inputs, &Scope::Changes);
+        let before = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
+        let half_made = self.half_made(&manifest);
+        let refreshed = |id: &str| {
+            let alone = *approach == Approach::Changed && half_made.contains(id);
+            alone || self.refreshes() == Switch::On
+        };
+        let mut chosen = chosen.clone();
+        chosen.retain(|id| {
+            graph
+                .get(id)
+                .is_some_and(|member| self.command.builds(needs::resource_type(member.role)))
+        });
+        let basis = Basis {
+            manifest: &manifest,
+            graph: &graph,
+            needs: &needs,
+            inputs: (self.baseline.recorded == Switch::On).then_some(&inputs),
+            before: before.as_ref(),
+            records: &self.baseline.nodes,
+            refreshed: &refreshed,
+        };
+        Ok(forecast::forecast(basis, &chosen))
+    }
+
+    /// Refuse a run that would build more than is allowed. The first population is what an
+    /// empty volume is for, and is not limited.
+    ///
+    /// # Errors
+    /// 77, with the plan and its hash.
+    pub fn within_budget(&mut self, approach: &Approach) -> Result<(), Failure> {
+        let config = self.config;
+        let first = self.found == Found::Empty && self.baseline.manifest.is_none();
+        if first || !config.budget.limits() || config.yes == Switch::On {
+            return Ok(());
+        }
+        if self.command.subcommand() == Some("retry") {
+            log::warn!("retry builds what failed in dbt's last run, whatever the budget says");
+            return Ok(());
+        }
+        let foreseen = self.foresee(approach)?;
+        // A project that cannot be parsed is told by the run itself.
+        let Some(parsed) = self.parsed.as_deref() else { return Ok(()) };
+        let forecast = foreseen.map_err(|code| {
+            Failure::BudgetExceeded(anyhow!(
+                "what would be built cannot be told (dbt ls ended with {code}), so that it cannot be held against the budget\n  \
+                 what to do:\n    dbt-entrypoint --yes …     (build whatever there is)"
+            ))
+        })?;
+        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+        let beyond = config.budget.exceeded(&forecast, &manifest);
+        if beyond.is_empty() || config.approve.as_deref() == Some(&forecast.hash) {
+            return Ok(());
+        }
+        Err(Failure::BudgetExceeded(anyhow!("{}", report::over_budget(&beyond, &forecast))))
+    }
+}

@@ -1,0 +1,338 @@
+//! One dbt command that builds, over the state volume.
+//!
+//! [`Job::open`] finds the project, admits the volume and takes the lock; from then on
+//! nobody else changes what is looked at. Each pass runs dbt once and commits what it built.
+
+pub(crate) mod admit;
+mod adopt;
+mod artifacts;
+mod compare;
+mod foresee;
+mod outside;
+mod pass;
+mod probe;
+pub(crate) mod publish;
+mod recover;
+mod refresh;
+mod skip;
+
+use crate::cli::{Config, Mode, Switch};
+use crate::dbt::command::{Command, Opt, Selection};
+use crate::dbt::manifest::Manifest;
+use crate::decide::needs::{self, Scope};
+use crate::decide::plan::{self, Approach, Found, Start};
+use crate::decide::record::{self, Identity, NodeRecord, Record, Settled};
+use crate::decide::skip::Looked;
+use crate::decide::summary::Summary;
+use crate::exit::{self, Failure};
+use crate::os::lock::Lock;
+use crate::os::private::Private;
+use crate::os::project::{self, Asked, Project};
+use crate::os::supervise::Supervisor;
+use crate::os::volume;
+use crate::os::{announce, clock, random};
+use crate::report;
+use crate::trees::IntoTree;
+use admit::Held;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A dbt command, the volume that it may change, and what is on it.
+pub struct Job<'a> {
+    config: &'a Config,
+    command: &'a Command,
+    dbt: &'a Path,
+    supervisor: &'a mut Supervisor,
+    project: Arc<Project>,
+    /// Absolute.
+    state: PathBuf,
+    baseline: Baseline,
+    found: Found,
+    /// What dbt would read, as it was before anything was started; none where it cannot be told.
+    looked: Option<Looked>,
+    /// Whether dbt could not find anything to build.
+    spared: bool,
+    summary: &'a mut Summary,
+    /// The manifest of the last parse, if nothing was built since.
+    parsed: Option<String>,
+    access: Access,
+}
+
+/// What the job may do to the volume.
+enum Access {
+    /// Anything: nobody else does. Until the job is dropped; the kernel frees the lock if we
+    /// are killed.
+    Held(#[expect(dead_code, reason = "held, not read")] Lock),
+    /// Nothing: what would be written there stays in memory, or goes here.
+    Looking(Private),
+}
+
+/// What was last built, as it stands on the volume.
+struct Baseline {
+    /// The text of `manifest.json`; none before the first population.
+    manifest: Option<String>,
+    /// Its record's nodes; empty for a manifest that we did not write.
+    nodes: BTreeMap<String, NodeRecord>,
+    /// The salt of the fingerprints.
+    salt: String,
+    /// The inputs of the last complete run.
+    settled: Option<Settled>,
+    /// Whether a record came with the manifest.
+    recorded: Switch,
+}
+
+impl<'a> Job<'a> {
+    /// Find the project, admit the volume, take the lock, look.
+    ///
+    /// # Errors
+    /// 78 where there is no project or no volume that lasts, 73 where it cannot be written,
+    /// 75 where another holder did not let go, 128+n where a signal ended the wait.
+    pub fn open(
+        config: &'a Config,
+        command: &'a Command,
+        dbt: &'a Path,
+        supervisor: &'a mut Supervisor,
+        summary: &'a mut Summary,
+    ) -> Result<Self, Failure> {
+        let project = Arc::new(locate(config, command)?);
+        let what = format!("dbt {}", command.subcommand().unwrap_or_default());
+        let Held { state, lock } = admit::hold(config, &what, supervisor)?;
+        let stored = volume::look(&state).map_err(Failure::Refused)?;
+        let baseline = Baseline::of(stored.manifest, stored.record)?;
+        Ok(Self {
+            config,
+            command,
+            dbt,
+            supervisor,
+            project,
+            state,
+            baseline,
+            found: stored.found,
+            looked: None,
+            spared: false,
+            summary,
+            parsed: None,
+            access: Access::Held(lock),
+        })
+    }
+
+    /// What the volume lets us start from, and how dbt is then to be started.
+    ///
+    /// # Errors
+    /// 78 with the reason and the remedies, where that is the operator's decision.
+    pub fn plan(&mut self) -> Result<Approach, Failure> {
+        let identity = &self.project.identity;
+        // A part of the project cannot take the place of a baseline that is damaged or foreign.
+        let mode = match self.command.selection() {
+            Selection::None => self.config.mode,
+            Selection::Terms(_) | Selection::Selector(_) | Selection::State => Mode::Auto,
+        };
+        let mut start = plan::start(&self.found(), identity, mode, self.config.on_empty);
+        if self.recover(&start)? {
+            start = Start::Baseline;
+        }
+        match &start {
+            Start::Refuse(refusal) => return Err(Failure::Refused(anyhow::anyhow!("{refusal}"))),
+            Start::Afresh => self.baseline = Baseline::none()?,
+            Start::Adopt => self.adopt()?,
+            Start::FirstPopulation | Start::Baseline => {}
+        }
+        let config = self.config;
+        let (duty, selection) = (self.command.duty(), self.command.selection());
+        let approach = plan::approach(&start, config.mode, config.only_changed, duty, selection);
+        if self.is_held() {
+            self.probe(&approach)?;
+            self.spared = self.look_at_inputs(&approach);
+            if !self.spared {
+                report::start(&start, &approach, &self.state);
+            }
+        }
+        self.summary.mode = plan::mode(&start, &approach).to_owned();
+        self.summary.pending = record::pending(&self.baseline.nodes);
+        self.summary.altered = record::altered(&self.baseline.nodes);
+        Ok(approach)
+    }
+
+    fn is_held(&self) -> bool {
+        matches!(self.access, Access::Held(_))
+    }
+
+    /// Where dbt's logs and our own notes of this run go.
+    fn scratch(&self) -> PathBuf {
+        match &self.access {
+            Access::Held(_) => recover::scratch(&self.state),
+            Access::Looking(private) => private.path().to_owned(),
+        }
+    }
+
+    /// Publish what has changed, and keep the summary of the run on the volume, before anybody else may change it.
+    ///
+    /// # Errors
+    /// None of its own: those of the run.
+    pub fn conclude(mut self, ended: Result<u8, Failure>) -> Result<u8, Failure> {
+        self.publish();
+        let (exit, why) = exit::told(&ended);
+        self.summary.end(clock::now(), exit, why);
+        announce::on_the_volume(&self.state, self.summary);
+        ended
+    }
+
+    /// A baseline without a record still says which project and adapter it was made for.
+    fn found(&self) -> Found {
+        let said = |text: &String| {
+            let manifest = Manifest::read(text).ok()?;
+            Some(Identity {
+                project: manifest.project_name().map(str::to_owned),
+                adapter: manifest.adapter_type().map(str::to_owned),
+                ..Identity::default()
+            })
+        };
+        if self.found == Found::Baseline(None) {
+            Found::Baseline(self.baseline.manifest.as_ref().and_then(said))
+        } else {
+            self.found.clone()
+        }
+    }
+
+    /// Run dbt as the user typed it, and record what it built.
+    ///
+    /// # Errors
+    /// As [`Job::build_changed`].
+    pub fn build_as_given(&mut self) -> Result<u8, Failure> {
+        self.pass(self.command.recorded(), &Scope::Changes, self.refreshes())
+    }
+
+    /// As [`Job::build_as_given`]; every node that the command builds counts as unbuilt
+    /// until it has been built, so that a full run that is cut short can be resumed.
+    ///
+    /// # Errors
+    /// As [`Job::build_changed`].
+    pub fn build_everything(&mut self) -> Result<u8, Failure> {
+        // Whoever leaves out a part of a full run leaves that part as it was built.
+        let part = self.command.excludes() && self.baseline.manifest.is_some();
+        let types = needs::RESOURCE_TYPES.into_iter().filter(|kind| self.command.builds(kind));
+        let everything = Scope::Everything(types.map(str::to_owned).into_tree());
+        let scope = if part { &Scope::Changes } else { &everything };
+        self.pass(self.command.recorded(), scope, self.refreshes())
+    }
+
+    /// Parse, compare, and build what changed with whatever is downstream of it.
+    ///
+    /// # Errors
+    /// 73 or 74 where the volume gives out, 126 or 127 where dbt cannot be started; dbt's
+    /// own failure is a code, not an error.
+    pub fn build_changed(&mut self) -> Result<u8, Failure> {
+        if self.spared {
+            return Ok(self.spare());
+        }
+        let parsed = match self.parse()? {
+            Ok(parsed) => parsed,
+            Err(code) => return Ok(code),
+        };
+        let mut wanted = self.wanted(&parsed)?;
+        if let Some(code) = self.refresh_half_made(&parsed, &wanted)? {
+            if code != 0 {
+                return Ok(code);
+            }
+            wanted = self.wanted(&parsed)?;
+        }
+        match self.selecting(&parsed, &wanted)? {
+            Words::Run(words) => self.pass(words, &Scope::Changes, self.refreshes()),
+            Words::Nothing => self.carry_over(&parsed).map(|()| 0),
+            Words::Failed(code) => Ok(code),
+        }
+    }
+
+    /// As [`Job::build_changed`], within the user's own selection.
+    ///
+    /// # Errors
+    /// As [`Job::build_changed`]; 78 where the selection cannot be narrowed.
+    pub fn build_narrowed(&mut self) -> Result<u8, Failure> {
+        if self.spared {
+            return Ok(self.spare());
+        }
+        let parsed = match self.parse()? {
+            Ok(parsed) => parsed,
+            Err(code) => return Ok(code),
+        };
+        let wanted = self.wanted(&parsed)?;
+        if wanted.is_empty() && self.config.always_start == Switch::Off {
+            self.carry_over(&parsed)?;
+            return Ok(0);
+        }
+        let state = self.comparison_copy(&parsed, &wanted)?;
+        let words = self.narrowed(&parsed, &state)?;
+        self.pass(words, &Scope::Changes, self.refreshes())
+    }
+
+    fn narrowed(&self, parsed: &str, state: &Path) -> Result<Vec<OsString>, Failure> {
+        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+        let words = match self.command.selection() {
+            Selection::Selector(name) if knows_selector_method(&manifest) => {
+                self.command.narrowed_selector(name, state)
+            }
+            Selection::Selector(_) => None,
+            Selection::None | Selection::Terms(_) | Selection::State => {
+                self.command.narrowed(state)
+            }
+        };
+        words.ok_or_else(|| {
+            Failure::Refused(anyhow::anyhow!(
+                "--only-changed cannot narrow --selector with dbt {}: its command line cannot intersect one\n  \
+                 what to do:\n    give the selection with --select, or use dbt 1.12 or later",
+                manifest.dbt_version()
+            ))
+        })
+    }
+}
+
+/// dbt's command line for a selection.
+enum Words {
+    Run(Vec<OsString>),
+    /// The selection is empty, which no command line can say.
+    Nothing,
+    /// dbt could not tell, and ended with this code.
+    Failed(u8),
+}
+
+/// dbt 1.12 and v2 know `selector:NAME` as a selection method.
+fn knows_selector_method(manifest: &Manifest<'_>) -> bool {
+    let mut numbers =
+        manifest.dbt_version().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(1), Some(12))
+}
+
+fn locate(config: &Config, command: &Command) -> Result<Project, Failure> {
+    let value = |option| command.value(option);
+    let asked = Asked {
+        project_dir: value(Opt::ProjectDir),
+        profiles_dir: value(Opt::ProfilesDir),
+        profile: value(Opt::Profile),
+        target: value(Opt::Target),
+        target_path: value(Opt::TargetPath),
+        log_path: value(Opt::LogPath),
+        vars: value(Opt::Vars),
+    };
+    project::locate(&asked, &config.environment).map_err(|trouble| Failure::Refused(trouble.into()))
+}
+
+impl Baseline {
+    fn none() -> Result<Self, Failure> {
+        Self::of(None, None)
+    }
+
+    fn of(manifest: Option<String>, record: Option<Record>) -> Result<Self, Failure> {
+        match record {
+            Some(Record { nodes, salt, settled, .. }) => {
+                Ok(Self { manifest, nodes, salt, settled, recorded: Switch::On })
+            }
+            None => {
+                let salt = random::salt().map_err(Failure::Internal)?;
+                let nodes = BTreeMap::new();
+                Ok(Self { manifest, nodes, salt, settled: None, recorded: Switch::Off })
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One run of dbt, and the commit of what it built.
+
+use super::Job;
+use super::artifacts::{self, Artifacts};
+use super::publish;
+use crate::cli::{Environment, Switch};
+use crate::dbt::command::{STATE_VARIABLES, Selection};
+use crate::dbt::manifest::Manifest;
+use crate::decide::baseline::{self, Absence, Fate, Outcome};
+use crate::decide::needs::{self, Before, Inputs, Scope};
+use crate::decide::record::{self, FORMAT, NodeRecord, Record};
+use crate::decide::skip::Ending;
+use crate::exit::Failure;
+use crate::os::commit::{self, Reservation};
+use crate::os::supervise::{Child, Policy, Stdout, Variables};
+use crate::os::{clock, follow};
+use crate::report;
+use crate::trees::IntoTree;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+
+/// Room asked for where the size of the next manifest is not known yet.
+const FIRST_MANIFEST: u64 = 8 << 20;
+
+/// What a run was meant to be, and dbt's code.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    scope: &'a Scope,
+    refresh: Switch,
+    code: u8,
+}
+
+impl Job<'_> {
+    /// Run dbt once with these words and commit what it built; dbt's own exit code.
+    pub(super) fn pass(
+        &mut self,
+        words: Vec<OsString>,
+        scope: &Scope,
+        refresh: Switch,
+    ) -> Result<u8, Failure> {
+        let reservation = self.reserve()?;
+        let before = artifacts::invocation(&self.project.target_path);
+        let intent = self.intend(scope, refresh)?;
+        let words = intent.journalled(self.command, self.dbt, &words);
+        let outside = self.outside();
+        let follower = follow::copy_once_begun(
+            &intent.log(),
+            &self.project.target_path.join("manifest.json"),
+            intent.state(),
+            move |manifest| outside.describe(manifest),
+        );
+        let code = self.start(words, Stdout::Inherit)?;
+        drop(follower);
+        let left = artifacts::since(
+            before.as_deref(),
+            &self.project.target_path,
+            &intent.log(),
+            &intent.manifest(),
+        );
+        match left {
+            Some(left) => self.keep(reservation, &left, Run { scope, refresh, code })?,
+            None => report::nothing_begun(code),
+        }
+        intent.done()?;
+        Ok(code)
+    }
+
+    fn keep(
+        &mut self,
+        reservation: Option<Reservation>,
+        left: &Artifacts,
+        run: Run<'_>,
+    ) -> Result<(), Failure> {
+        let manifest = Manifest::read(&left.manifest).map_err(Failure::NotSaved)?;
+        let mut outcome = left.outcome(&manifest.graph());
+        if run.refresh == Switch::Off {
+            self.distrust(&manifest, &mut outcome);
+        }
+        if let Some(flag) = self.command.unreal() {
+            outcome.values_mut().for_each(|fate| *fate = Fate::Touched(flag));
+        }
+        let ending = if run.code == 0 { Ending::Green } else { Ending::Open };
+        let end = (run.scope, &ending);
+        let saved = self.inputs(&manifest).map_err(Failure::NotSaved).and_then(|inputs| {
+            self.record(reservation, &left.manifest, inputs, &outcome, end, run.refresh)
+        });
+        match (saved, run.code) {
+            // dbt's own failure is the news; that it could not be recorded comes second.
+            (Err(failure), code) if code != 0 => {
+                report::not_saved(&failure);
+                Ok(())
+            }
+            (saved, _) => saved,
+        }
+    }
+
+    /// Commit the baseline that follows from an outcome, and go on from it. `inputs` are the
+    /// fingerprints of what the nodes of the manifest `now` read.
+    pub(super) fn record(
+        &mut self,
+        reservation: Option<Reservation>,
+        now: &str,
+        inputs: Inputs,
+        outcome: &Outcome,
+        (scope, ending): (&Scope, &Ending),
+        refresh: Switch,
+    ) -> Result<(), Failure> {
+        let manifest = Manifest::read(now).map_err(Failure::NotSaved)?;
+        let (absent, nodes) = self.next(&manifest, &inputs, outcome, scope, refresh);
+        let ids: BTreeSet<String> = absent.keys().cloned().into_tree();
+        self.baseline.nodes = nodes;
+        self.baseline.settled = self.settled(ending);
+        let record = self.baseline_record();
+        let mut text = Vec::with_capacity(now.len());
+        manifest.write_without(&ids, &mut text).map_err(|error| Failure::NotSaved(error.into()))?;
+        if let Some(reservation) = reservation {
+            publish::owe(self.config, &self.state)?;
+            let digest = commit::commit(reservation, &mut |out| out.write_all(&text), &record)?;
+            commit::prune_or_warn(&self.state, &digest);
+            report::saved(&manifest.graph(), outcome, &absent);
+            self.tell_torn(&manifest, outcome);
+        }
+        self.summary.add(&manifest.graph(), outcome, &absent);
+        self.summary.altered = record::altered(&record.nodes);
+        self.baseline.manifest = Some(String::from_utf8_lossy(&text).into_owned());
+        self.baseline.recorded = Switch::On;
+        Ok(())
+    }
+
+    /// The record of the baseline as we hold it.
+    pub(super) fn baseline_record(&self) -> Record {
+        Record {
+            format: FORMAT,
+            tool: env!("CARGO_PKG_VERSION").into(),
+            written_at: clock::now(),
+            identity: self.project.identity.clone(),
+            salt: self.baseline.salt.clone(),
+            nodes: self.baseline.nodes.clone(),
+            settled: self.baseline.settled.clone(),
+        }
+    }
+
+    fn next(
+        &self,
+        manifest: &Manifest<'_>,
+        inputs: &Inputs,
+        outcome: &Outcome,
+        scope: &Scope,
+        refresh: Switch,
+    ) -> (BTreeMap<String, Absence>, BTreeMap<String, NodeRecord>) {
+        let graph = manifest.graph();
+        let needs = self.needs(manifest, inputs, scope);
+        let absent = baseline::absences(&graph, &needs, outcome);
+        let old = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
+        let before = Before { manifest: old.as_ref(), nodes: &self.baseline.nodes };
+        let built = needs::built_before(before, inputs);
+        let mut nodes =
+            baseline::node_records(&graph, &absent, outcome, inputs, before.nodes, &built);
+        for id in outcome.keys() {
+            let keeps =
+                manifest.node(id).is_some_and(|node| node.keeps_rows(refresh == Switch::On));
+            let (old, now) = (before.nodes.get(id), needs.get(id).map(Vec::as_slice));
+            if let Some(node) = nodes.get_mut(id).filter(|_| keeps) {
+                let outdated = needs::outdates_rows(now.unwrap_or_default(), old);
+                node.altered = outdated.or_else(|| old?.altered.clone());
+            }
+        }
+        (absent, nodes)
+    }
+
+    /// Run dbt to its end and give its exit code, 128+n for a death by signal.
+    pub(super) fn start(&mut self, args: Vec<OsString>, stdout: Stdout) -> Result<u8, Failure> {
+        if let Some(signal) = self.supervisor.stop_requested() {
+            return Err(Failure::Stopped(signal));
+        }
+        let environment = self.child_environment();
+        let child = Child {
+            program: self.dbt.to_owned(),
+            name: self.config.dbt.clone(),
+            args,
+            environment: Variables::These(&environment),
+            stdout,
+            policy: Policy::dbt(self.config.stop_signal, self.config.stop_grace),
+        };
+        Ok(self.supervisor.run(child)?.end.exit_code())
+    }
+
+    /// `DBT_STATE` names our volume; it would mislead `dbt retry`, and dbt fails on a
+    /// damaged file there even when the selection does not use it. Its other names beat even
+    /// `--state`.
+    fn child_environment(&self) -> Environment {
+        let mut environment = self.config.environment.clone();
+        if *self.command.selection() != Selection::State {
+            environment.retain(|name, _| !STATE_VARIABLES.iter().any(|variable| name == variable));
+        }
+        environment
+    }
+
+    /// Room for the next baseline; none where it is not going to be written.
+    pub(super) fn reserve(&self) -> Result<Option<Reservation>, Failure> {
+        match self.is_held() {
+            true => commit::reserve(&self.state, self.room()).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Bytes to set aside: the comparison copy, the copy of the manifest, and the next
+    /// baseline with its record.
+    fn room(&self) -> u64 {
+        let parsed = std::fs::metadata(self.project.target_path.join("manifest.json"));
+        let parsed = parsed.map_or(FIRST_MANIFEST, |metadata| metadata.len());
+        let baseline = self.baseline.manifest.as_ref().map_or(0, String::len);
+        3 * parsed.max(u64::try_from(baseline).unwrap_or(u64::MAX / 4))
+    }
+}

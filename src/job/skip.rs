@@ -1,0 +1,125 @@
+//! The command that needs no dbt: every input is as it was, and nothing waits.
+//!
+//! The inputs are read before dbt starts and once more before they are recorded: what was
+//! changed while dbt ran vouches for nothing.
+
+use super::Job;
+use crate::cli::Switch;
+use crate::dbt::command::Opt;
+use crate::decide::plan::Approach;
+use crate::decide::record::Settled;
+use crate::decide::skip::{self, Ending, Looked, Verdict};
+use crate::exit::Failure;
+use crate::os::{commit, inputs, volume};
+use crate::report;
+use crate::trees::IntoTree;
+use anyhow::{Context, Result, bail};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+impl Job<'_> {
+    /// Read what dbt would read, before anything is started; true if nothing need be.
+    pub(super) fn look_at_inputs(&mut self, approach: &Approach) -> bool {
+        let command = match approach {
+            Approach::AsGiven => None,
+            Approach::Everything | Approach::Changed | Approach::Narrowed => {
+                Some(self.command_key())
+            }
+        };
+        self.looked = match self.inputs_now() {
+            Ok(inputs) => Some(Looked { inputs, command }),
+            Err(why) => {
+                report::not_established(&why);
+                None
+            }
+        };
+        self.can_spare_dbt(approach)
+    }
+
+    fn command_key(&self) -> String {
+        let mut words = self.command.words().to_vec();
+        words.push(format!("only-changed {:?}", self.config.only_changed).into());
+        inputs::words(&self.baseline.salt, &words)
+    }
+
+    fn inputs_now(&self) -> Result<BTreeMap<String, String>> {
+        if let Some(flag) = self.command.unreal() {
+            bail!("{flag} does not build the real thing");
+        }
+        if self.refreshes() == Switch::On {
+            bail!("--full-refresh is a wish of its own");
+        }
+        if self.command.value(Opt::DeferState).is_some() {
+            bail!("--defer-state names files of another place");
+        }
+        let here = Path::new(".").canonicalize().context("the working directory")?;
+        inputs::look(inputs::Places {
+            here: &here,
+            project: &self.project,
+            state: &self.state,
+            dbt: self.dbt,
+            environment: &self.config.environment,
+            words: &self.command.as_parse(),
+            salt: &self.baseline.salt,
+        })
+    }
+
+    /// Whether dbt could not find anything to build.
+    fn can_spare_dbt(&self, approach: &Approach) -> bool {
+        let compares = matches!(approach, Approach::Changed | Approach::Narrowed);
+        let Some(looked) = self.looked.as_ref().filter(|_| compares) else { return false };
+        let builds = |kind: &str| self.command.builds(kind);
+        match skip::verdict(self.baseline.settled.as_ref(), looked, &self.baseline.nodes, builds) {
+            Verdict::Spare => self.config.always_start == Switch::Off,
+            Verdict::Start(reason) => {
+                report::not_spared(&reason);
+                false
+            }
+        }
+    }
+
+    /// dbt is not started; what waits for another command is told all the same.
+    pub(super) fn spare(&self) -> u8 {
+        report::spared();
+        let others = |kind: &str| !self.command.builds(kind) && !kind.ends_with("test");
+        let nodes = &self.baseline.nodes;
+        let waiting = skip::pending(nodes, others);
+        let why = |id: &String| nodes.get(id).and_then(|node| node.pending.as_deref());
+        let waiting = waiting.iter().map(|id| (id.as_str(), why(id).unwrap_or("half made")));
+        report::left_to_others(&waiting.into_tree(), self.command.subcommand());
+        0
+    }
+
+    /// What the next record says of the inputs.
+    pub(super) fn settled(&self, ending: &Ending) -> Option<Settled> {
+        let looked = self.looked.as_ref()?;
+        match self.inputs_now() {
+            Ok(again) if again == looked.inputs => {}
+            Ok(_) | Err(_) => return None,
+        }
+        skip::settle(self.baseline.settled.as_ref(), looked, ending, self.waiting())
+    }
+
+    fn waiting(&self) -> BTreeSet<String> {
+        skip::pending(&self.baseline.nodes, |kind| self.command.builds(kind))
+    }
+
+    /// The baseline stays as it is; only its record learns that this command found nothing.
+    pub(super) fn settle_in_place(&mut self) -> Result<(), Failure> {
+        let settled = self.settled(&Ending::NothingToBuild);
+        let Some(manifest) = self.baseline.manifest.as_deref() else { return Ok(()) };
+        if settled.is_none() || settled == self.baseline.settled {
+            return Ok(());
+        }
+        let digest = volume::digest(manifest.as_bytes());
+        self.baseline.settled = settled;
+        let record = self.baseline_record();
+        let text = serde_json::to_vec(&record).map_err(|error| Failure::Internal(error.into()))?;
+        let name = format!("{}/{digest}.json", volume::RECORDS);
+        // Nothing was built and nothing is lost: the next start merely looks as this one did.
+        if let Err(error) = commit::write_file(&self.state, &name, &text) {
+            log::warn!("the next start will start dbt again: {error:#}");
+        }
+        Ok(())
+    }
+}

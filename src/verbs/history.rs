@@ -1,0 +1,159 @@
+//! `history` and `rollback`: the earlier baselines, and one of them again.
+
+use super::Answer;
+use crate::cli::{Config, Form};
+use crate::dbt::manifest::Manifest;
+use crate::decide::forecast;
+use crate::decide::plan::Found;
+use crate::decide::record::{self, FORMAT, Identity, Record};
+use crate::exit::Failure;
+use crate::job::admit::{self, Held};
+use crate::job::publish;
+use crate::os::history::{self, Entry};
+use crate::os::supervise::Supervisor;
+use crate::os::{clock, commit, random, volume};
+use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
+use std::path::Path;
+
+/// An earlier baseline as it is listed.
+#[derive(Debug, Serialize)]
+struct Listed {
+    /// What `rollback` takes.
+    steps: usize,
+    digest: String,
+    bytes: u64,
+    nodes: usize,
+    pending: usize,
+    dbt_version: Option<String>,
+    written_at: Option<u64>,
+    /// Why it cannot be used.
+    damage: Option<String>,
+}
+
+pub(super) fn history(config: &Config, form: Form) -> Result<Answer, Failure> {
+    let state = admit::state_dir(config)?;
+    let entries = earlier(&state).map_err(Failure::Refused)?;
+    let listed: Vec<Listed> =
+        (1..).zip(&entries).map(|(steps, entry)| listed(&state, steps, entry)).collect();
+    Ok(Answer::of(form, &listed, || words(&state, &listed)))
+}
+
+/// The entries of the history that are not the present baseline, the newest first.
+fn earlier(state: &Path) -> Result<Vec<Entry>> {
+    let present = volume::look(state).ok().and_then(|stored| stored.digest);
+    let mut entries = history::entries(state)?;
+    entries.retain(|entry| Some(&entry.digest) != present.as_ref());
+    Ok(entries)
+}
+
+fn listed(state: &Path, steps: usize, entry: &Entry) -> Listed {
+    let mut listed = Listed {
+        steps,
+        digest: entry.digest.clone(),
+        bytes: entry.bytes,
+        nodes: 0,
+        pending: 0,
+        dbt_version: None,
+        written_at: None,
+        damage: None,
+    };
+    match history::read(state, entry) {
+        Ok((text, record)) => {
+            if let Ok(manifest) = Manifest::read(&text) {
+                listed.nodes = forecast::count(&manifest);
+                listed.dbt_version = Some(manifest.dbt_version().to_owned());
+            }
+            listed.pending =
+                record.as_ref().map_or(0, |record| record::pending(&record.nodes).len());
+            listed.written_at = record.map(|record| record.written_at);
+        }
+        Err(error) => listed.damage = Some(format!("{error:#}")),
+    }
+    listed
+}
+
+fn words(state: &Path, listed: &[Listed]) -> String {
+    if listed.is_empty() {
+        return format!("there are no earlier baselines on {}\n", state.display());
+    }
+    let line = |one: &Listed| {
+        let when = one.written_at.map_or_else(|| "at an unknown time".to_owned(), clock::utc);
+        let digest = one.digest.get(..12).unwrap_or_default();
+        match &one.damage {
+            Some(why) => format!("{:>3}  {digest}  cannot be used: {why}\n", one.steps),
+            None => format!(
+                "{:>3}  {digest}  {when}  {} nodes, {} to be built, dbt {}\n",
+                one.steps,
+                one.nodes,
+                one.pending,
+                one.dbt_version.as_deref().unwrap_or("?"),
+            ),
+        }
+    };
+    let lines: String = listed.iter().map(line).collect();
+    format!(
+        "earlier baselines, the newest first; `dbt-entrypoint rollback N` restores one:\n{lines}"
+    )
+}
+
+pub(super) fn rollback(
+    config: &Config,
+    steps: usize,
+    supervisor: &mut Supervisor,
+) -> Result<Answer, Failure> {
+    let Held { state, lock: _lock } = admit::hold(config, "dbt-entrypoint rollback", supervisor)?;
+    if let Ok(volume::Stored { found: Found::Newer(why), .. }) = volume::look(&state) {
+        return Err(Failure::Refused(anyhow!(
+            "{why}\n  what to do:\n    roll back with the version that wrote it, or a later one"
+        )));
+    }
+    let (text, record) = at(&state, steps).map_err(Failure::Refused)?;
+    let reservation = commit::reserve(&state, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    publish::owe(config, &state)?;
+    let digest = commit::commit(reservation, &mut |out| out.write_all(text.as_bytes()), &record)?;
+    commit::prune_or_warn(&state, &digest);
+    Ok(Answer::new(format!(
+        "the baseline of {} is the baseline again, and the warehouse is taken to hold what it says\n\
+         what differs from it is built by the next run: dbt-entrypoint plan\n",
+        clock::utc(record.written_at)
+    )))
+}
+
+fn at(state: &Path, steps: usize) -> Result<(String, Record)> {
+    let entries = earlier(state)?;
+    let entry = entries.get(steps - 1).with_context(|| {
+        format!(
+            "there is no baseline {steps} steps back; there are {}\n  what to do:\n    dbt-entrypoint history     (lists them)",
+            entries.len()
+        )
+    })?;
+    let (text, record) = history::read(state, entry).with_context(|| {
+        format!(
+            "the baseline {steps} steps back cannot be used (`dbt-entrypoint history` lists others)"
+        )
+    })?;
+    let record = match record {
+        Some(record) => record,
+        None => without_record(&text)?,
+    };
+    Ok((text, record))
+}
+
+/// An operator's own manifest had no record; it gets what it tells itself.
+pub(super) fn without_record(text: &str) -> Result<Record> {
+    let manifest = Manifest::read(text)?;
+    Ok(Record {
+        format: FORMAT,
+        tool: env!("CARGO_PKG_VERSION").into(),
+        written_at: clock::now(),
+        identity: Identity {
+            project: manifest.project_name().map(str::to_owned),
+            adapter: manifest.adapter_type().map(str::to_owned),
+            ..Identity::default()
+        },
+        salt: random::salt()?,
+        nodes: std::collections::BTreeMap::new(),
+        settled: None,
+    })
+}

@@ -1,0 +1,108 @@
+//! `invalidate`: nodes that the next run builds again, by taking them out of the baseline.
+
+use super::Answer;
+use crate::cli::Config;
+use crate::dbt::manifest::Manifest;
+use crate::decide::baseline::Graph;
+use crate::decide::forecast;
+use crate::decide::needs;
+use crate::decide::plan::Found;
+use crate::decide::record::Record;
+use crate::exit::Failure;
+use crate::job::admit::{self, Held};
+use crate::job::publish;
+use crate::os::supervise::Supervisor;
+use crate::os::{commit, volume};
+use crate::trees::IntoTree;
+use anyhow::{Result, anyhow, bail};
+use std::collections::BTreeSet;
+
+/// What stands as the reason from now on.
+const BY_HAND: &str = "invalidated by hand";
+
+pub(super) fn invalidate(
+    config: &Config,
+    terms: &[String],
+    supervisor: &mut Supervisor,
+) -> Result<Answer, Failure> {
+    let Held { state, lock: _lock } = admit::hold(config, "dbt-entrypoint invalidate", supervisor)?;
+    let stored = volume::look(&state).map_err(Failure::Refused)?;
+    let text = match (stored.found, stored.manifest) {
+        (Found::Baseline(_), Some(text)) => text,
+        (found, _) => return Err(Failure::Refused(without_baseline(&found))),
+    };
+    let manifest = Manifest::read(&text).map_err(Failure::Refused)?;
+    let mut record = match stored.record {
+        Some(record) => record,
+        None => super::history::without_record(&text).map_err(Failure::Internal)?,
+    };
+    let named = named(&manifest, &record, terms).map_err(Failure::Refused)?;
+    mark(&mut record, &named);
+    let mut out = Vec::with_capacity(text.len());
+    manifest.write_without(&named, &mut out).map_err(|error| Failure::Internal(error.into()))?;
+    let reservation = commit::reserve(&state, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    publish::owe(config, &state)?;
+    let digest = commit::commit(reservation, &mut |file| file.write_all(&out), &record)?;
+    commit::prune_or_warn(&state, &digest);
+    let lines: String = named.iter().map(|id| format!("  {id}\n")).collect();
+    Ok(Answer::new(format!(
+        "to be built again by the next run, with whatever is downstream:\n{lines}"
+    )))
+}
+
+fn without_baseline(found: &Found) -> anyhow::Error {
+    match found {
+        Found::Empty => {
+            anyhow!("the volume is empty, so that the next run builds everything anyway")
+        }
+        Found::Damaged(why) | Found::Newer(why) => {
+            anyhow!("{why}\n  what to do:\n    dbt-entrypoint status     (tells what there is)")
+        }
+        Found::Baseline(_) => anyhow!("the baseline cannot be read"),
+    }
+}
+
+/// The nodes that the terms name, in the baseline or waiting to be built.
+fn named(manifest: &Manifest<'_>, record: &Record, terms: &[String]) -> Result<BTreeSet<String>> {
+    let graph = manifest.graph();
+    let mut all = BTreeSet::new();
+    for term in terms {
+        let (bare, downstream) = match term.strip_suffix('+') {
+            Some(bare) => (bare, true),
+            None => (term.as_str(), false),
+        };
+        let mut found = one_term(manifest, &graph, record, bare);
+        if found.is_empty() {
+            bail!("{term:?} names no node of the baseline; nothing was changed");
+        }
+        if downstream {
+            found = needs::with_descendants(&graph, &found);
+        }
+        all.extend(
+            found
+                .into_iter()
+                .filter(|id| forecast::counts(&graph, id) || record.nodes.contains_key(id)),
+        );
+    }
+    Ok(all)
+}
+
+fn one_term(
+    manifest: &Manifest<'_>,
+    graph: &Graph,
+    record: &Record,
+    term: &str,
+) -> BTreeSet<String> {
+    let present = graph.keys().filter(|id| manifest.is_named(id, term));
+    let is_named = |id: &&String| *id == term || id.rsplit('.').next() == Some(term);
+    let absent = record.nodes.keys().filter(|id| !graph.contains_key(*id)).filter(is_named);
+    present.chain(absent).cloned().into_tree()
+}
+
+fn mark(record: &mut Record, named: &BTreeSet<String>) {
+    for id in named {
+        let node = record.nodes.entry(id.clone()).or_default();
+        node.pending = Some(BY_HAND.to_owned());
+        node.built = None;
+    }
+}

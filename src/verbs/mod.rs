@@ -1,0 +1,57 @@
+//! What operators ask and order, apart from running dbt. Answers go to standard output.
+
+mod adopt;
+mod history;
+mod invalidate;
+mod plan;
+mod status;
+
+use crate::cli::{Config, Form, Verb};
+use crate::exit::Failure;
+use crate::os::supervise::Supervisor;
+use serde::Serialize;
+
+/// An answer, and the process's exit code.
+#[derive(Debug)]
+pub struct Answer {
+    /// For standard output.
+    pub text: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Answer {
+    fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: 0 }
+    }
+
+    /// The words, or the value as one JSON object.
+    fn of(form: Form, value: &impl Serialize, words: impl FnOnce() -> String) -> Self {
+        Self::new(match form {
+            Form::Words => words(),
+            Form::Json => serde_json::to_string_pretty(value).unwrap_or_default() + "\n",
+        })
+    }
+}
+
+/// Do what a verb of ours says; an order is answered with what was done.
+///
+/// # Errors
+/// A refusal with the remedy, as for a run.
+pub fn answer(
+    config: &Config,
+    verb: &Verb,
+    supervisor: &mut Supervisor,
+) -> Result<Answer, Failure> {
+    match verb {
+        Verb::Status(form) => status::status(config, *form),
+        Verb::History(form) => history::history(config, *form),
+        Verb::Rollback(steps) => history::rollback(config, *steps, supervisor),
+        Verb::Plan(words, form) => plan::plan(config, words, *form, supervisor),
+        Verb::Adopt(adoption) => adopt::adopt(config, adoption, supervisor),
+        Verb::Invalidate(terms) => invalidate::invalidate(config, terms, supervisor),
+        Verb::Dbt(_) | Verb::Exec(..) | Verb::Help | Verb::Version | Verb::Teach(_) => {
+            Ok(Answer::new(""))
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `status`: the doctor. It reads, waits for nobody, and never fails on what it finds.
+
+use super::Answer;
+use crate::cli::{Config, Form};
+use crate::dbt::manifest::Manifest;
+use crate::decide::forecast;
+use crate::decide::plan::Found;
+use crate::decide::record::{self, Identity};
+use crate::decide::summary::Summary;
+use crate::exit::Failure;
+use crate::job::admit;
+use crate::os::announce::LAST_RUN;
+use crate::os::lock::{self, Holder};
+use crate::os::volume::{self, CONTROL, Place, Stored};
+use crate::os::{clock, history, mount, usage};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// How many nodes are named before the rest is counted.
+const NAMED: usize = 20;
+
+#[derive(Debug, Serialize)]
+struct Status {
+    state_dir: PathBuf,
+    mount: String,
+    /// Whether the mount outlives the container; null where that cannot be told.
+    lasting: Option<bool>,
+    /// `nothing`, `baseline`, `damaged`, `newer` or `unreadable`.
+    holds: &'static str,
+    /// What is wrong, if anything is.
+    damage: Option<String>,
+    identity: Option<Identity>,
+    nodes: usize,
+    dbt_version: Option<String>,
+    written_by: Option<String>,
+    written_at: Option<u64>,
+    complete: bool,
+    pending: BTreeMap<String, String>,
+    altered: BTreeMap<String, String>,
+    /// A run was killed, and the next start takes it up.
+    interrupted: bool,
+    at_work: Option<Holder>,
+    last_run: Option<Summary>,
+    earlier_baselines: usize,
+    bytes: u64,
+}
+
+pub(super) fn status(config: &Config, form: Form) -> Result<Answer, Failure> {
+    let state = admit::state_dir(config)?;
+    let place = volume::place(&state, mount::surroundings(&config.environment));
+    let status = look(&state, &place);
+    Ok(Answer::of(form, &status, || words(&status)))
+}
+
+fn look(state: &Path, place: &Place) -> Status {
+    let control = state.join(CONTROL);
+    let last_run = std::fs::read(control.join(LAST_RUN)).ok();
+    let (mount, lasting) = mounted(place);
+    let mut status = Status {
+        state_dir: state.to_owned(),
+        mount,
+        lasting,
+        holds: "nothing",
+        damage: None,
+        identity: None,
+        nodes: 0,
+        dbt_version: None,
+        written_by: None,
+        written_at: None,
+        complete: false,
+        pending: BTreeMap::new(),
+        altered: BTreeMap::new(),
+        interrupted: control.join("run/intent.json").exists(),
+        at_work: lock::holder_of(state),
+        last_run: last_run.and_then(|text| serde_json::from_slice(&text).ok()),
+        earlier_baselines: history::entries(state).map_or(0, |entries| entries.len()),
+        bytes: usage::bytes(state),
+    };
+    match volume::look(state) {
+        Ok(stored) => status.take(stored),
+        Err(_) if *place == Place::Missing => {}
+        Err(error) => (status.holds, status.damage) = ("unreadable", Some(format!("{error:#}"))),
+    }
+    status
+}
+
+impl Status {
+    fn take(&mut self, stored: Stored) {
+        (self.holds, self.damage) = match stored.found {
+            Found::Empty => ("nothing", None),
+            Found::Baseline(_) => ("baseline", None),
+            Found::Damaged(why) => ("damaged", Some(why)),
+            Found::Newer(why) => ("newer", Some(why)),
+        };
+        if let Some(manifest) =
+            stored.manifest.as_deref().and_then(|text| Manifest::read(text).ok())
+        {
+            self.nodes = forecast::count(&manifest);
+            self.dbt_version = Some(manifest.dbt_version().to_owned());
+            self.identity = Some(Identity {
+                project: manifest.project_name().map(str::to_owned),
+                adapter: manifest.adapter_type().map(str::to_owned),
+                ..Identity::default()
+            });
+        }
+        if let Some(record) = stored.record {
+            self.pending = record::pending(&record.nodes);
+            self.altered = record::altered(&record.nodes);
+            self.written_by = Some(record.tool);
+            self.written_at = Some(record.written_at);
+            self.identity = Some(record.identity);
+        }
+        self.complete = self.holds == "baseline" && self.pending.is_empty() && !self.interrupted;
+    }
+}
+
+fn mounted(place: &Place) -> (String, Option<bool>) {
+    match place {
+        Place::Missing => ("there is no such directory".into(), Some(false)),
+        Place::NotADirectory => ("it is not a directory".into(), Some(false)),
+        Place::NotMounted => (
+            "inside the container's own file system: it is forgotten with the container".into(),
+            Some(false),
+        ),
+        Place::Ephemeral(kind) => (format!("in memory ({kind}): it is forgotten"), Some(false)),
+        Place::ReadOnly => ("mounted read-only: no run can be recorded".into(), Some(true)),
+        Place::Unwritable(why) => (why.clone(), None),
+        Place::Lasting { warning: Some(warning) } => (warning.clone(), Some(true)),
+        Place::Lasting { warning: None } => ("it outlives the container".into(), Some(true)),
+    }
+}
+
+fn words(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, words: String| {
+        let _ = writeln!(text, "{name:<10} {words}");
+    };
+    line("volume", format!("{}: {}", status.state_dir.display(), status.mount));
+    line("holds", holds(status));
+    if let Some(identity) = &status.identity {
+        line("for", place_of(identity));
+    }
+    if status.holds == "baseline" {
+        let by = status.written_by.as_ref().map_or_else(
+            || "by dbt itself, without a record of ours".to_owned(),
+            |tool| format!("by dbt-entrypoint {tool}"),
+        );
+        let when = status.written_at.map_or_else(String::new, |at| format!("{}, ", clock::utc(at)));
+        line("since", format!("{when}{by}, dbt {}", status.dbt_version.as_deref().unwrap_or("?")));
+    }
+    for (name, nodes) in [("pending", &status.pending), ("altered", &status.altered)] {
+        for (id, why) in nodes.iter().take(NAMED) {
+            line(name, format!("{id}: {why}"));
+        }
+        if nodes.len() > NAMED {
+            line(name, format!("and {} more", nodes.len() - NAMED));
+        }
+    }
+    if status.interrupted && status.at_work.is_none() {
+        line(
+            "interrupted",
+            "the last run was killed; the next start takes up what it built".into(),
+        );
+    }
+    if let Some(holder) = &status.at_work {
+        line("at work", holder.to_string());
+    }
+    line("last run", last_run(status.last_run.as_ref()));
+    line("room", format!("{}, {} earlier baselines", size(status.bytes), status.earlier_baselines));
+    text
+}
+
+fn holds(status: &Status) -> String {
+    match (&status.damage, status.holds) {
+        (Some(why), "newer") => format!("a baseline of a later version: {why}"),
+        (Some(why), _) => format!(
+            "no baseline that can be used: {why}\n           dbt-entrypoint rollback restores the one before, if there is one"
+        ),
+        (None, "nothing") => "nothing yet: the first run builds everything".into(),
+        (None, _) if status.complete => format!("a complete baseline of {} nodes", status.nodes),
+        (None, _) => format!(
+            "a baseline of {} nodes; {} are still to be built, with whatever is downstream",
+            status.nodes,
+            status.pending.len()
+        ),
+    }
+}
+
+fn place_of(identity: &Identity) -> String {
+    let or = |word: &Option<String>| word.clone().unwrap_or_else(|| "?".into());
+    let location: Vec<String> =
+        identity.location.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let target =
+        identity.target.as_ref().map_or_else(String::new, |target| format!(", target {target}"));
+    format!(
+        "project {}, {}{target} {}",
+        or(&identity.project),
+        or(&identity.adapter),
+        location.join(" ")
+    )
+    .trim_end()
+    .to_owned()
+}
+
+fn last_run(run: Option<&Summary>) -> String {
+    run.map_or_else(
+        || "none is recorded".to_owned(),
+        |run| format!("{}: {}", clock::utc(run.started_at), run.line()),
+    )
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
