@@ -1,1 +1,50 @@
 //! One integration binary; each module tests one behaviour through the real program.
+
+// `cfg(test)` tells clippy that helper functions of tests are tests as well.
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod compose;
+#[cfg(test)]
+mod containers;
+#[cfg(test)]
+mod convergence;
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod handover;
+#[cfg(test)]
+mod inputs;
+#[cfg(test)]
+mod kinds;
+#[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
+mod locking;
+#[cfg(test)]
+mod main_job;
+#[cfg(test)]
+mod operators;
+#[cfg(test)]
+mod packaging;
+#[cfg(test)]
+mod pid1;
+#[cfg(test)]
+mod power_cut;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod skip;
+#[cfg(test)]
+mod volume_mounts;
+#[cfg(test)]
+mod volume_tool;

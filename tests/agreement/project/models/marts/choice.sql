@@ -1,0 +1,1 @@
+select * from {{ ref('stg_customers' if env_var('SHOP_CHOICE', 'a') == 'a' else 'customers') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='pile') }}
+select 1 as x

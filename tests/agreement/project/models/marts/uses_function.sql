@@ -1,0 +1,2 @@
+-- needs dbt 1.11
+select {{ function('twice') }}(1) as two

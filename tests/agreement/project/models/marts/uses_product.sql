@@ -1,0 +1,1 @@
+select * from {{ ref('product', v=1) }} union all select id from {{ ref('product') }}

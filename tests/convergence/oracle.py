@@ -1,0 +1,46 @@
+"""Which nodes may be built by a run that builds no more than it has to.
+
+The rule is that of make: a node is due when it is not as it was last built, when its last
+build failed or was cut short, or when something that it reads was renewed after it; and so is
+whatever is downstream of a node that is due. An ephemeral model is built with its readers.
+"""
+
+
+class Oracle:
+    def __init__(self, world):
+        self.world = world
+        self.clock = 0
+        self.built_own, self.built_at, self.renewed_at = {}, {}, {}
+        self.touched = set()
+
+    def due(self):
+        """The nodes that may be built now."""
+        due = set()
+        for name in self.world.nodes():  # Parents come first.
+            parents = self.world.parents(name)
+            if due.intersection(parents) or self.is_due(name):
+                due.add(name)
+        return due
+
+    def is_due(self, name):
+        return (name in self.touched or self.built_own.get(name) != self.world.own(name)
+                or any(self.renewed_at.get(parent, 0) > self.built_at[name]
+                       for parent in self.world.parents(name)))
+
+    def built(self, name):
+        """A node was built, and with it the ephemeral models that it reads."""
+        for parent in self.world.parents(name):
+            if self.world.kind(parent) == "ephemeral":
+                self.built(parent)
+        self.clock += 1
+        if self.is_due(name):
+            self.renewed_at[name] = self.clock
+        self.built_own[name] = self.world.own(name)
+        self.built_at[name] = self.clock
+        self.touched.discard(name)
+
+    def clean(self):
+        """Everything is known to be as it should be."""
+        for name in self.world.nodes():
+            self.built(name)
+        self.renewed_at.clear()

@@ -1,0 +1,90 @@
+"""One command at a time over a project, killed or stopped where its output says so."""
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import threading
+
+DEADLINE = 300
+LINE = re.compile(r"\d+ of \d+ (START|OK|ERROR|SKIP|CANCEL)\b.*? (?:model|file|relation) main\.(\w+)")
+
+
+class Stuck(Exception):
+    """A command did not end; only a failure reaches the deadline."""
+
+
+class Run:
+    """A started command; its output as events in their order."""
+
+    def __init__(self, argv, directory, environment):
+        self.argv, self.lines, self.words = argv, queue.Queue(), {"out": [], "err": []}
+        self.process = subprocess.Popen(
+            [str(word) for word in argv], cwd=directory, env=environment, preexec_fn=os.setpgrp,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        streams = {"out": self.process.stdout, "err": self.process.stderr}
+        self.open = len(streams)
+        for name, stream in streams.items():
+            threading.Thread(target=self.pump, args=[name, stream], daemon=True).start()
+
+    def pump(self, name, stream):
+        with stream:
+            for line in stream:
+                self.lines.put((name, line.rstrip("\n")))
+        self.lines.put(None)
+
+    def until(self, wanted):
+        """Read on until a line for which wanted(line) holds; False when there was none."""
+        while self.open:
+            try:
+                got = self.lines.get(timeout=DEADLINE)
+            except queue.Empty:
+                self.signal(signal.SIGKILL)
+                raise Stuck(f"{self.argv} did not end: {self.said()}") from None
+            if got is None:
+                self.open -= 1
+                continue
+            self.words[got[0]].append(got[1])
+            if wanted(got[1]):
+                return True
+        return False
+
+    def finish(self):
+        """The exit code, once nobody holds its output any more."""
+        self.until(lambda line: False)
+        return self.process.wait()
+
+    def signal(self, number):
+        """KILL reaches all of them, as when a container is killed; others the first, as by
+        `docker stop`."""
+        try:
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)
+            else:
+                os.kill(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def events(self):
+        return events(self.words["out"])
+
+    def said(self):
+        return "\n".join([" ".join(map(str, self.argv)), *self.words["err"], *self.words["out"]])
+
+
+def events(lines):
+    """[(START | OK | ERROR | SKIP | CANCEL, relation)]"""
+    return [match.groups() for match in map(LINE.search, lines) if match]
+
+
+def journal(path):
+    """The same from dbt's log in JSON; a torn last line says nothing."""
+    said = []
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
+        try:
+            said.append(json.loads(line)["info"]["msg"])
+        except (ValueError, KeyError):
+            pass
+    return events(said)

@@ -1,0 +1,138 @@
+"""A dbt that starts in a tenth of the time: each start is a fork of a Python that has imported it.
+
+Importing dbt takes two seconds, and a history starts dbt forty times. The program that stands
+for `dbt` is a few lines of Python without imports to speak of: it hands its arguments,
+environment, working directory and streams to the warm process, whose fork becomes dbt, in the
+process group of the one that was started. Signals go on to it, it dies with the one that was
+started, and its exit code is handed back.
+"""
+
+import gc
+import json
+import os
+import pathlib
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+FRONT = '''#!{python} -IS
+import array, json, os, signal, socket, struct, sys
+line = socket.socket(socket.AF_UNIX)
+line.connect({socket!r})
+told = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd(), os.getpgrp()]).encode()
+streams = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
+line.sendmsg([struct.pack("!I", len(told))], streams)
+line.sendall(told)
+pid = struct.unpack("!I", line.recv(4, socket.MSG_WAITALL))[0]
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, lambda number, frame: os.kill(pid, number))
+code = line.recv(1)
+if not code:
+    os.kill(os.getpid(), signal.SIGKILL)
+os._exit(code[0])
+'''
+
+
+class WarmDbt:
+    """The warm process; `program` is what stands for dbt."""
+
+    def __init__(self, directory):
+        path = pathlib.Path(directory) / "dbt.socket"
+        self.program = pathlib.Path(directory) / "dbt"
+        self.program.write_text(FRONT.format(python=sys.executable, socket=str(path)))
+        self.program.chmod(0o755)
+        # Forks that are killed leave semaphores behind; the tracker of multiprocessing, which
+        # they share, removes them at the end and would complain.
+        quiet = ["-W", "ignore:resource_tracker:UserWarning"]
+        self.process = subprocess.Popen([sys.executable, *quiet, __file__, str(path)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b"ready\n", "dbt cannot be imported"
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def serve(path):
+    warm_up(path + ".project")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(16)
+    print("ready", flush=True)
+    events = selectors.DefaultSelector()
+    events.register(listener, selectors.EVENT_READ)
+    events.register(sys.stdin, selectors.EVENT_READ)
+    while all(key.fileobj is listener for key, _ in events.select()):
+        line, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            become_dbt(line)
+        line.close()
+    os._exit(0)  # DuckDB's module complains of what is left at an ordinary end.
+
+
+def warm_up(directory):
+    """Parse an empty project, from nothing and from what that left: dbt generates much of its
+    code when it first needs it. Nothing is run, so that no thread and no connection is left."""
+    import duckdb
+    os.mkdir(directory)
+    pathlib.Path(directory, "dbt_project.yml").write_text(json.dumps({
+        "name": "warm", "version": "1.0", "profile": "warm",
+        "flags": {"send_anonymous_usage_stats": False}}))
+    pathlib.Path(directory, "profiles.yml").write_text(json.dumps({
+        "warm": {"target": "dev", "outputs": {"dev": {"type": "duckdb", "path": "warm.duckdb"}}}}))
+    os.chdir(directory)
+    for _ in range(2):
+        assert run(["parse", "--quiet"]) == 0
+    assert threading.active_count() == 1
+    gc.freeze()
+
+
+def become_dbt(line):
+    """In the fork; does not return."""
+    header, streams, _, _ = socket.recv_fds(line, 4, 3)
+    told = line.recv(struct.unpack("!I", header)[0], socket.MSG_WAITALL)
+    arguments, environment, directory, group = json.loads(told)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    try:
+        os.setpgid(0, group)
+    except ProcessLookupError:
+        os._exit(1)
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    line.sendall(struct.pack("!I", os.getpid()))
+    threading.Thread(target=die_with, args=[line], daemon=True).start()
+    code = run(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    line.sendall(bytes([code & 255]))
+    os._exit(code)
+
+
+def die_with(line):
+    if not line.recv(1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(arguments):
+    import dbt_common.invocation
+    from dbt.cli.main import cli
+    dbt_common.invocation.reset_invocation_id()
+    sys.argv = ["dbt", *arguments]
+    try:
+        return cli() or 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,64 @@
+"""The two ways to run dbt over a state: our entrypoint, and the usual shell script."""
+
+import pathlib
+
+import project
+import runs
+
+HERE = pathlib.Path(__file__).parent
+
+
+class Way:
+    program = None
+
+    def __init__(self, directory, dbt):
+        self.directory, self.dbt = directory, dbt
+        self.project, self.state = directory / "project", directory / "state"
+        for path in (self.project, self.state, directory / "home"):
+            path.mkdir(parents=True)
+
+    def environment(self, world):
+        return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.directory / "home"),
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **project.environment(world)}
+
+    def bare(self, world, words, dbt=None):
+        """dbt itself."""
+        argv = [dbt or self.dbt, *words, *project.options(world)]
+        return runs.Run(argv, self.project, self.environment(world))
+
+
+class Entrypoint(Way):
+    def __init__(self, directory, dbt, program):
+        super().__init__(directory, dbt)
+        self.program = program
+
+    def start(self, world, words, options=(), target=None):
+        environment = {**self.environment(world),
+                       "DBT_ENTRYPOINT_STATE_DIR": str(self.state),
+                       "DBT_ENTRYPOINT_DBT": str(self.dbt),
+                       "DBT_ENTRYPOINT_ALLOW_EPHEMERAL": "yes"}
+        environment |= {"DBT_TARGET_PATH": target} if target else {}
+        argv = [self.program, *options, *words, *project.options(world)]
+        return runs.Run(argv, self.project, environment)
+
+    def manifest_copy(self):
+        return self.state / ".dbt-entrypoint/run/manifest.json"
+
+    def journal(self):
+        return self.state / ".dbt-entrypoint/run/log/dbt.log"
+
+
+class Script(Way):
+    """What only the entrypoint knows (its options, two at once) is left out."""
+
+    def start(self, world, words, options=(), target=None):
+        arguments = [*words, *project.options(world)]
+        environment = {**self.environment(world), "DBT": str(self.dbt), "STATE": str(self.state)}
+        if "--vars" in arguments:
+            environment["VARS"] = arguments[arguments.index("--vars") + 1]
+        return runs.Run(["sh", HERE / "script.sh", *arguments], self.project, environment)
+
+    def manifest_copy(self):
+        return self.directory / "none"
+
+    journal = manifest_copy

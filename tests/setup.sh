@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Installs what the tests need. Every step skips itself when it is already done, and a step
+# that cannot be done says which tests are skipped without it.
+#
+#   tests/setup.sh                  everything
+#   tests/setup.sh dbt-1.11 ...     only the named Python environments, in .cache/
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*"; }
+
+# The Python for the environments: dbt-core 1.9 and 1.11 run on 3.10 to 3.13.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    say 'no Python 3.10 to 3.13 found. Install one, or name it: PYTHON=/path/to/python3' >&2
+    return 1
+}
+
+# An empty environment with pip in $1. Debian ships `venv` without pip unless python3-venv
+# is installed, so there are three more ways.
+create_environment() {
+    local python
+    python=$(find_python) || return 1
+    rm -rf "$1"
+    "$python" -m venv "$1" >/dev/null 2>&1 && return
+    rm -rf "$1"
+    if "$python" -m pip --version >/dev/null 2>&1; then
+        "$python" -m pip install --quiet --target .cache/virtualenv virtualenv &&
+            PYTHONPATH=.cache/virtualenv "$python" -m virtualenv --quiet "$1" && return
+    fi
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        debian_packages python3-venv && "$python" -m venv "$1" && return
+    fi
+    if command -v uv >/dev/null; then
+        uv venv --quiet --seed --python "$python" "$1" && return
+    fi
+    say "$python can make no virtual environment with pip: install python3-venv (Debian, Ubuntu), or uv" >&2
+    return 1
+}
+
+# .cache/$1 with exactly tests/requirements/$1.txt; made anew when that file changes.
+environment() {
+    local name=$1 dir=.cache/$1 list=tests/requirements/$1.txt
+    [ -f "$list" ] || { say "there is no $list" >&2; return 1; }
+    if cmp -s "$list" "$dir/requirements.txt"; then
+        return
+    fi
+    say "installing $name into $dir"
+    create_environment "$dir"
+    "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$list"
+    cp "$list" "$dir/requirements.txt"
+}
+
+APT_UPDATED=no
+debian_packages() {
+    if [ "$APT_UPDATED" = no ]; then
+        apt-get update -qq
+        APT_UPDATED=yes
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+# One line for each tool: the command that shows it is there, the Debian packages that bring it
+# (joined by commas), and what is skipped without it.
+PACKAGES='
+strace              strace                               fault injection and power cuts
+mkfs.ext4           e2fsprogs                            power cuts
+podman              podman,netavark,aardvark-dns,iptables Kubernetes manifests on a real engine
+runc                runc                                 Kubernetes manifests on a real engine
+newuidmap           uidmap                               Kubernetes manifests on a real engine
+slirp4netns         slirp4netns                          Kubernetes manifests on a real engine
+docker-compose      docker-compose                       compose files on a real engine
+mmdebstrap          mmdebstrap                           container images
+dumb-init           dumb-init                            comparison with other inits
+catatonit           catatonit                            comparison with other inits, pods
+tini                tini                                 comparison with other inits
+qemu-aarch64-static qemu-user-static                     running the arm64 binary
+'
+
+system_packages() {
+    local missing=() command packages purpose
+    while read -r command packages purpose; do
+        [ -n "$command" ] || continue
+        PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null && continue
+        IFS=, read -ra packages <<<"$packages"
+        missing+=("${packages[@]}")
+        say "missing: ${packages[*]} (for: $purpose)"
+    done <<<"$PACKAGES"
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        debian_packages "${missing[@]}"
+    else
+        say "not root on a Debian system: the tests named above are skipped. To have them: apt-get install ${missing[*]}"
+    fi
+}
+
+docker_engine() {
+    docker info >/dev/null 2>&1 || say 'no Docker engine answers: the tests in containers are skipped'
+}
+
+rust_targets() {
+    local target installed
+    if ! command -v rustup >/dev/null; then
+        say 'no rustup: install the musl targets of your Rust yourself, or the tests of the static binary are skipped'
+        return
+    fi
+    installed=$(rustup target list --installed)
+    for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
+        grep -qx "$target" <<<"$installed" || rustup target add "$target"
+    done
+}
+
+# Without optimizations it takes a minute to build instead of five, and the check a second.
+CARGO_DENY=0.20.2
+cargo_deny() {
+    if cargo deny --version 2>/dev/null | grep -q ' 0\.\(1[6-9]\|[2-9][0-9]\)\.'; then
+        return
+    fi
+    if [ "$(.cache/cargo-deny/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny $CARGO_DENY" ]; then
+        return
+    fi
+    say 'building cargo-deny into .cache/cargo-deny'
+    cargo install --quiet --debug --locked --root .cache/cargo-deny --config profile.dev.debug=0 \
+        "cargo-deny@$CARGO_DENY" || say 'cargo-deny could not be built: licences are not checked'
+}
+
+if [ $# -gt 0 ]; then
+    for name in "$@"; do environment "$name"; done
+    exit
+fi
+rust_targets
+system_packages
+docker_engine
+cargo_deny
+for name in dbt-1.11 dbt-1.9 dbt-1.12 tools; do environment "$name"; done
+cargo nextest --version >/dev/null 2>&1 || say 'no cargo-nextest: cargo test is used instead'
+say 'done'
