@@ -1,0 +1,3 @@
+select country, sum(revenue) as revenue
+from {{ ref('customers') }}
+group by country
