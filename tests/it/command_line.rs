@@ -67,13 +67,16 @@ fn every_option_of_every_subcommand_takes_as_many_words_as_we_think() {
     }
 }
 
-/// One directory for all: its path is a default of some options.
+/// One directory for all: its path is a default of some options. Each test is a process that
+/// makes it anew while others read it, so the file is renamed into place and never seen empty.
 fn project() -> &'static Path {
     static PROJECT: OnceLock<PathBuf> = OnceLock::new();
     PROJECT.get_or_init(|| {
         let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command_line");
         std::fs::create_dir_all(&project).unwrap();
-        std::fs::write(project.join("dbt_project.yml"), "name: p\nversion: '1'\n").unwrap();
+        let mut file = tempfile::NamedTempFile::new_in(&project).unwrap();
+        file.write_all(b"name: p\nversion: '1'\n").unwrap();
+        file.persist(project.join("dbt_project.yml")).unwrap();
         project
     })
 }
