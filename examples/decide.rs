@@ -8,6 +8,7 @@
 
 use anyhow::{Context as _, Result};
 use dbt_entrypoint::dbt::changes::{changes, fingerprints};
+use dbt_entrypoint::dbt::inputs::of_manifest;
 use dbt_entrypoint::dbt::manifest::Manifest;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -29,8 +30,9 @@ fn decide(before: &str, now: &str) -> Result<()> {
     let (before, now) = (std::fs::read_to_string(before)?, std::fs::read_to_string(now)?);
     let (before, now) = (Manifest::read(&before)?, Manifest::read(&now)?);
     let needs = changes(&before, &now);
-    let fingerprints = fingerprints(&now).len();
-    let nodes = now.graph().len();
+    let changed: Vec<&str> = needs.keys().map(String::as_str).collect();
+    let fingerprints = fingerprints(&before, &changed).len();
+    let (nodes, read) = (now.graph().len(), of_manifest(&now).len());
     let absent: BTreeSet<String> = needs.keys().cloned().collect();
     now.write_without(&absent, &mut io::sink())?;
     let took = start.elapsed();
@@ -42,7 +44,10 @@ fn decide(before: &str, now: &str) -> Result<()> {
     let status = std::fs::read_to_string("/proc/self/status").context("the memory used")?;
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     let found = needs.len();
-    writeln!(out, "{found} of {nodes} nodes ({fingerprints} fingerprints) in {took:?}; {peak}")?;
+    writeln!(
+        out,
+        "{found} of {nodes} nodes ({fingerprints} fingerprints, the variables of {read}) in {took:?}; {peak}"
+    )?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub(super) mod tokens;
 mod variables;
 mod vars;
 
-pub use closure::{Code, MacroText, NodeText, of_nodes};
+pub use closure::{Code, Library, MacroText, NodeText};
 pub use fingerprint::{differing, fingerprints};
 pub use manifest::of_manifest;
 pub use strings::strings;

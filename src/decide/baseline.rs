@@ -166,7 +166,8 @@ impl Verdicts<'_> {
 /// The next record of each node of the graph.
 ///
 /// `inputs` are the fingerprints of what the nodes read now; `before` what the record said.
-/// `fingerprints_before` digests what stood in the baseline, so that a revert is recognised.
+/// `fingerprints_before` digests those of the `absences` that stood in the baseline, so that a
+/// revert is recognised.
 #[must_use]
 pub fn node_records(
     graph: &Graph,

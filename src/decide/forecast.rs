@@ -200,7 +200,8 @@ fn action(materialized: &str, there: bool, keeps: bool, outdated: bool) -> &'sta
 }
 
 fn hash(basis: Basis<'_>, steps: &[Step]) -> String {
-    let code = changes::fingerprints(basis.manifest);
+    let ids: Vec<&str> = steps.iter().map(|step| &*step.id).collect();
+    let code = changes::fingerprints(basis.manifest, &ids);
     let empty = BTreeMap::new();
     let mut hash = Sha256::new();
     for step in steps {

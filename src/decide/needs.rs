@@ -57,12 +57,10 @@ pub fn needs(before: Before<'_>, now: Now<'_>) -> Needs {
     for (id, reasons) in values_changed(before, now) {
         needs.entry(id).or_default().extend(reasons);
     }
-    let fingerprints = changes::fingerprints(now.manifest);
-    let reverted = |id: &String, record: &NodeRecord| {
-        record.built.is_some() && record.built == built_now(id, &fingerprints, now.inputs)
-    };
-    for (id, record) in before.nodes.iter().filter(|(_, record)| record.pending.is_some()) {
-        if reverted(id, record) {
+    let pending = || before.nodes.iter().filter(|(_, record)| record.pending.is_some());
+    let reverted = reverted(pending(), now);
+    for (id, record) in pending() {
+        if reverted.contains(&**id) {
             needs.remove(id);
         } else if let Some(reasons) = needs.get_mut(id) {
             *reasons = record.pending.iter().cloned().map(Reason::Pending).collect();
@@ -81,16 +79,31 @@ fn values_changed(before: Before<'_>, now: Now<'_>) -> Needs {
     differing.filter(|(_, reasons)| !reasons.is_empty()).into_tree()
 }
 
-fn built_now(id: &str, fingerprints: &BTreeMap<String, String>, inputs: &Inputs) -> Option<String> {
-    let empty = BTreeMap::new();
-    let compared = fingerprints.get(id)?;
-    Some(baseline::fingerprint(compared, inputs.get(id).unwrap_or(&empty)))
+/// Of these nodes those that stand again as they were built.
+fn reverted<'a>(
+    pending: impl Iterator<Item = (&'a String, &'a NodeRecord)>,
+    now: Now<'_>,
+) -> BTreeSet<&'a str> {
+    let built: BTreeMap<&str, &str> =
+        pending.filter_map(|(id, record)| Some((&**id, record.built.as_deref()?))).into_tree();
+    let ids: Vec<&str> = built.keys().copied().collect();
+    let (compared, empty) = (changes::fingerprints(now.manifest, &ids), BTreeMap::new());
+    let stands_again = |(id, built): &(&str, &str)| {
+        let values = now.inputs.get(*id).unwrap_or(&empty);
+        compared.get(*id).is_some_and(|now| baseline::fingerprint(now, values) == *built)
+    };
+    built.into_iter().filter(stands_again).map(|(id, _)| id).into_tree()
 }
 
-/// For each node of the baseline the digest of what it was built from, so that a revert is
-/// recognised. A node without a record is taken to have been built with today's values.
+/// For each of these nodes that the baseline has, the digest of what it was built from, so that
+/// a revert is recognised. A node without a record is taken to have been built with today's
+/// values.
 #[must_use]
-pub fn built_before(before: Before<'_>, inputs: &Inputs) -> BTreeMap<String, String> {
+pub fn built_before(
+    before: Before<'_>,
+    inputs: &Inputs,
+    ids: &[&str],
+) -> BTreeMap<String, String> {
     let Some(manifest) = before.manifest else { return BTreeMap::new() };
     let empty = BTreeMap::new();
     let digest = |(id, compared): (String, String)| {
@@ -99,7 +112,7 @@ pub fn built_before(before: Before<'_>, inputs: &Inputs) -> BTreeMap<String, Str
         let digest = baseline::fingerprint(&compared, values.unwrap_or(&empty));
         (id, digest)
     };
-    changes::fingerprints(manifest).into_iter().map(digest).into_tree()
+    changes::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
 }
 
 /// What of these needs makes the rows that a node already has those of former code: any

@@ -153,7 +153,8 @@ impl Job<'_> {
         let absent = baseline::absences(&graph, &needs, outcome);
         let old = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
         let before = Before { manifest: old.as_ref(), nodes: &self.baseline.nodes };
-        let built = needs::built_before(before, inputs);
+        let absent_ids: Vec<&str> = absent.keys().map(String::as_str).collect();
+        let built = needs::built_before(before, inputs, &absent_ids);
         let mut nodes =
             baseline::node_records(&graph, &absent, outcome, inputs, before.nodes, &built);
         for id in outcome.keys() {

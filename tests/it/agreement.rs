@@ -104,7 +104,8 @@ fn compare(work: &Path, round: usize) -> Vec<String> {
 
 /// A node's digest is another exactly when the node has changed.
 fn digests_disagree(before: &Manifest<'_>, now: &Manifest<'_>, needs: &Needs) -> Option<String> {
-    let (old, new) = (fingerprints(before), fingerprints(now));
+    let all: Vec<&str> = now.names().map(|(id, _)| id).collect();
+    let (old, new) = (fingerprints(before, &all), fingerprints(now, &all));
     let other: Ids = new.keys().filter(|id| old.get(*id) != new.get(*id)).cloned().collect();
     let changed: Ids = needs.keys().cloned().collect();
     let odd: Vec<_> = other.symmetric_difference(&changed).collect();

@@ -82,7 +82,8 @@ fn between(old: &Value, new: &Value) -> Vec<String> {
     let (old, new) = (Manifest::read(&old).unwrap(), Manifest::read(&new).unwrap());
     let needs = changes(&old, &new);
     if old.generation() == new.generation() {
-        let (before, now) = (fingerprints(&old), fingerprints(&new));
+        let ids: Vec<&str> = new.names().map(|(id, _)| id).collect();
+        let (before, now) = (fingerprints(&old, &ids), fingerprints(&new, &ids));
         let other = now.iter().filter(|(id, digest)| before.get(*id) != Some(*digest));
         let other: Vec<&String> = other.map(|(id, _)| id).collect();
         assert_eq!(other, needs.keys().collect::<Vec<_>>());

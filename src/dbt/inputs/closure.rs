@@ -19,8 +19,6 @@ pub enum Code<'a> {
 /// What a manifest says of a node, as far as it may name an `env_var` or a `var`.
 #[derive(Debug, Clone)]
 pub struct NodeText<'a> {
-    /// `unique_id`.
-    pub id: &'a str,
     /// `raw_code` and `language`.
     pub code: Code<'a>,
     /// The strings of `unrendered_config`, and the `sql` of the hooks in `config`
@@ -59,15 +57,9 @@ pub enum Origin {
     Internal,
 }
 
-/// The names that reach each node, by `unique_id`.
-#[must_use]
-pub fn of_nodes(nodes: &[NodeText<'_>], macros: &[MacroText<'_>]) -> BTreeMap<String, Names> {
-    let library = Library::new(macros);
-    nodes.iter().map(|node| (node.id.to_owned(), library.of_node(node))).into_tree()
-}
-
 /// Every macro, with what it reads itself and through others.
-struct Library<'a> {
+#[derive(Debug)]
+pub struct Library<'a> {
     by_id: BTreeMap<&'a str, usize>,
     /// The project's macros by name and, for `<adapter>__name`, by what `dispatch` finds
     /// them under.
@@ -89,7 +81,9 @@ struct Passed {
 }
 
 impl<'a> Library<'a> {
-    fn new(macros: &[MacroText<'a>]) -> Self {
+    /// Of all macros of a manifest.
+    #[must_use]
+    pub fn new(macros: &[MacroText<'a>]) -> Self {
         let indexed = || macros.iter().enumerate();
         let by_config = |name: &str| name.contains(MATERIALIZATION) || name.contains(STRATEGY);
         let mut library = Self {
@@ -197,7 +191,9 @@ impl<'a> Library<'a> {
         scan.calls.iter().flat_map(|call| self.named(&call.callee)).copied().collect()
     }
 
-    fn of_node(&self, node: &NodeText<'_>) -> Names {
+    /// The names that reach a node.
+    #[must_use]
+    pub fn of_node(&self, node: &NodeText<'_>) -> Names {
         let is_macro = |word: &str| self.by_name.contains_key(word);
         let code = match node.code {
             Code::Sql(text) => scan::template(text, &is_macro),

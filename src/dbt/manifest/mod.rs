@@ -38,12 +38,13 @@ pub struct Manifest<'a> {
 struct File<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
+    /// In boxes: a tree of large values is half empty and moves them about.
     #[serde(borrow)]
-    nodes: BTreeMap<Text<'a>, Node<'a>>,
+    nodes: BTreeMap<Text<'a>, Box<Node<'a>>>,
     #[serde(borrow, default)]
-    unit_tests: BTreeMap<Text<'a>, Node<'a>>,
+    unit_tests: BTreeMap<Text<'a>, Box<Node<'a>>>,
     #[serde(borrow, default)]
-    functions: BTreeMap<Text<'a>, Node<'a>>,
+    functions: BTreeMap<Text<'a>, Box<Node<'a>>>,
     #[serde(borrow)]
     sources: BTreeMap<Text<'a>, Source<'a>>,
     #[serde(borrow)]
@@ -114,14 +115,15 @@ impl<'a> Manifest<'a> {
     /// operations included.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node<'a>)> {
         let File { nodes, unit_tests, functions, .. } = &self.file;
-        nodes.iter().chain(unit_tests).chain(functions).map(|(id, node)| (&**id, node))
+        nodes.iter().chain(unit_tests).chain(functions).map(|(id, node)| (&**id, &**node))
     }
 
     /// One of [`Manifest::nodes`].
     #[must_use]
     pub fn node(&self, id: &str) -> Option<&Node<'a>> {
         let File { nodes, unit_tests, functions, .. } = &self.file;
-        nodes.get(id).or_else(|| unit_tests.get(id)).or_else(|| functions.get(id))
+        let found = nodes.get(id).or_else(|| unit_tests.get(id)).or_else(|| functions.get(id));
+        found.map(|node| &**node)
     }
 
     /// The source with this `unique_id`.

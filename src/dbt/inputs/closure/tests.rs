@@ -11,7 +11,6 @@ fn a_macro<'a>(id: &'a str, text: &'a str, macros: &[&'a str]) -> MacroText<'a> 
 
 fn a_node<'a>(code: &'a str, macros: &[&'a str]) -> NodeText<'a> {
     NodeText {
-        id: "model.p.m",
         code: Code::Sql(code),
         config: Vec::new(),
         macros: macros.to_vec(),
@@ -21,7 +20,7 @@ fn a_node<'a>(code: &'a str, macros: &[&'a str]) -> NodeText<'a> {
 }
 
 fn env_names(node: NodeText<'_>, macros: &[MacroText<'_>]) -> Vec<String> {
-    let names = of_nodes(&[node], macros).remove("model.p.m").unwrap();
+    let names = Library::new(macros).of_node(&node);
     let env = |name: Name| match name {
         Name::Env(name) => name,
         Name::AnyEnv | Name::Var(_) | Name::AnyVar => panic!("{name:?}"),
@@ -110,8 +109,8 @@ fn a_name_that_a_macro_is_given_is_known_from_its_callers() {
     assert_eq!(read("{{ other() }}", &["macro.p.other"]), ["O"]);
     assert_eq!(read("{{ adapter.dispatch('get', 'p')('A') }}", &["macro.p.get"]), ["A"]);
     for code in ["{{ get(x) }}", "{{ apply(get) }}", "{{ get() }}", "{{ outer(x) }}", ""] {
-        let names = of_nodes(&[a_node(code, &["macro.p.get"])], &macros);
-        assert!(names["model.p.m"].0.contains(&Name::AnyEnv), "{code}");
+        let names = Library::new(&macros).of_node(&a_node(code, &["macro.p.get"]));
+        assert!(names.0.contains(&Name::AnyEnv), "{code}");
     }
 }
 
