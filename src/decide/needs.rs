@@ -99,11 +99,7 @@ fn reverted<'a>(
 /// a revert is recognised. A node without a record is taken to have been built with today's
 /// values.
 #[must_use]
-pub fn built_before(
-    before: Before<'_>,
-    inputs: &Inputs,
-    ids: &[&str],
-) -> BTreeMap<String, String> {
+pub fn built_before(before: Before<'_>, inputs: &Inputs, ids: &[&str]) -> BTreeMap<String, String> {
     let Some(manifest) = before.manifest else { return BTreeMap::new() };
     let empty = BTreeMap::new();
     let digest = |(id, compared): (String, String)| {

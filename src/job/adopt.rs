@@ -43,7 +43,7 @@ impl Job<'_> {
         let inputs = self.inputs(&manifest).map_err(Failure::NotSaved)?;
         let reservation = self.reserve()?;
         let end = (&Scope::Changes, &Ending::Open);
-        self.record(reservation, &text, inputs, &Outcome::new(), end, Switch::Off)
+        self.record(reservation, &manifest, inputs, &Outcome::new(), end, Switch::Off)
     }
 
     /// Only an empty volume is adopted without being asked twice.

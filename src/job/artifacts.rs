@@ -3,7 +3,7 @@
 //! A stale `run_results.json` of an earlier invocation may lie about, and dbt rewrites
 //! `manifest.json` before it has built anything: only matching invocation ids count.
 
-use crate::dbt::manifest::Manifest;
+use crate::dbt::manifest::invocation_of;
 use crate::dbt::results::{self, Journal};
 use crate::decide::baseline::{Fate, Graph, Outcome};
 use crate::trees::IntoTree;
@@ -22,8 +22,7 @@ pub(super) struct Artifacts {
 
 /// The invocation that wrote the manifest under `target`, if there is one.
 pub(super) fn invocation(target: &Path) -> Option<String> {
-    let text = read(&target.join("manifest.json"))?;
-    Manifest::read(&text).ok()?.invocation_id().map(str::to_owned)
+    invocation_of(&read(&target.join("manifest.json"))?)
 }
 
 /// What the invocation after `before` left; `copy` is the manifest as its first node began,
@@ -37,12 +36,11 @@ pub(super) fn since(
     let journal = journal(log);
     let manifest = [target.join("manifest.json"), copy.to_owned()].iter().find_map(|path| {
         let text = read(path)?;
-        let manifest = Manifest::read(&text).ok()?;
-        let id = manifest.invocation_id()?;
-        let ours = Some(id) != before || journal.invocation_id.as_deref() == Some(id);
-        ours.then_some(text)
+        let id = invocation_of(&text)?;
+        let ours = Some(&*id) != before || journal.invocation_id.as_ref() == Some(&id);
+        ours.then_some((text, id))
     })?;
-    let id = Manifest::read(&manifest).ok()?.invocation_id().map(str::to_owned);
+    let (manifest, id) = (manifest.0, Some(manifest.1));
     let results = read(&target.join("run_results.json"))
         .and_then(|text| results::read(&text).ok())
         .filter(|results| results.invocation_id == id);

@@ -4,7 +4,7 @@ use super::{Job, Words, artifacts, knows_selector_method};
 use crate::cli::Switch;
 use crate::dbt::changes::Reason;
 use crate::dbt::command::{Flag, Opt};
-use crate::dbt::manifest::Manifest;
+use crate::dbt::manifest::{Manifest, invocation_of};
 use crate::dbt::results;
 use crate::decide::baseline::{Needs, Outcome, Role};
 use crate::decide::needs::{self, Before, Inputs, Now, Scope};
@@ -17,6 +17,7 @@ use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Why a node waits that a full run did not come to.
@@ -38,8 +39,7 @@ impl Job<'_> {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
             .map_err(Failure::Refused)?;
-        let manifest = Manifest::read(&text).map_err(Failure::Refused)?;
-        if manifest.invocation_id().map(str::to_owned) == before {
+        if invocation_of(&text) == before {
             return Err(Failure::Refused(anyhow!(
                 "dbt parse left {} as it was; does it write its artifacts to another target path?",
                 path.display()
@@ -62,11 +62,10 @@ impl Job<'_> {
     }
 
     /// The nodes to be built that this command can build; the others are told.
-    pub(super) fn wanted(&mut self, parsed: &str) -> Result<BTreeSet<String>, Failure> {
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
-        let graph = manifest.graph();
-        let inputs = self.inputs(&manifest).map_err(Failure::Refused)?;
-        let needs = self.needs(&manifest, &inputs, &Scope::Changes);
+    pub(super) fn wanted(&mut self, parsed: &Manifest<'_>) -> Result<BTreeSet<String>, Failure> {
+        let graph = parsed.graph();
+        let inputs = self.inputs(parsed).map_err(Failure::Refused)?;
+        let needs = self.needs(self.before().as_ref(), parsed, &inputs, &Scope::Changes);
         self.summary.pending = report::pending(&needs, &graph);
         let ours = |id: &String| {
             graph
@@ -81,10 +80,20 @@ impl Job<'_> {
         Ok(wanted.into_keys().into_tree())
     }
 
-    pub(super) fn needs(&self, manifest: &Manifest<'_>, inputs: &Inputs, scope: &Scope) -> Needs {
+    /// A view of the baseline.
+    pub(super) fn before(&self) -> Option<Manifest<'_>> {
+        Manifest::read(self.baseline.manifest.as_deref()?).ok()
+    }
+
+    pub(super) fn needs(
+        &self,
+        before: Option<&Manifest<'_>>,
+        manifest: &Manifest<'_>,
+        inputs: &Inputs,
+        scope: &Scope,
+    ) -> Needs {
         let graph = manifest.graph();
-        let before = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
-        let before = Before { manifest: before.as_ref(), nodes: &self.baseline.nodes };
+        let before = Before { manifest: before, nodes: &self.baseline.nodes };
         let mut needs = needs::needs(before, Now { manifest, graph: &graph, inputs });
         if let Scope::Everything(types) = scope {
             for (id, member) in &graph {
@@ -106,13 +115,12 @@ impl Job<'_> {
     /// dbt's command line for building `wanted` and whatever is downstream of it.
     pub(super) fn selecting(
         &mut self,
-        parsed: &str,
+        parsed: &Manifest<'_>,
         wanted: &BTreeSet<String>,
     ) -> Result<Words, Failure> {
         if wanted.is_empty() && self.config.always_start == Switch::Off {
             return Ok(Words::Nothing);
         }
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
         let warm = self.command.flag(Flag::PartialParse).or(self.project.project.partial_parse)
             != Some(false);
         // Any selection or exclusion switches the default selector off (dbt 1.8 to 1.12).
@@ -122,10 +130,10 @@ impl Job<'_> {
         };
         let term = match (warm, selector) {
             (true, None) => "state:modified+".to_owned(),
-            (true, Some(name)) if knows_selector_method(&manifest) => {
+            (true, Some(name)) if knows_selector_method(parsed) => {
                 format!("selector:{name},state:modified+")
             }
-            (_, selector) => return self.selecting_by_name(&manifest, wanted, selector.is_some()),
+            (_, selector) => return self.selecting_by_name(parsed, wanted, selector.is_some()),
         };
         let state = self.comparison_copy(parsed, wanted)?;
         Ok(Words::Run(self.command.selecting(&[term.into()], Some(&state))))
@@ -178,15 +186,11 @@ impl Job<'_> {
     /// A directory with nothing but a `manifest.json`: the parsed one less `wanted`.
     pub(super) fn comparison_copy(
         &self,
-        parsed: &str,
+        parsed: &Manifest<'_>,
         wanted: &BTreeSet<String>,
     ) -> Result<PathBuf, Failure> {
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
-        let mut text = Vec::with_capacity(parsed.len());
-        manifest
-            .write_without(wanted, &mut text)
-            .map_err(|error| Failure::Internal(error.into()))?;
-        commit::write_file(&self.state, "run/baseline/manifest.json", &text)
+        let mut copy = |out: &mut dyn Write| parsed.write_without(wanted, out);
+        commit::write_file_by(&self.state, "run/baseline/manifest.json", &mut copy)
             .map_err(Failure::StateUnwritable)?;
         Ok(self.scratch().join("baseline"))
     }
@@ -194,17 +198,17 @@ impl Job<'_> {
     /// Nothing is to be built. A baseline of another dbt version, or without a record, is
     /// still replaced by the same nodes as they are written now: later comparisons are
     /// then exact.
-    pub(super) fn carry_over(&mut self, parsed: &str) -> Result<(), Failure> {
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
-        let old = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
-        let same_version = old.is_some_and(|old| old.dbt_version() == manifest.dbt_version());
+    pub(super) fn carry_over(&mut self, parsed: &Manifest<'_>) -> Result<(), Failure> {
+        let old = self.before();
+        let same_version =
+            old.as_ref().is_some_and(|old| old.dbt_version() == parsed.dbt_version());
         if same_version && self.baseline.recorded == Switch::On {
-            return match self.leaves_something_untold(&manifest)? {
+            return match self.leaves_something_untold(old.as_ref(), parsed)? {
                 true => Ok(()),
                 false => self.settle_in_place(),
             };
         }
-        let inputs = self.inputs(&manifest).map_err(Failure::NotSaved)?;
+        let inputs = self.inputs(parsed).map_err(Failure::NotSaved)?;
         let reservation = self.reserve()?;
         let end = (&Scope::Changes, &Ending::NothingToBuild);
         self.record(reservation, parsed, inputs, &Outcome::new(), end, Switch::Off)
@@ -212,13 +216,17 @@ impl Job<'_> {
 
     /// Whether something changed that this command does not build and the record does not
     /// tell: the next start is to find it again.
-    fn leaves_something_untold(&self, manifest: &Manifest<'_>) -> Result<bool, Failure> {
+    fn leaves_something_untold(
+        &self,
+        before: Option<&Manifest<'_>>,
+        manifest: &Manifest<'_>,
+    ) -> Result<bool, Failure> {
         let inputs = self.inputs(manifest).map_err(Failure::NotSaved)?;
         let graph = manifest.graph();
         let told =
             |id: &String| self.baseline.nodes.get(id).is_some_and(|node| node.pending.is_some());
         let is_test = |id: &String| graph.get(id).is_some_and(|member| member.role == Role::Test);
-        let needs = self.needs(manifest, &inputs, &Scope::Changes);
+        let needs = self.needs(before, manifest, &inputs, &Scope::Changes);
         Ok(needs.keys().any(|id| !is_test(id) && !told(id)))
     }
 }

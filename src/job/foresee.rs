@@ -68,9 +68,9 @@ impl<'a> Job<'a> {
             Ok(parsed) => parsed,
             Err(code) => return Ok(Err(code)),
         };
-        let chosen = self.chosen(&parsed, approach)?;
-        let forecast = match chosen {
-            Ok(chosen) => Ok(self.forecast(&parsed, &chosen, approach)?),
+        let manifest = Manifest::read(&parsed).map_err(Failure::Refused)?;
+        let forecast = match self.chosen(&manifest, approach)? {
+            Ok(chosen) => Ok(self.forecast(&manifest, &chosen, approach)?),
             Err(code) => Err(code),
         };
         self.parsed = Some(parsed);
@@ -80,15 +80,14 @@ impl<'a> Job<'a> {
     /// The nodes that dbt would be told to build, before what it does not build is left out.
     fn chosen(
         &mut self,
-        parsed: &str,
+        parsed: &Manifest<'_>,
         approach: &Approach,
     ) -> Result<Result<BTreeSet<String>, u8>, Failure> {
         let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
         let mut reached = BTreeSet::new();
         if compared {
             let wanted = self.wanted(parsed)?;
-            let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
-            reached = needs::with_descendants(&manifest.graph(), &wanted);
+            reached = needs::with_descendants(&parsed.graph(), &wanted);
         }
         let all = *approach == Approach::Changed
             && !self.command.excludes()
@@ -105,16 +104,15 @@ impl<'a> Job<'a> {
 
     fn forecast(
         &self,
-        parsed: &str,
+        manifest: &Manifest<'_>,
         chosen: &BTreeSet<String>,
         approach: &Approach,
     ) -> Result<Forecast, Failure> {
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
         let graph = manifest.graph();
-        let inputs = self.inputs(&manifest).map_err(Failure::Refused)?;
-        let needs = self.needs(&manifest, &inputs, &Scope::Changes);
-        let before = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
-        let half_made = self.half_made(&manifest);
+        let inputs = self.inputs(manifest).map_err(Failure::Refused)?;
+        let before = self.before();
+        let needs = self.needs(before.as_ref(), manifest, &inputs, &Scope::Changes);
+        let half_made = self.half_made(manifest);
         let refreshed = |id: &str| {
             let alone = *approach == Approach::Changed && half_made.contains(id);
             alone || self.refreshes() == Switch::On
@@ -126,7 +124,7 @@ impl<'a> Job<'a> {
                 .is_some_and(|member| self.command.builds(needs::resource_type(member.role)))
         });
         let basis = Basis {
-            manifest: &manifest,
+            manifest,
             graph: &graph,
             needs: &needs,
             inputs: (self.baseline.recorded == Switch::On).then_some(&inputs),

@@ -231,6 +231,7 @@ impl<'a> Job<'a> {
             Ok(parsed) => parsed,
             Err(code) => return Ok(code),
         };
+        let parsed = Manifest::read(&parsed).map_err(Failure::Refused)?;
         let mut wanted = self.wanted(&parsed)?;
         if let Some(code) = self.refresh_half_made(&parsed, &wanted)? {
             if code != 0 {
@@ -257,6 +258,7 @@ impl<'a> Job<'a> {
             Ok(parsed) => parsed,
             Err(code) => return Ok(code),
         };
+        let parsed = Manifest::read(&parsed).map_err(Failure::Refused)?;
         let wanted = self.wanted(&parsed)?;
         if wanted.is_empty() && self.config.always_start == Switch::Off {
             self.carry_over(&parsed)?;
@@ -267,10 +269,9 @@ impl<'a> Job<'a> {
         self.pass(words, &Scope::Changes, self.refreshes())
     }
 
-    fn narrowed(&self, parsed: &str, state: &Path) -> Result<Vec<OsString>, Failure> {
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
+    fn narrowed(&self, parsed: &Manifest<'_>, state: &Path) -> Result<Vec<OsString>, Failure> {
         let words = match self.command.selection() {
-            Selection::Selector(name) if knows_selector_method(&manifest) => {
+            Selection::Selector(name) if knows_selector_method(parsed) => {
                 self.command.narrowed_selector(name, state)
             }
             Selection::Selector(_) => None,
@@ -282,7 +283,7 @@ impl<'a> Job<'a> {
             Failure::Refused(anyhow::anyhow!(
                 "--only-changed cannot narrow --selector with dbt {}: its command line cannot intersect one\n  \
                  what to do:\n    give the selection with --select, or use dbt 1.12 or later",
-                manifest.dbt_version()
+                parsed.dbt_version()
             ))
         })
     }

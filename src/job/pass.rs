@@ -11,13 +11,15 @@ use crate::decide::needs::{self, Before, Inputs, Scope};
 use crate::decide::record::{self, FORMAT, NodeRecord, Record};
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
-use crate::os::commit::{self, Reservation};
+use crate::os::commit::{self, Reservation, Writer};
 use crate::os::supervise::{Child, Policy, Stdout, Variables};
 use crate::os::{clock, follow};
 use crate::report;
 use crate::trees::IntoTree;
+use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io::Write;
 
 /// Room asked for where the size of the next manifest is not known yet.
 const FIRST_MANIFEST: u64 = 8 << 20;
@@ -82,7 +84,7 @@ impl Job<'_> {
         let ending = if run.code == 0 { Ending::Green } else { Ending::Open };
         let end = (run.scope, &ending);
         let saved = self.inputs(&manifest).map_err(Failure::NotSaved).and_then(|inputs| {
-            self.record(reservation, &left.manifest, inputs, &outcome, end, run.refresh)
+            self.record(reservation, &manifest, inputs, &outcome, end, run.refresh)
         });
         match (saved, run.code) {
             // dbt's own failure is the news; that it could not be recorded comes second.
@@ -99,30 +101,34 @@ impl Job<'_> {
     pub(super) fn record(
         &mut self,
         reservation: Option<Reservation>,
-        now: &str,
+        now: &Manifest<'_>,
         inputs: Inputs,
         outcome: &Outcome,
         (scope, ending): (&Scope, &Ending),
         refresh: Switch,
     ) -> Result<(), Failure> {
-        let manifest = Manifest::read(now).map_err(Failure::NotSaved)?;
-        let (absent, nodes) = self.next(&manifest, &inputs, outcome, scope, refresh);
+        let (absent, nodes) = self.next(now, &inputs, outcome, scope, refresh);
         let ids: BTreeSet<String> = absent.keys().cloned().into_tree();
         self.baseline.nodes = nodes;
         self.baseline.settled = self.settled(ending);
         let record = self.baseline_record();
-        let mut text = Vec::with_capacity(now.len());
-        manifest.write_without(&ids, &mut text).map_err(|error| Failure::NotSaved(error.into()))?;
-        if let Some(reservation) = reservation {
-            publish::owe(self.config, &self.state)?;
-            let digest = commit::commit(reservation, &mut |out| out.write_all(&text), &record)?;
-            commit::prune_or_warn(&self.state, &digest);
-            report::saved(&manifest.graph(), outcome, &absent);
-            self.tell_torn(&manifest, outcome);
-        }
-        self.summary.add(&manifest.graph(), outcome, &absent);
+        // The old text has served; a large project's is not held three times.
+        self.baseline.manifest = None;
+        let mut write = |out: &mut dyn Write| now.write_without(&ids, out);
+        let text = match reservation {
+            Some(reservation) => {
+                publish::owe(self.config, &self.state)?;
+                let saved = commit::commit(reservation, &mut write, &record)?;
+                commit::prune_or_warn(&self.state, &saved.digest);
+                report::saved(&now.graph(), outcome, &absent);
+                self.tell_torn(now, outcome);
+                saved.text
+            }
+            None => in_memory(&mut write).map_err(Failure::NotSaved)?,
+        };
+        self.summary.add(&now.graph(), outcome, &absent);
         self.summary.altered = record::altered(&record.nodes);
-        self.baseline.manifest = Some(String::from_utf8_lossy(&text).into_owned());
+        self.baseline.manifest = Some(text);
         self.baseline.recorded = Switch::On;
         Ok(())
     }
@@ -149,9 +155,9 @@ impl Job<'_> {
         refresh: Switch,
     ) -> (BTreeMap<String, Absence>, BTreeMap<String, NodeRecord>) {
         let graph = manifest.graph();
-        let needs = self.needs(manifest, inputs, scope);
+        let old = self.before();
+        let needs = self.needs(old.as_ref(), manifest, inputs, scope);
         let absent = baseline::absences(&graph, &needs, outcome);
-        let old = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
         let before = Before { manifest: old.as_ref(), nodes: &self.baseline.nodes };
         let absent_ids: Vec<&str> = absent.keys().map(String::as_str).collect();
         let built = needs::built_before(before, inputs, &absent_ids);
@@ -213,4 +219,11 @@ impl Job<'_> {
         let baseline = self.baseline.manifest.as_ref().map_or(0, String::len);
         3 * parsed.max(u64::try_from(baseline).unwrap_or(u64::MAX / 4))
     }
+}
+
+/// What would have been written, where nothing is.
+fn in_memory(write: Writer<'_>) -> Result<String> {
+    let mut bytes = Vec::new();
+    write(&mut bytes)?;
+    Ok(String::from_utf8(bytes)?)
 }

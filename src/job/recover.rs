@@ -107,7 +107,7 @@ impl Job<'_> {
         };
         let reservation = self.reserve()?;
         let end = (&notes.scope, &Ending::Open);
-        self.record(reservation, &text, inputs, &outcome, end, notes.refresh())?;
+        self.record(reservation, &manifest, inputs, &outcome, end, notes.refresh())?;
         self.forget(&intent)?;
         Ok(true)
     }

@@ -22,11 +22,10 @@ impl Job<'_> {
     /// The pass of their own, where there are such nodes: dbt's code.
     pub(super) fn refresh_half_made(
         &mut self,
-        parsed: &str,
+        manifest: &Manifest<'_>,
         wanted: &BTreeSet<String>,
     ) -> Result<Option<u8>, Failure> {
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
-        let half_made = self.half_made(&manifest);
+        let half_made = self.half_made(manifest);
         let ids: BTreeSet<String> = wanted.intersection(&half_made).cloned().into_tree();
         if ids.is_empty() || self.refreshes() == Switch::On {
             return Ok(None);

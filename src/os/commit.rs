@@ -90,7 +90,16 @@ fn is_replaceable(state: &Dir, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Make what `manifest` writes the baseline, with its record. Returns its digest.
+/// A baseline that stands on the volume.
+#[derive(Debug)]
+pub struct Saved {
+    /// The SHA-256 of its text, in hexadecimal.
+    pub digest: String,
+    /// Its text, as it was read back.
+    pub text: String,
+}
+
+/// Make what `manifest` writes the baseline, with its record.
 ///
 /// What this module's reader would not accept is not committed.
 ///
@@ -101,7 +110,7 @@ pub fn commit(
     reservation: Reservation,
     manifest: Writer<'_>,
     record: &Record,
-) -> Result<String, Failure> {
+) -> Result<Saved, Failure> {
     let dir = reservation.path.clone();
     replace(reservation, manifest, record)
         .context(
@@ -110,19 +119,19 @@ pub fn commit(
         .map_err(|error| Failure::NotSaved(explained(&error, &dir)))
 }
 
-fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> Result<String> {
+fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> Result<Saved> {
     let Reservation { path, state, ours, records, manifest: mut next, record: mut beside } =
         reservation;
     let name = path.join(MANIFEST);
     is_still_there(&state, &path)?;
     next.fill(manifest).with_context(|| format!("cannot write beside {}", name.display()))?;
-    let digest = checked_digest(&mut next)?;
+    let saved = checked(&mut next)?;
     next.sync().with_context(|| format!("cannot sync the new {}", name.display()))?;
     beside
         .fill(&mut |out| Ok(serde_json::to_writer(out, record)?))
         .context("cannot write the record")?;
     beside.sync().context("cannot sync the record")?;
-    beside.put(&format!("{digest}.json")).context("cannot rename the record")?;
+    beside.put(&format!("{}.json", saved.digest)).context("cannot rename the record")?;
     records.sync().context("cannot sync the directory of records")?;
     if let Err(error) = history::keep(&state, &ours) {
         let error = explained(&error, &path);
@@ -136,7 +145,7 @@ fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> R
     if let Err(error) = mark(&ours) {
         log::warn!("{}: {error}", path.join(CONTROL).join(POPULATED).display());
     }
-    Ok(digest)
+    Ok(saved)
 }
 
 /// A volume that was unmounted or deleted while dbt ran, and is now something else.
@@ -150,11 +159,11 @@ fn is_still_there(state: &Dir, path: &Path) -> Result<()> {
     }
 }
 
-fn checked_digest(next: &mut Temporary) -> Result<String> {
+fn checked(next: &mut Temporary) -> Result<Saved> {
     let bytes = next.read_back().context("cannot read the new baseline back")?;
-    let text = std::str::from_utf8(&bytes).context("the new baseline is not UTF-8 text")?;
-    match soundness::fault(text) {
-        None => Ok(digest(&bytes)),
+    let text = String::from_utf8(bytes).context("the new baseline is not UTF-8 text")?;
+    match soundness::fault(&text) {
+        None => Ok(Saved { digest: digest(text.as_bytes()), text }),
         Some(fault) => Err(anyhow!("the new baseline would not be accepted: {fault:?}")),
     }
 }
@@ -168,18 +177,26 @@ pub(crate) fn mark(ours: &Dir) -> io::Result<()> {
     ours.sync()
 }
 
-/// Replace a small file below `.dbt-entrypoint` with the same care, making its directories:
+/// Replace a file below `.dbt-entrypoint` with the same care, making its directories:
 /// `run/intent.json`.
 ///
 /// # Errors
 /// With the path and the step that failed; the old file is then what it was.
 pub fn write_file(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
-    try_write(dir, below, bytes)
+    write_file_by(dir, below, &mut |out| out.write_all(bytes))
+}
+
+/// As [`write_file`], for a content that is not held in one piece.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_file_by(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
+    try_write(dir, below, content)
         .with_context(|| format!("cannot write {}", dir.join(CONTROL).join(below).display()))
         .map_err(|error| explained(&error, dir))
 }
 
-fn try_write(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
+fn try_write(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
     let mut parent = Dir::open(dir)?.enter_or_create(CONTROL)?;
     let mut names = below.split('/').peekable();
     while let Some(name) = names.next() {
@@ -188,7 +205,7 @@ fn try_write(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
             continue;
         }
         let mut file = parent.temporary(name)?;
-        file.fill(&mut |out| out.write_all(bytes))?;
+        file.fill(content)?;
         file.sync()?;
         file.put(name)?;
         parent.sync()?;
@@ -228,6 +245,7 @@ mod tests {
 
     fn commit_text(dir: &Path, text: &str, record: &Record) -> Result<String, Failure> {
         commit(reserve(dir, 1 << 16)?, &mut |out| out.write_all(text.as_bytes()), record)
+            .map(|saved| saved.digest)
     }
 
     fn all_names(dir: &Path) -> Vec<String> {

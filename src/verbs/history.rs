@@ -111,8 +111,8 @@ pub(super) fn rollback(
     let (text, record) = at(&state, steps).map_err(Failure::Refused)?;
     let reservation = commit::reserve(&state, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
     publish::owe(config, &state)?;
-    let digest = commit::commit(reservation, &mut |out| out.write_all(text.as_bytes()), &record)?;
-    commit::prune_or_warn(&state, &digest);
+    let saved = commit::commit(reservation, &mut |out| out.write_all(text.as_bytes()), &record)?;
+    commit::prune_or_warn(&state, &saved.digest);
     Ok(Answer::new(format!(
         "the baseline of {} is the baseline again, and the warehouse is taken to hold what it says\n\
          what differs from it is built by the next run: dbt-entrypoint plan\n",

@@ -16,6 +16,7 @@ use crate::os::{commit, volume};
 use crate::trees::IntoTree;
 use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeSet;
+use std::io::Write;
 
 /// What stands as the reason from now on.
 const BY_HAND: &str = "invalidated by hand";
@@ -38,12 +39,11 @@ pub(super) fn invalidate(
     };
     let named = named(&manifest, &record, terms).map_err(Failure::Refused)?;
     mark(&mut record, &named);
-    let mut out = Vec::with_capacity(text.len());
-    manifest.write_without(&named, &mut out).map_err(|error| Failure::Internal(error.into()))?;
     let reservation = commit::reserve(&state, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
     publish::owe(config, &state)?;
-    let digest = commit::commit(reservation, &mut |file| file.write_all(&out), &record)?;
-    commit::prune_or_warn(&state, &digest);
+    let mut write = |out: &mut dyn Write| manifest.write_without(&named, out);
+    let saved = commit::commit(reservation, &mut write, &record)?;
+    commit::prune_or_warn(&state, &saved.digest);
     let lines: String = named.iter().map(|id| format!("  {id}\n")).collect();
     Ok(Answer::new(format!(
         "to be built again by the next run, with whatever is downstream:\n{lines}"

@@ -65,6 +65,21 @@ struct Metadata<'a> {
     adapter_type: Option<Text<'a>>,
 }
 
+/// The part that says who wrote it.
+#[derive(Deserialize)]
+struct Header<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
+}
+
+/// `metadata.invocation_id` alone, in a part of the time that a view of everything takes;
+/// `None` also where the text is not whole.
+#[must_use]
+pub fn invocation_of(text: &str) -> Option<String> {
+    let header: Header<'_> = serde_json::from_str(text).ok()?;
+    header.metadata.invocation_id.map(|id| id.0.into_owned())
+}
+
 impl<'a> Manifest<'a> {
     /// View `text`, the whole file.
     ///
