@@ -107,6 +107,7 @@ pub struct Supervisor {
     queue: VecDeque<Arrived>,
     /// The first request to stop; never forgotten.
     stop: Option<Signal>,
+    pid1: bool,
     family: Arc<Family>,
 }
 
@@ -135,7 +136,8 @@ impl Supervisor {
         let inherited = if tree::has_children() { tree::children() } else { BTreeSet::new() };
         let family = Arc::new(Family { inherited, living: AtomicI32::new(0) });
         take_along_when_panicking(Arc::clone(&family));
-        Ok(Supervisor { mailbox, queue: VecDeque::new(), stop: None, family })
+        let pid1 = getpid().as_raw() == 1;
+        Ok(Supervisor { mailbox, queue: VecDeque::new(), stop: None, pid1, family })
     }
 
     /// The first TERM, INT, HUP or QUIT that came, also while a child ran. Does not block; once
@@ -199,7 +201,7 @@ impl Supervisor {
             }
             let mut end = None;
             while let Some(event) = events.pop_front().or_else(|| news_of(pid, &mut end)) {
-                let place = place(event, pid, terminal);
+                let place = place(event, pid, self.pid1, terminal);
                 let (next, action) = stop::step(policy, place, state, event);
                 if next.phase != state.phase {
                     deadline = stop::time_in(next.phase, policy).map(|time| Instant::now() + time);
@@ -227,10 +229,14 @@ impl Supervisor {
         (self.queue.drain(..).map(event).collect(), stop)
     }
 
+    /// Take in what arrives at most this long from now; for ever, until the next signal.
     fn collect(&mut self, at_most: Option<Duration>) -> Result<()> {
-        let child = Signal::SIGCHLD as i32;
-        let arrived = self.mailbox.collect(at_most)?;
-        self.queue.extend(arrived.into_iter().filter(|arrived| arrived.signal != child));
+        match at_most {
+            None => self.queue.extend(self.mailbox.next()?),
+            Some(at_most) => self.queue.extend(self.mailbox.collect(at_most)?),
+        }
+        // Its news is asked for whatever woke us.
+        self.queue.retain(|arrived| arrived.signal != Signal::SIGCHLD as i32);
         Ok(())
     }
 
@@ -322,8 +328,7 @@ fn send(pid: Pid, signal: i32, target: Target) {
 }
 
 /// Looked at anew for each event that it matters to: the child may leave our group at any time.
-fn place(event: Event, pid: Pid, terminal: Option<Terminal>) -> Place {
-    let pid1 = getpid().as_raw() == 1;
+fn place(event: Event, pid: Pid, pid1: bool, terminal: Option<Terminal>) -> Place {
     let apart_on_terminal = terminal.is_some();
     match event {
         Event::Signal(_, Origin::Kernel) | Event::Suspended(_) => Place {

@@ -56,25 +56,40 @@ impl Mailbox {
         // Were CHLD ignored, the kernel would reap for us and lose the child's end.
         let unread = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(Signal::SIGCHLD as i32, unread).context("SIGCHLD")?;
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let signals = SignalFd::with_flags(&all, flags).context("a descriptor for signals")?;
+        let signals = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC)
+            .context("a descriptor for signals")?;
         Ok(Mailbox { signals, inherited_mask })
     }
 
-    /// Wait for signals at most this long (`None`: for ever) and return what came.
-    pub(super) fn collect(&mut self, at_most: Option<Duration>) -> Result<Vec<Arrived>> {
-        if at_most != Some(Duration::ZERO) {
-            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            match ppoll(&mut fds, at_most.map(TimeSpec::from_duration), None) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno).context("waiting for signals"),
-            }
+    /// Wait for the next signal; `None` for one that is nobody's, or after a suspension of our
+    /// own. One read(2), so that the child has its signal as soon as an init written in C
+    /// would give it.
+    pub(super) fn next(&mut self) -> Result<Option<Arrived>> {
+        match self.signals.read_signal() {
+            Ok(info) => Ok(info.as_ref().and_then(read)),
+            Err(Errno::EINTR) => Ok(None),
+            Err(errno) => Err(errno).context("reading signals"),
         }
+    }
+
+    /// Wait for signals at most this long and return what came.
+    pub(super) fn collect(&mut self, at_most: Duration) -> Result<Vec<Arrived>> {
         let mut arrived = Vec::new();
-        while let Some(info) = self.signals.read_signal().context("reading signals")? {
-            arrived.extend(read(&info));
+        let mut wait = at_most;
+        while self.has_any(wait)? {
+            arrived.extend(self.next()?);
+            wait = Duration::ZERO;
         }
         Ok(arrived)
+    }
+
+    fn has_any(&self, within: Duration) -> Result<bool> {
+        let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        match ppoll(&mut fds, Some(TimeSpec::from_duration(within)), None) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno).context("waiting for signals"),
+        }
     }
 }
 
