@@ -192,15 +192,14 @@ impl Supervisor {
     fn attend(&mut self, pid: Pid, policy: &Policy, terminal: Option<Terminal>) -> Result<Outcome> {
         let mut state = stop::START;
         let mut deadline: Option<Instant> = None;
+        let mut end = None;
         loop {
-            let (mut events, stop) = self.events();
-            self.stop = self.stop.or_else(|| stop.filter(|s| policy.sent_for(*s as i32).is_some()));
             // Signals first: to one that has ended meanwhile they do nothing, it is not reaped yet.
-            if deadline.is_some_and(|at| at <= Instant::now()) {
-                events.push_back(Event::Deadline);
-            }
-            let mut end = None;
-            while let Some(event) = events.pop_front().or_else(|| news_of(pid, &mut end)) {
+            let is_late = deadline.is_some_and(|at| at <= Instant::now());
+            let mut late = is_late.then_some(Event::Deadline);
+            while let Some(event) =
+                self.asked(policy).or_else(|| late.take()).or_else(|| news_of(pid, &mut end))
+            {
                 let place = place(event, pid, self.pid1, terminal);
                 let (next, action) = stop::step(policy, place, state, event);
                 if next.phase != state.phase {
@@ -221,12 +220,13 @@ impl Supervisor {
         }
     }
 
-    /// All that arrived, and the first request to stop among it.
-    fn events(&mut self) -> (VecDeque<Event>, Option<Signal>) {
-        let stop = self.queue.iter().find(|arrived| stop::is_stop(arrived.signal));
-        let stop = stop.and_then(|arrived| Signal::try_from(arrived.signal).ok());
-        let event = |arrived: Arrived| Event::Signal(arrived.signal, arrived.origin);
-        (self.queue.drain(..).map(event).collect(), stop)
+    /// The next signal that arrived; that one asked us to stop is remembered.
+    fn asked(&mut self, policy: &Policy) -> Option<Event> {
+        let Arrived { signal, origin } = self.queue.pop_front()?;
+        if self.stop.is_none() && stop::is_stop(signal) && policy.sent_for(signal).is_some() {
+            self.stop = Signal::try_from(signal).ok();
+        }
+        Some(Event::Signal(signal, origin))
     }
 
     /// Take in what arrives at most this long from now; for ever, until the next signal.

@@ -1,6 +1,8 @@
-//! Inside a container that holds nothing but the static binary.
+//! As PID 1 of real containers: of the static binary alone, and with a terminal.
 
-use crate::support::{docker, images};
+use crate::support::{docker, images, skip, tool};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
 const PROGRAM: &str = "/dbt-entrypoint";
 
@@ -32,4 +34,87 @@ fn where_no_second_process_is_allowed_the_reason_is_said() {
     let options = ["--entrypoint", PROGRAM, "--pids-limit", "1"];
     let done = docker::run(&image, &options, &["exec", PROGRAM, "--version"]);
     assert!(done.expect_code(126).stderr.contains("no more processes"), "{done:#?}");
+}
+
+/// Says how often INT came once a line has been read from its standard input.
+const COUNTS_INT: &str = "
+import signal, sys
+came = []
+signal.signal(signal.SIGINT, lambda *_: came.append(1) or print('INT', flush=True))
+print('ready', sys.stdin.isatty(), flush=True)
+line = sys.stdin.readline()
+print('read', line.strip(), 'after', len(came), flush=True)
+";
+
+/// What happens once a word has been printed.
+enum Then<'a> {
+    Type(&'a str),
+    Interrupt(&'a str),
+}
+
+/// Do in turn what follows each of these words; all that was printed.
+fn conversation(command: &mut Command, steps: &[(&str, Then<'_>)]) -> String {
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = pipes.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (mut printed, mut steps) = (String::new(), steps.iter().peekable());
+    for line in output.lines().map_while(Result::ok) {
+        printed += &(line + "\n");
+        match steps.next_if(|(word, _)| printed.contains(word)) {
+            Some((_, Then::Type(keys))) => input.write_all(keys.as_bytes()).expect("it listens"),
+            Some((_, Then::Interrupt(name))) => {
+                docker::docker_ok(&["kill", "--signal", "INT", name]);
+            }
+            None => {}
+        }
+    }
+    child.wait().expect("our child");
+    printed
+}
+
+#[test]
+fn ctrl_c_on_a_containers_terminal_reaches_the_child_once() {
+    let Some(image) = images::runtime() else { return };
+    let Some(script) = tool("script") else { return skip("script(1) makes the terminal") };
+    let name = docker::unique("terminal");
+    let line = format!(
+        "docker run --rm --interactive --tty --name {name} {image} exec -- python3 -c \"$PROGRAM\""
+    );
+    let mut command = Command::new(script);
+    command.args(["-q", "-e", "-c", &line, "/dev/null"]).env("PROGRAM", COUNTS_INT);
+    let steps = [("ready True", Then::Type("\x03")), ("INT", Then::Type("x\n"))];
+    let printed = conversation(&mut command, &steps);
+    assert!(printed.contains("read x after 1"), "{printed}");
+}
+
+#[test]
+fn without_a_terminal_the_child_reads_its_input_and_hears_what_docker_sends_once() {
+    let Some(image) = images::runtime() else { return };
+    let name = docker::unique("pipe");
+    let mut command = Command::new("docker");
+    command.args(["run", "--rm", "--interactive", "--name", &name, &image]);
+    command.args(["exec", "--", "python3", "-c", COUNTS_INT]);
+    let steps = [("ready False", Then::Interrupt(&name)), ("INT", Then::Type("x\n"))];
+    let printed = conversation(&mut command, &steps);
+    assert!(printed.contains("ready False") && printed.contains("read x after 1"), "{printed}");
+}
+
+#[test]
+fn docker_stop_ends_a_deaf_child_by_our_ladder_and_a_good_one_by_its_own_code() {
+    let Some(image) = images::runtime() else { return };
+    let program = |term: &str| {
+        format!(
+            "import signal, time; signal.signal(signal.SIGTERM, {term}); print('ready', flush=True)\nwhile True: time.sleep(9)"
+        )
+    };
+    for (term, code, killed) in [("lambda *_: exit(7)", 7, false), ("signal.SIG_IGN", 137, true)] {
+        let words = ["exec", "--stop-grace", "1", "--", "python3", "-c", &program(term)];
+        let container = docker::Container::start(&image, &[], &words);
+        container.wait_for_line("ready");
+        container.stop(60);
+        let done = container.finish();
+        done.expect_code(code);
+        assert_eq!(done.stderr.contains("killing process"), killed, "{done:#?}");
+    }
 }

@@ -100,6 +100,11 @@ impl Container {
         docker_ok(&["kill", "--signal", signal, &self.name]);
     }
 
+    /// As `docker stop` does: TERM, and KILL after so many seconds.
+    pub(crate) fn stop(&self, seconds: u32) {
+        docker_ok(&["stop", "--time", &seconds.to_string(), &self.name]);
+    }
+
     /// Blocks until it has ended; how it ended and what it wrote.
     pub(crate) fn finish(&self) -> Done {
         let code = docker_ok(&["wait", &self.name]);
