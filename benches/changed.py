@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""One changed model in a fresh container: ours against what scripts do, and against bare dbt.
+
+    changed.py [--dbt PATH] [--binary PATH] [--rounds N] [MODELS…]
+
+Every round edits a model that nobody reads, and removes target/ before each way: a container
+begins without it. All ways build that one model. Prints medians and ratios to the script.
+"""
+
+import argparse
+import pathlib
+import shutil
+import statistics
+import tempfile
+
+import start
+
+
+class Bench(start.Bench):
+    def prepare(self):
+        """Everything is built once, so that the edited model finds its parents."""
+        self.run(self.binary, "build")
+        shutil.copy(self.state / "manifest.json", self.script_state)
+        models = self.project.glob("models/*/m*.sql")
+        self.edited = max(models, key=lambda path: int(path.stem[1:]))
+        self.edits = 0
+
+    def edit(self):
+        self.edits += 1
+        text = self.edited.read_text().partition("--")[0]
+        self.edited.write_text(f"{text}-- {self.edits}\n")
+        shutil.rmtree(self.project / "target", ignore_errors=True)
+
+    def ours(self):
+        self.edit()
+        times, done = self.run(self.binary, "run")
+        assert "1 node" in done.stderr, done.stderr
+        return times
+
+    def dbt_cold(self):
+        self.edit()
+        return self.changed_by_dbt()
+
+    def as_scripts_do(self):
+        self.edit()
+        return self.script()
+
+
+WAYS = {
+    "script: parse, run, cp": Bench.as_scripts_do,
+    "ours": Bench.ours,
+    "dbt run -s state:modified+, cold": Bench.dbt_cold,
+}
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--dbt", default=start.ROOT / ".cache/dbt-1.11/bin/dbt")
+    binary = "target/x86_64-unknown-linux-musl/release/dbt-entrypoint"
+    options.add_argument("--binary", default=start.ROOT / binary)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("models", type=int, nargs="*", default=[10, 500, 2000])
+    asked = options.parse_args()
+    print("| models | way | wall s | CPU s | ÷ script, wall | ÷ script, CPU |\n|---|---|---|---|---|---|")
+    for models in asked.models:
+        with tempfile.TemporaryDirectory() as directory:
+            bench = Bench(pathlib.Path(directory), models, asked.dbt, asked.binary)
+            bench.prepare()
+            rounds = [{name: way(bench) for name, way in WAYS.items()} for _ in range(asked.rounds)]
+            script = None
+            for name in WAYS:
+                wall, cpu = (statistics.median(part) for part in zip(*(r[name] for r in rounds)))
+                script = script or (wall, cpu)
+                ratios = f"{wall / script[0]:.2f} | {cpu / script[1]:.2f}"
+                print(f"| {models} | {name} | {wall:.2f} | {cpu:.2f} | {ratios} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
