@@ -199,7 +199,8 @@ impl Job<'_> {
     /// Room for the next baseline; none where it is not going to be written.
     pub(super) fn reserve(&self) -> Result<Option<Reservation>, Failure> {
         match self.is_held() {
-            true => commit::reserve(&self.state, self.room()).map(Some),
+            true => commit::reserve(&self.state, self.room())
+                .map(|room| Some(room.keeping(self.config.history))),
             false => Ok(None),
         }
     }

@@ -40,7 +40,8 @@ pub(super) fn invalidate(
     mark(&mut record, &named);
     let mut out = Vec::with_capacity(text.len());
     manifest.write_without(&named, &mut out).map_err(|error| Failure::Internal(error.into()))?;
-    let reservation = commit::reserve(&state, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let reservation = commit::reserve(&state, room)?.keeping(config.history);
     publish::owe(config, &state)?;
     let digest = commit::commit(reservation, &mut |file| file.write_all(&out), &record)?;
     commit::prune_or_warn(&state, &digest);

@@ -43,6 +43,8 @@ mod power_cut;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod skip;
 #[cfg(test)]
 mod volume_mounts;
