@@ -220,6 +220,15 @@ impl Command {
         edit::insert(&edit::with_write_json(&self.words), ours)
     }
 
+    /// With a `--select` for each term in the place of whatever is selected and excluded, and
+    /// `--write-json` forced.
+    #[must_use]
+    pub fn naming(&self, terms: &[OsString]) -> Vec<OsString> {
+        let replaced = ["select", "exclude", "selector"];
+        let words = edit::without(&self.words, |given| replaced.contains(&given.row.name()));
+        self.edited(words).selecting(terms, None)
+    }
+
     /// With each term `t` of the user's selection as `t,state:modified+`, `--state DIR`,
     /// and `--write-json` forced. `None` where there are no terms to narrow: for a
     /// `--selector`, and where state is the user's own affair.

@@ -68,7 +68,9 @@ impl<'a> Job<'a> {
             Ok(parsed) => parsed,
             Err(code) => return Ok(Err(code)),
         };
-        let chosen = self.chosen(&parsed, approach)?;
+        let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
+        let wanted = if compared { self.wanted(&parsed)? } else { BTreeSet::new() };
+        let chosen = self.chosen(&parsed, approach, &wanted)?;
         let forecast = match chosen {
             Ok(chosen) => Ok(self.forecast(&parsed, &chosen, approach)?),
             Err(code) => Err(code),
@@ -78,17 +80,17 @@ impl<'a> Job<'a> {
     }
 
     /// The nodes that dbt would be told to build, before what it does not build is left out.
-    fn chosen(
+    pub(super) fn chosen(
         &mut self,
         parsed: &str,
         approach: &Approach,
+        wanted: &BTreeSet<String>,
     ) -> Result<Result<BTreeSet<String>, u8>, Failure> {
         let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
         let mut reached = BTreeSet::new();
         if compared {
-            let wanted = self.wanted(parsed)?;
             let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
-            reached = needs::with_descendants(&manifest.graph(), &wanted);
+            reached = needs::with_descendants(&manifest.graph(), wanted);
         }
         let all = *approach == Approach::Changed
             && !self.command.excludes()
@@ -114,17 +116,13 @@ impl<'a> Job<'a> {
         let inputs = self.inputs(&manifest).map_err(Failure::Refused)?;
         let needs = self.needs(&manifest, &inputs, &Scope::Changes);
         let before = self.baseline.manifest.as_deref().and_then(|text| Manifest::read(text).ok());
-        let half_made = self.half_made(&manifest);
-        let refreshed = |id: &str| {
-            let alone = *approach == Approach::Changed && half_made.contains(id);
-            alone || self.refreshes() == Switch::On
+        let ahead = match approach {
+            Approach::Changed | Approach::Narrowed => self.refreshed(&manifest)?,
+            Approach::AsGiven | Approach::Everything => BTreeSet::new(),
         };
+        let refreshed = |id: &str| ahead.contains(id) || self.refreshes() == Switch::On;
         let mut chosen = chosen.clone();
-        chosen.retain(|id| {
-            graph
-                .get(id)
-                .is_some_and(|member| self.command.builds(needs::resource_type(member.role)))
-        });
+        chosen.retain(|id| self.can_build(&graph, id));
         let basis = Basis {
             manifest: &manifest,
             graph: &graph,

@@ -215,6 +215,9 @@ impl<'a> Job<'a> {
         let types = needs::RESOURCE_TYPES.into_iter().filter(|kind| self.command.builds(kind));
         let everything = Scope::Everything(types.map(str::to_owned).into_tree());
         let scope = if part { &Scope::Changes } else { &everything };
+        if self.baseline.manifest.is_some() && !self.config.refresh_changed.is_empty() {
+            report::refreshes_nothing();
+        }
         self.pass(self.command.recorded(), scope, self.refreshes())
     }
 
@@ -232,7 +235,7 @@ impl<'a> Job<'a> {
             Err(code) => return Ok(code),
         };
         let mut wanted = self.wanted(&parsed)?;
-        if let Some(code) = self.refresh_half_made(&parsed, &wanted)? {
+        if let Some(code) = self.refresh_first(&parsed, &wanted, &Approach::Changed)? {
             if code != 0 {
                 return Ok(code);
             }
@@ -257,7 +260,13 @@ impl<'a> Job<'a> {
             Ok(parsed) => parsed,
             Err(code) => return Ok(code),
         };
-        let wanted = self.wanted(&parsed)?;
+        let mut wanted = self.wanted(&parsed)?;
+        if let Some(code) = self.refresh_first(&parsed, &wanted, &Approach::Narrowed)? {
+            if code != 0 {
+                return Ok(code);
+            }
+            wanted = self.wanted(&parsed)?;
+        }
         if wanted.is_empty() && self.config.always_start == Switch::Off {
             self.carry_over(&parsed)?;
             return Ok(0);

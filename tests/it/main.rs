@@ -41,6 +41,8 @@ mod pid1;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod shipped;

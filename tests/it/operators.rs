@@ -249,7 +249,7 @@ fn a_changed_incremental_model_is_named_until_it_is_refreshed() {
     let (_, plan) = planned(&shop, &["run"]);
     assert_eq!(step(&plan, "ledger")["action"], "altered, history not rebuilt");
     let (_, refreshing) = planned(&shop, &["run", "--full-refresh"]);
-    assert_eq!(step(&refreshing, "ledger")["action"], "dropped and rebuilt (full refresh)");
+    assert_eq!(step(&refreshing, "ledger")["action"], "refreshed (dropped and rebuilt)");
 
     let words = "model.shop.ledger: altered, history not rebuilt (body)";
     let run = shop.run(&["run"]);

@@ -202,6 +202,41 @@ fn an_incremental_model_that_was_cut_short_is_not_trusted_to_a_plain_run_of_the_
 }
 
 #[test]
+fn a_refresh_that_is_killed_is_a_refresh_again() {
+    let Some(shop) = shop_with_a_slow_model("incremental") else { return };
+    unblock(&shop);
+    shop.run(&["build"]).expect_code(0);
+    block(&shop);
+    shop.edit("models/marts/slow.py", |code| format!("{code}# edited\n"));
+    let child = begun(&shop, &["--refresh-changed", "incremental", "run"]);
+    killpg(pid(&child), Signal::SIGKILL).expect("they live");
+    end(child);
+    unblock(&shop);
+    // The plan knows of the kill, and writes nothing.
+    let plan = shop.run(&["--refresh-changed", "incremental", "plan", "run"]);
+    plan.expect_code(10);
+    assert!(plan.stdout.contains("[incremental: refreshed (dropped and rebuilt)]"), "{plan:#?}");
+    let done = shop.run(&["--refresh-changed", "incremental", "run"]);
+    done.expect_built(&["after_slow"]);
+    assert!(done.stderr.contains("refreshed, since they changed"), "{done:#?}");
+    assert_eq!(shop.query("select count(*) from main.slow"), "1\n");
+}
+
+#[test]
+fn what_was_refreshed_before_a_kill_is_not_built_again_after_it() {
+    let Some(shop) = shop_with_a_slow_model("table") else { return };
+    unblock(&shop);
+    shop.run(&["build"]).expect_code(0);
+    block(&shop);
+    shop.touch("models/marts/daily_revenue.sql");
+    let child = begun(&shop, &["--refresh-changed", "incremental", "build"]);
+    killpg(pid(&child), Signal::SIGKILL).expect("they live");
+    end(child);
+    resumes(&shop);
+    assert!(!shop.run(&["status"]).stdout.contains("altered"));
+}
+
+#[test]
 fn the_second_of_two_at_once_waits_says_for_whom_and_does_what_is_left() {
     let Some(shop) = shop_with_a_slow_model("table") else { return };
     let first = begun(&shop, &["build"]);
