@@ -155,7 +155,8 @@ fn step(basis: Basis<'_>, origins: &BTreeMap<&str, &str>, id: &str) -> Step {
         Some(role) => needs::resource_type(role).to_owned(),
     };
     let there = basis.before.is_some_and(|before| before.node(id).is_some())
-        || record.is_some_and(|record| record.seconds.is_some());
+        || record.is_some_and(|record| record.seconds.is_some())
+        || (basis.refreshed)(id) && record.is_some_and(|record| record.half_made);
     let keeps = basis.manifest.node(id).is_some_and(|node| node.keeps_rows((basis.refreshed)(id)));
     let reasons = basis.needs.get(id).map(Vec::as_slice).unwrap_or_default();
     let outdated = needs::outdates_rows(reasons, record).is_some();

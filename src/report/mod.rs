@@ -133,11 +133,16 @@ pub fn nothing_begun(code: u8) {
     info!("dbt ended with {code} before it began a node; the baseline stays as it was");
 }
 
-/// A run of another process that was killed is taken up.
-pub fn recovering(journal: &Journal) {
+/// A run of another process that was killed is taken up; by a plan, for itself alone.
+pub fn recovering(journal: &Journal, recorded: bool) {
     warn!(
-        "the last run was killed after it had begun {} nodes; what had finished is recorded first",
-        journal.started.len()
+        "the last run was killed after it had begun {} nodes; {}",
+        journal.started.len(),
+        match recorded {
+            true => "what had finished is recorded first",
+            false =>
+                "the next run records first what had finished, and this is what it then builds",
+        }
     );
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Done, Shop, shop::ALL};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -164,34 +164,15 @@ fn status_tells_what_the_volume_holds_whatever_is_wrong_with_it() {
 
 /// The names of what `plan` says that the run will build, and the plan.
 fn planned(shop: &Shop, words: &[&str]) -> (BTreeSet<String>, Value) {
-    let before = snapshot(shop);
+    let before = shop.files_of_the_volume();
     let done = shop.run(&[&["plan", "--json"], words].concat());
-    assert!(before == snapshot(shop), "plan wrote on the volume: {done:#?}");
+    assert!(before == shop.files_of_the_volume(), "plan wrote on the volume: {done:#?}");
     let plan = json(&done.stdout);
     let steps = plan["steps"].as_array().expect("steps");
     done.expect_code(if steps.is_empty() { 0 } else { 10 });
     let name =
         |step: &Value| step["id"].as_str().and_then(|id| id.split('.').nth(2)).map(str::to_owned);
     (steps.iter().filter_map(name).collect(), plan)
-}
-
-/// Every file of the volume with its content, but for the lock.
-fn snapshot(shop: &Shop) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut open = vec![shop.state()];
-    let mut files = BTreeMap::new();
-    while let Some(path) = open.pop() {
-        if path.is_dir() {
-            open.extend(
-                fs::read_dir(path)
-                    .expect("a directory")
-                    .map(|entry| entry.expect("an entry").path()),
-            );
-        } else if path.file_name().is_some_and(|name| name != "lock") {
-            let bytes = fs::read(&path).expect("a file");
-            files.insert(path, bytes);
-        }
-    }
-    files
 }
 
 fn step<'a>(plan: &'a Value, name: &str) -> &'a Value {

@@ -182,6 +182,14 @@ fn an_incremental_model_killed_in_its_first_build_is_built_again_with_full_refre
     killpg(pid(&child), Signal::SIGKILL).expect("they live");
     end(child);
     unblock(&shop);
+    let before = shop.files_of_the_volume();
+    let plan = shop.run(&["plan", "build"]);
+    plan.expect_code(10);
+    let expected = "model.shop.slow  [incremental: refreshed (dropped and rebuilt)]  never built\n    \
+        cut short while it was being built\nmodel.shop.after_slow  [table: created]  never built\n    new\n\
+        2 of 14 nodes";
+    assert!(plan.stdout.starts_with(expected), "{plan:#?}");
+    assert!(before == shop.files_of_the_volume(), "plan wrote on the volume");
     let done = shop.run(&["build"]);
     done.expect_built(&["after_slow"]);
     assert!(done.stderr.contains("--full-refresh first"), "{done:#?}");
