@@ -155,6 +155,32 @@ impl<'a> Job<'a> {
         Ok(approach)
     }
 
+    /// What [`Job::plan`] says, where it is within the budget.
+    ///
+    /// # Errors
+    /// As [`Job::plan`] and [`Job::within_budget`].
+    pub fn admitted(&mut self) -> Result<Approach, Failure> {
+        let approach = self.plan()?;
+        self.within_budget(&approach)?;
+        Ok(approach)
+    }
+
+    /// Keep on the volume that and why nothing was run, for `status`: not on one that is another
+    /// project's or warehouse's, or of a later version.
+    #[must_use]
+    pub fn turned_down(self, refusal: Failure) -> Failure {
+        let ours = match self.found() {
+            Found::Newer(_) => false,
+            Found::Baseline(Some(there)) => plan::foreign(&there, &self.project.identity).is_none(),
+            Found::Empty | Found::Damaged(_) | Found::Baseline(None) => true,
+        };
+        if ours {
+            self.summary.end(clock::now(), refusal.code(), Some(refusal.to_string()));
+            announce::on_the_volume(&self.state, self.summary);
+        }
+        refusal
+    }
+
     fn is_held(&self) -> bool {
         matches!(self.access, Access::Held(_))
     }

@@ -92,7 +92,37 @@ fn a_refusal_leaves_its_reason_as_the_termination_message() {
     );
     assert!(text.contains("--on-empty adopt"), "{text}");
     shop.env("DBT_ENTRYPOINT_TERMINATION_LOG", "/nonexistent/log");
-    shop.run(&["--on-empty", "refuse", "build"]).expect_code(78);
+    let again = shop.run(&["--on-empty", "refuse", "build"]);
+    // What is kept of a refusal does not make an empty volume another thing.
+    says(again.expect_code(78), "the state volume is empty");
+    says(&shop.run(&["status"]), "build refused with 78");
+}
+
+#[test]
+fn a_refusal_stands_on_the_volume_for_status_unless_the_volume_is_not_ours() {
+    let Some(mut shop) = populated() else { return };
+    shop.touch("models/marts/orders.sql");
+    shop.run(&["--max-rebuild", "1", "run"]).expect_code(77);
+    assert_eq!(last_run(&shop)["exit"], 77);
+    says(&shop.run(&["status"]), "run (changes) refused with 77");
+    says(&shop.run(&["status"]), "5 nodes would be built, and --max-rebuild allows 1");
+    // A plan is no run.
+    let before = shop.files_of_the_volume();
+    shop.run(&["--max-rebuild", "1", "plan", "run"]).expect_code(10);
+    // Another warehouse is refused, and leaves no trace either.
+    shop.env("SHOP_DATABASE", "other.duckdb");
+    shop.run(&["run"]).expect_code(78);
+    assert!(before == shop.files_of_the_volume());
+    shop.env_remove("SHOP_DATABASE");
+    let manifest = shop.state().join("manifest.json");
+    fs::write(&manifest, "{").expect("a writable volume");
+    let metrics = shop.project().join("dbt.prom");
+    shop.env("DBT_ENTRYPOINT_METRICS_FILE", &metrics);
+    shop.run(&["run"]).expect_code(78);
+    assert_eq!(last_run(&shop)["exit"], 78);
+    let metrics = fs::read_to_string(metrics).expect("metrics");
+    assert!(metrics.contains("exit_code 78\n") && !metrics.contains("nodes_pending"), "{metrics}");
+    assert_eq!(fs::read(manifest).expect("the damaged baseline"), b"{");
 }
 
 #[test]
