@@ -41,7 +41,10 @@ impl Job<'_> {
         let manifest = Manifest::read(&text).map_err(Failure::Refused)?;
         if manifest.invocation_id().map(str::to_owned) == before {
             return Err(Failure::Refused(anyhow!(
-                "dbt parse left {} as it was; does it write its artifacts to another target path?",
+                "dbt parse left {} as it was, so that what changed cannot be told; nothing was built\n  \
+                 what to do:\n    \
+                 dbt-entrypoint … --target-path DIR     (say where this dbt writes its artifacts)\n    \
+                 dbt-entrypoint --no-state …     (dbt alone, without state)",
                 path.display()
             )));
         }
