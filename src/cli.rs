@@ -5,15 +5,17 @@
 //! line, which is handed on verbatim.
 
 mod help;
+pub mod options;
 mod values;
 mod verbs;
 mod words;
 
-pub use help::{HELP, of_verb};
+pub use help::{help, of_verb};
 pub use verbs::{Adoption, Form, Verb};
 
 use crate::decide::forecast::Budget;
 use crate::exit::Failure;
+use crate::os::history::Bounds;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
@@ -23,8 +25,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use values::{
-    LEVELS, MODES, ON_EMPTY, STOP_SIGNALS, SWITCH_WORDS, limit, not_empty, one_of, seconds, span,
-    terms, text,
+    LEVELS, MODES, ON_EMPTY, STOP_SIGNALS, SWITCH_WORDS, bytes, kinds, limit, not_empty, one_of,
+    seconds, span, terms, text, whole,
 };
 
 /// A snapshot of the environment; nobody reads it a second time.
@@ -41,6 +43,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// `--only-changed`.
     pub only_changed: Switch,
+    /// `--refresh-changed`: materializations.
+    pub refresh_changed: Vec<String>,
     /// `--on-empty`.
     pub on_empty: OnEmpty,
     /// `--allow-ephemeral`.
@@ -65,6 +69,8 @@ pub struct Config {
     pub approve: Option<String>,
     /// `--publish`: a command for whenever the baseline has changed.
     pub publish: Option<OsString>,
+    /// `--history`, `--history-bytes`.
+    pub history: Bounds,
     /// `--termination-log`.
     pub termination_log: PathBuf,
     /// `--metrics-file`.
@@ -117,48 +123,6 @@ pub enum LogStyle {
     Json,
 }
 
-/// Every option that has a variable: `--NAME` is `DBT_ENTRYPOINT_NAME`.
-const OPTIONS: [&str; 21] = [
-    "mode",
-    "state-dir",
-    "only-changed",
-    "on-empty",
-    "allow-ephemeral",
-    "lock-timeout",
-    "stop-grace",
-    "stop-signal",
-    "dbt",
-    "always-start",
-    "probe",
-    "max-rebuild",
-    "max-rebuild-time",
-    "protect",
-    "yes",
-    "approve",
-    "publish",
-    "termination-log",
-    "metrics-file",
-    "log",
-    "log-level",
-];
-
-/// Options that take no value; `full` and `no-state` stand for a mode.
-const SWITCHES: [&str; 8] = [
-    "yes",
-    "full",
-    "no-state",
-    "only-changed",
-    "allow-ephemeral",
-    "always-start",
-    "help",
-    "version",
-];
-
-/// Options that dbt has too: after dbt's subcommand they are dbt's.
-const SHARED_WITH_DBT: [&str; 3] = ["log-level", "help", "version"];
-
-const PREFIX: &str = "DBT_ENTRYPOINT_";
-
 /// The environment of this process, read once.
 #[must_use]
 pub fn environment() -> Environment {
@@ -203,6 +167,7 @@ fn defaults(environment: Environment) -> Config {
         mode: Mode::Auto,
         state_dir: state_dir.map_or_else(|| PathBuf::from("/state"), PathBuf::from),
         only_changed: Switch::Off,
+        refresh_changed: Vec::new(),
         on_empty: OnEmpty::Full,
         allow_ephemeral: Switch::Off,
         always_start: Switch::Off,
@@ -215,6 +180,7 @@ fn defaults(environment: Environment) -> Config {
         yes: Switch::Off,
         approve: None,
         publish: None,
+        history: Bounds::default(),
         termination_log: PathBuf::from("/dev/termination-log"),
         metrics_file: None,
         log: LogStyle::Human,
@@ -231,12 +197,12 @@ fn our_next_option(parser: &mut lexopt::Parser) -> Option<String> {
         "-V" => "version",
         long => long.strip_prefix("--")?.split('=').next()?,
     };
-    let ours = OPTIONS.contains(&name) || SWITCHES.contains(&name);
-    ours.then(|| parser.next().ok().map(|_| name.to_owned())).flatten()
+    options::named(name)?;
+    parser.next().ok().map(|_| name.to_owned())
 }
 
 fn from_option(config: &mut Config, name: &str, parser: &mut lexopt::Parser) -> Result<()> {
-    if SWITCHES.contains(&name) {
+    if options::named(name).is_some_and(options::Row::is_switch) {
         if let Some(value) = parser.optional_value() {
             bail!("--{name} takes no value, but was given {}", value.display());
         }
@@ -253,26 +219,21 @@ fn from_option(config: &mut Config, name: &str, parser: &mut lexopt::Parser) -> 
 fn from_variables(config: &mut Config) -> Result<()> {
     let environment = config.environment.clone();
     for (key, value) in &environment {
-        let Some(rest) = key.to_str().and_then(|key| key.strip_prefix(PREFIX)) else { continue };
-        let name = rest.to_ascii_lowercase().replace('_', "-");
-        if !OPTIONS.contains(&name.as_str()) || variable(&name).as_str() != key.as_os_str() {
+        let Some(rest) = key.to_str().and_then(|key| key.strip_prefix(options::PREFIX)) else {
+            continue;
+        };
+        let variable = format!("{}{rest}", options::PREFIX);
+        let Some(row) = options::of_variable(&variable) else {
+            let name = rest.to_ascii_lowercase().replace('_', "-");
+            let nearest = options::nearest(&name).and_then(options::Row::variable);
             bail!(
-                "unknown variable {}; the nearest that exists is {}",
-                key.display(),
-                nearest(&name).map_or_else(String::new, variable)
+                "unknown variable {variable}; the nearest that exists is {}",
+                nearest.unwrap_or_default()
             );
-        }
-        set(config, &name, value).with_context(|| variable(&name))?;
+        };
+        set(config, row.name, value).with_context(|| variable.clone())?;
     }
     Ok(())
-}
-
-fn variable(option: &str) -> String {
-    format!("{PREFIX}{}", option.to_ascii_uppercase().replace('-', "_"))
-}
-
-fn nearest(name: &str) -> Option<&'static str> {
-    OPTIONS.into_iter().min_by_key(|known| strsim::damerau_levenshtein(known, name))
 }
 
 fn set(config: &mut Config, name: &str, value: &OsStr) -> Result<()> {
@@ -280,6 +241,7 @@ fn set(config: &mut Config, name: &str, value: &OsStr) -> Result<()> {
         "mode" => config.mode = one_of(value, &MODES)?,
         "state-dir" => config.state_dir = PathBuf::from(not_empty(value)?),
         "only-changed" => config.only_changed = one_of(value, &SWITCH_WORDS)?,
+        "refresh-changed" => config.refresh_changed = kinds(value)?,
         "on-empty" => config.on_empty = one_of(value, &ON_EMPTY)?,
         "allow-ephemeral" => config.allow_ephemeral = one_of(value, &SWITCH_WORDS)?,
         "always-start" => config.always_start = one_of(value, &SWITCH_WORDS)?,
@@ -294,6 +256,8 @@ fn set(config: &mut Config, name: &str, value: &OsStr) -> Result<()> {
         "yes" => config.yes = one_of(value, &SWITCH_WORDS)?,
         "approve" => config.approve = Some(text(value)?.to_owned()),
         "publish" => config.publish = Some(not_empty(value)?.to_owned()),
+        "history" => config.history.number = whole(value)?,
+        "history-bytes" => config.history.bytes = bytes(value)?,
         "termination-log" => config.termination_log = PathBuf::from(not_empty(value)?),
         "metrics-file" => config.metrics_file = Some(PathBuf::from(not_empty(value)?)),
         "log" => {
@@ -306,99 +270,4 @@ fn set(config: &mut Config, name: &str, value: &OsStr) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment_of(pairs: &[(&str, &str)]) -> Environment {
-        pairs.iter().map(|(key, value)| (key.into(), value.into())).collect()
-    }
-
-    fn parsed(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
-        let args = args.iter().map(OsString::from).collect();
-        parse(args, environment_of(env)).map_err(|failure| failure.to_string())
-    }
-
-    fn dbt_words(config: &Config) -> Vec<String> {
-        let Verb::Dbt(words) = &config.verb else { panic!("not dbt: {config:?}") };
-        words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
-    }
-
-    #[test]
-    fn our_options_come_first_and_dbts_words_are_left_alone() {
-        let config =
-            parsed(&["--full", "--state-dir=/s", "--quiet", "run", "--threads", "4"], &[]).unwrap();
-        assert_eq!(config.mode, Mode::Full);
-        assert_eq!(config.state_dir, PathBuf::from("/s"));
-        assert_eq!(dbt_words(&config), ["--quiet", "run", "--threads", "4"]);
-    }
-
-    #[test]
-    fn an_option_wins_over_its_variable_and_the_variable_over_the_default() {
-        let env = [("DBT_ENTRYPOINT_MODE", "off"), ("DBT_ENTRYPOINT_LOCK_TIMEOUT", "1.5")];
-        let config = parsed(&["--mode", "auto", "run"], &env).unwrap();
-        assert_eq!((config.mode, config.lock_timeout), (Mode::Auto, Duration::from_millis(1500)));
-        assert_eq!(parsed(&["run"], &env).unwrap().mode, Mode::Off);
-    }
-
-    #[test]
-    fn the_state_directory_falls_back_to_dbt_state_and_then_to_the_root() {
-        let state = |env: &[(&str, &str)]| parsed(&["run"], env).unwrap().state_dir;
-        assert_eq!(state(&[]), PathBuf::from("/state"));
-        assert_eq!(state(&[("DBT_STATE", "/a")]), PathBuf::from("/a"));
-        let both = [("DBT_STATE", "/a"), ("DBT_ENTRYPOINT_STATE_DIR", "/b")];
-        assert_eq!(state(&both), PathBuf::from("/b"));
-    }
-
-    #[test]
-    fn a_probe_is_a_command_line_in_one_word() {
-        let probe = |env: &[(&str, &str)]| parsed(&["run"], env).unwrap().probe;
-        assert_eq!(probe(&[]), None);
-        let words = ["psql", "-c", "select 1"].map(OsString::from).into();
-        assert_eq!(probe(&[("DBT_ENTRYPOINT_PROBE", "psql -c 'select 1'")]), Some(words));
-        assert!(parsed(&["--probe", "", "run"], &[]).is_err());
-    }
-
-    #[test]
-    fn an_unknown_variable_of_ours_is_an_error_that_names_the_nearest() {
-        let error = parsed(&["run"], &[("DBT_ENTRYPOINT_STATEDIR", "/x")]).unwrap_err();
-        assert!(error.contains("DBT_ENTRYPOINT_STATE_DIR"), "{error}");
-    }
-
-    #[test]
-    fn our_option_after_dbts_command_says_where_it_belongs() {
-        let error = parsed(&["run", "--full"], &[]).unwrap_err();
-        assert!(error.contains("before dbt's command"), "{error}");
-        assert!(parsed(&["--", "run", "--full"], &[]).is_ok());
-        assert!(parsed(&["run", "--log-level", "debug", "--help"], &[]).is_ok());
-    }
-
-    #[test]
-    fn help_and_version_before_dbts_word_are_ours_and_after_it_dbts() {
-        assert!(matches!(parsed(&["--help"], &[]).unwrap().verb, Verb::Help));
-        assert!(matches!(parsed(&["-V"], &[]).unwrap().verb, Verb::Version));
-        assert_eq!(dbt_words(&parsed(&["run", "--help"], &[]).unwrap()), ["run", "--help"]);
-    }
-
-    #[test]
-    fn a_misspelt_value_is_an_error_and_never_the_expensive_branch() {
-        for args in [["--mode", "ful"], ["--stop-grace", "-1"], ["--on-empty", ""]] {
-            assert!(parsed(&[args[0], args[1], "run"], &[]).is_err(), "{args:?}");
-        }
-        assert!(parsed(&["run"], &[("DBT_ENTRYPOINT_ONLY_CHANGED", "ja")]).is_err());
-        assert!(parsed(&["--full=yes", "run"], &[]).is_err());
-    }
-
-    #[test]
-    fn no_arguments_teach() {
-        assert!(parsed(&[], &[]).unwrap_err().contains("USAGE"));
-    }
-
-    #[test]
-    fn words_that_are_not_utf8_reach_dbt() {
-        use std::os::unix::ffi::OsStringExt;
-        let odd = OsString::from_vec(vec![0xff, 0xfe]);
-        let config = parse(vec!["run".into(), odd.clone(), "".into()], Environment::new()).unwrap();
-        let Verb::Dbt(words) = config.verb else { panic!() };
-        assert_eq!(words, [OsString::from("run"), odd, OsString::new()]);
-    }
-}
+mod tests;

@@ -62,8 +62,10 @@ fn build(
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
     let mut job = Job::open(config, command, dbt, supervisor, summary)?;
-    let approach = job.plan()?;
-    job.within_budget(&approach)?;
+    let approach = match job.admitted() {
+        Ok(approach) => approach,
+        Err(refusal) => return Err(job.turned_down(refusal)),
+    };
     let ended = match approach {
         Approach::AsGiven => job.build_as_given(),
         Approach::Everything => job.build_everything(),

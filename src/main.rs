@@ -40,7 +40,7 @@ fn to_the_end() -> u8 {
 
 fn start(config: &Config, mut supervisor: Supervisor) -> Result<u8, Failure> {
     match &config.verb {
-        Verb::Help => Ok(print(cli::HELP)),
+        Verb::Help => Ok(print(&cli::help())),
         Verb::Version => Ok(print(concat!("dbt-entrypoint ", env!("CARGO_PKG_VERSION"), "\n"))),
         Verb::Exec(words, policy) => {
             dbt_entrypoint::exec(words, policy, &config.environment, &mut supervisor)

@@ -81,6 +81,9 @@ dumb-init           dumb-init                            comparison with other i
 catatonit           catatonit                            comparison with other inits, pods
 tini                tini                                 comparison with other inits
 qemu-aarch64-static qemu-user-static                     running the arm64 binary
+zsh                 zsh                                  shell completions
+fish                fish                                 shell completions
+mandoc              mandoc                               the manual page
 '
 
 system_packages() {

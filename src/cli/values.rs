@@ -1,6 +1,7 @@
 //! What the values of options mean; whatever is not understood is an error.
 
 use super::{Mode, OnEmpty, Switch};
+use crate::dbt::manifest::KEEPS_ROWS;
 use crate::decide::forecast::Limit;
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
@@ -93,6 +94,40 @@ pub(super) fn span(value: &OsStr) -> Result<Duration> {
 pub(super) fn terms(value: &OsStr) -> Result<Vec<String>> {
     let terms = text(value)?.split([' ', ',']).filter(|term| !term.is_empty());
     Ok(terms.map(str::to_owned).collect())
+}
+
+/// Materializations that keep their rows: a misspelt one would silently refresh nothing.
+pub(super) fn kinds(value: &OsStr) -> Result<Vec<String>> {
+    let kinds = terms(value)?;
+    match kinds.iter().find(|kind| !KEEPS_ROWS.contains(&kind.as_str())) {
+        None => Ok(kinds),
+        Some(other) => bail!(
+            "{other:?} is not one of {}; what is materialized otherwise is made anew by every build",
+            KEEPS_ROWS.join(", ")
+        ),
+    }
+}
+
+/// A whole number, at least one.
+pub(super) fn whole(value: &OsStr) -> Result<usize> {
+    let number = text(value)?.trim();
+    let whole = number.parse().ok().filter(|whole| *whole > 0);
+    whole.with_context(|| format!("{number:?} is not a whole number of at least 1"))
+}
+
+/// Bytes, or `256M`, `2G`: powers of 1024.
+pub(super) fn bytes(value: &OsStr) -> Result<u64> {
+    let words = text(value)?.trim();
+    let (number, shift) = match words.as_bytes().last() {
+        Some(b'K') => (words.strip_suffix('K'), 10),
+        Some(b'M') => (words.strip_suffix('M'), 20),
+        Some(b'G') => (words.strip_suffix('G'), 30),
+        _ => (Some(words), 0),
+    };
+    let number = number.and_then(|number| number.parse::<u64>().ok());
+    number
+        .and_then(|number| number.checked_mul(1 << shift))
+        .with_context(|| format!("{words:?} is not a number of bytes, such as 268435456 or 256M"))
 }
 
 /// Whole or decimal seconds, at most a year: a larger number is a slip, not a wish.

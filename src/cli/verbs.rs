@@ -1,7 +1,10 @@
 //! Our own verbs, and what follows each of them.
 
+use super::Switch;
+use super::help::help;
+use super::options::{self, SHARED_WITH_DBT, VERBS};
 use super::values::seconds;
-use super::{HELP, OPTIONS, SHARED_WITH_DBT, SWITCHES, Switch};
+use crate::dbt::command;
 use crate::os::supervise::{Policy, Target};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
@@ -54,23 +57,36 @@ pub struct Adoption {
     pub words: Vec<OsString>,
 }
 
-/// The first word of our own command lines; none of them is a subcommand of dbt's.
-const VERBS: [&str; 7] = ["plan", "status", "adopt", "invalidate", "history", "rollback", "exec"];
-
 pub(super) fn verb(mut words: Vec<OsString>) -> Result<Verb> {
     let Some(first) = words.first().map(|word| word.to_string_lossy().into_owned()) else {
-        bail!("no command was given\n\n{HELP}");
+        bail!("no command was given\n\n{}", help());
     };
     if first == "--" {
         words.remove(0);
         return if words.is_empty() { bail!("nothing follows `--`") } else { Ok(Verb::Dbt(words)) };
     }
-    if VERBS.contains(&first.as_str()) {
+    if VERBS.iter().any(|verb| verb.name == first) {
         words.remove(0);
         return ours(&first, words);
     }
+    misspelt(&words)?;
     misplaced(&words)?;
     Ok(Verb::Dbt(words))
+}
+
+/// An option before dbt's subcommand that is neither ours nor dbt's, but nearly one of ours:
+/// dbt would say of it only that there is no such option.
+fn misspelt(words: &[OsString]) -> Result<()> {
+    let Some(name) = command::unknown_option(words) else { return Ok(()) };
+    let Some(row) = options::near(name) else { return Ok(()) };
+    bail!(
+        "there is no option --{name}; the nearest is {}\n  \
+         what to do:\n    \
+         dbt-entrypoint {} …     (if that was meant)\n    \
+         dbt-entrypoint -- --{name} …     (if it is for dbt: all behind `--` is)",
+        row.written(),
+        row.written()
+    )
 }
 
 /// One of our options behind dbt's first word would be an error of dbt's that tells nothing.
@@ -79,8 +95,7 @@ fn misplaced(words: &[OsString]) -> Result<()> {
         let Some(name) = word.strip_prefix("--").and_then(|long| long.split('=').next()) else {
             continue;
         };
-        let ours = OPTIONS.contains(&name) || SWITCHES.contains(&name);
-        if ours && !SHARED_WITH_DBT.contains(&name) {
+        if options::named(name).is_some() && !SHARED_WITH_DBT.contains(&name) {
             bail!(
                 "--{name} belongs to dbt-entrypoint and stands before dbt's command: dbt-entrypoint {word} … ; to hand it to dbt, put `--` before dbt's command"
             );
@@ -147,17 +162,16 @@ fn ours(verb: &str, words: Vec<OsString>) -> Result<Verb> {
 /// Options of a verb's own at the beginning of `words`, by name, and whatever follows them.
 type Split = (BTreeMap<String, Option<OsString>>, Vec<OsString>);
 
-fn split(words: Vec<OsString>, switches: &[&str], valued: &[&str]) -> Result<Split> {
+fn split(verb: &str, words: Vec<OsString>) -> Result<Split> {
+    let own = |name: &str| options::own(verb).iter().find(|row| row.name == name);
     let mut parser = lexopt::Parser::from_args(words);
     let mut given = BTreeMap::new();
     while let Some(name) = parser.try_raw_args().and_then(|raw| own_option(raw.peek()?)) {
-        if !switches.contains(&name.as_str()) && !valued.contains(&name.as_str()) {
-            break;
-        }
+        let Some(row) = own(&name) else { break };
         parser.next()?;
-        let value = match valued.contains(&name.as_str()) {
-            true => Some(parser.value().with_context(|| format!("--{name} needs a value"))?),
-            false => None,
+        let value = match row.is_switch() {
+            true => None,
+            false => Some(parser.value().with_context(|| format!("--{name} needs a value"))?),
         };
         given.insert(name, value);
     }
@@ -173,7 +187,7 @@ fn form(given: &BTreeMap<String, Option<OsString>>) -> Form {
 }
 
 fn form_alone(verb: &str, words: Vec<OsString>) -> Result<Form> {
-    let (given, rest) = split(words, &["json"], &[])?;
+    let (given, rest) = split(verb, words)?;
     match rest.first() {
         None => Ok(form(&given)),
         Some(word) => bail!(
@@ -184,7 +198,7 @@ fn form_alone(verb: &str, words: Vec<OsString>) -> Result<Form> {
 }
 
 fn plan(words: Vec<OsString>) -> Result<Verb> {
-    let (given, mut rest) = split(words, &["json"], &[])?;
+    let (given, mut rest) = split("plan", words)?;
     if rest.is_empty() {
         rest.push("build".into());
     }
@@ -193,7 +207,7 @@ fn plan(words: Vec<OsString>) -> Result<Verb> {
 }
 
 fn adopt(words: Vec<OsString>) -> Result<Verb> {
-    let (mut given, rest) = split(words, &["force"], &["from"])?;
+    let (mut given, rest) = split("adopt", words)?;
     if let Some(word) = rest.first().filter(|word| !word.to_string_lossy().starts_with('-')) {
         bail!("`adopt` does not take {:?}; a manifest is named with --from FILE", word.display());
     }
@@ -240,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_verb_teaches_itself() {
-        for name in VERBS {
+        for name in VERBS.map(|verb| verb.name) {
             let Ok(Verb::Teach(text)) = read(&[name, "--help"]) else { panic!("{name}") };
             assert!(text.starts_with(&format!("dbt-entrypoint [OPTIONS] {name}")), "{text}");
         }

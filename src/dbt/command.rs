@@ -39,6 +39,15 @@ const CHANGED: &str = "state:modified+";
 /// The resource types that `build` builds, and that the types `all` and `default` stand for.
 const BUILDABLE: [&str; 6] = ["model", "seed", "snapshot", "function", "test", "unit_test"];
 
+/// The name of the first option before the subcommand that no dbt has.
+#[must_use]
+pub fn unknown_option(words: &[OsString]) -> Option<&str> {
+    let scan = Scan::of(words);
+    let word = words.get(scan.lost.filter(|_| scan.subcommand.is_none())?)?;
+    let name = word.to_str()?.strip_prefix("--")?.split('=').next()?;
+    options::long(name).is_none().then_some(name)
+}
+
 /// A dbt command line.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -86,7 +95,11 @@ impl Command {
     #[must_use]
     pub fn duty(&self) -> Duty {
         let asks = |name| self.scan.last(name).is_some();
-        if self.scan.lost || asks("help") || asks("version") || !self.scan.positional.is_empty() {
+        if self.scan.lost.is_some()
+            || asks("help")
+            || asks("version")
+            || !self.scan.positional.is_empty()
+        {
             return Duty::Bystander;
         }
         match self.subcommand() {
@@ -205,6 +218,15 @@ impl Command {
             terms.iter().map(|term| edit::option("select", term)).collect();
         ours.extend(state.map(|state| edit::option("state", state.as_os_str())));
         edit::insert(&edit::with_write_json(&self.words), ours)
+    }
+
+    /// With a `--select` for each term in the place of whatever is selected and excluded, and
+    /// `--write-json` forced.
+    #[must_use]
+    pub fn naming(&self, terms: &[OsString]) -> Vec<OsString> {
+        let replaced = ["select", "exclude", "selector"];
+        let words = edit::without(&self.words, |given| replaced.contains(&given.row.name()));
+        self.edited(words).selecting(terms, None)
     }
 
     /// With each term `t` of the user's selection as `t,state:modified+`, `--state DIR`,

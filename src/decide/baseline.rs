@@ -228,6 +228,7 @@ fn absent_record(
         built,
         pending: Some(absence.to_string()),
         altered: old.altered,
+        outdated: None,
         half_made: old.half_made || (first && *absence == Absence::CutShort),
     }
 }

@@ -65,6 +65,9 @@ pub struct Basis<'a> {
 /// The action of a build that does not make new what is there.
 const ALTERED: &str = "altered, history not rebuilt";
 
+/// The action of a build with `--full-refresh`.
+const REFRESHED: &str = "refreshed (dropped and rebuilt)";
+
 /// Whether a node is one that a run builds and a forecast names.
 #[must_use]
 pub fn counts(graph: &Graph, id: &str) -> bool {
@@ -80,7 +83,8 @@ pub fn count(manifest: &Manifest<'_>) -> usize {
 
 /// The forecast of a run that builds `chosen`.
 pub fn forecast(basis: Basis<'_>, chosen: &BTreeSet<String>) -> Forecast {
-    let chosen: BTreeSet<&String> = chosen.iter().filter(|id| counts(basis.graph, id)).into_tree();
+    let counted = chosen.iter().map(String::as_str).filter(|id| counts(basis.graph, id));
+    let chosen: BTreeSet<&str> = counted.into_tree();
     let origins = origins(basis.graph, basis.needs);
     let steps: Vec<Step> =
         in_order(basis.graph, &chosen).into_iter().map(|id| step(basis, &origins, id)).collect();
@@ -121,14 +125,14 @@ fn origins<'a>(graph: &'a Graph, needs: &'a Needs) -> BTreeMap<&'a str, &'a str>
 }
 
 /// Parents before children, else by name.
-fn in_order<'a>(graph: &'a Graph, chosen: &BTreeSet<&'a String>) -> Vec<&'a str> {
+pub(super) fn in_order<'a>(graph: &'a Graph, chosen: &BTreeSet<&'a str>) -> Vec<&'a str> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
     for id in chosen {
-        let mut open = vec![(id.as_str(), false)];
+        let mut open = vec![(*id, false)];
         while let Some((id, parents_done)) = open.pop() {
             if parents_done {
-                if chosen.iter().any(|chosen| chosen.as_str() == id) {
+                if chosen.contains(id) {
                     order.push(id);
                 }
             } else if seen.insert(id) {
@@ -151,7 +155,8 @@ fn step(basis: Basis<'_>, origins: &BTreeMap<&str, &str>, id: &str) -> Step {
         Some(role) => needs::resource_type(role).to_owned(),
     };
     let there = basis.before.is_some_and(|before| before.node(id).is_some())
-        || record.is_some_and(|record| record.seconds.is_some());
+        || record.is_some_and(|record| record.seconds.is_some())
+        || (basis.refreshed)(id) && record.is_some_and(|record| record.half_made);
     let keeps = basis.manifest.node(id).is_some_and(|node| node.keeps_rows((basis.refreshed)(id)));
     let reasons = basis.needs.get(id).map(Vec::as_slice).unwrap_or_default();
     let outdated = needs::outdates_rows(reasons, record).is_some();
@@ -187,7 +192,7 @@ fn action(materialized: &str, there: bool, keeps: bool, outdated: bool) -> &'sta
         "function" => "function replaced",
         "incremental" | "materialized_view" | "distributed_incremental" => {
             match (keeps, outdated, materialized) {
-                (false, ..) => "dropped and rebuilt (full refresh)",
+                (false, ..) => REFRESHED,
                 (true, true, _) => ALTERED,
                 (true, false, "materialized_view") => "left as it is, or altered",
                 (true, false, _) => "new rows added",

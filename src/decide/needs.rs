@@ -116,6 +116,9 @@ pub fn built_before(before: Before<'_>, inputs: &Inputs, ids: &[&str]) -> BTreeM
 /// gets a relation of another name.
 #[must_use]
 pub fn outdates_rows(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<String> {
+    if let Some(outdated) = before.and_then(|node| node.outdated.clone()) {
+        return (!reasons.is_empty()).then_some(outdated);
+    }
     let waited = before.is_some_and(|node| node.pending.is_some() && node.built.is_some());
     let counts = |reason: &&Reason| {
         **reason != Reason::New && (waited || !matches!(reason, Reason::Pending(_)))
@@ -125,6 +128,31 @@ pub fn outdates_rows(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<
     }
     let words: Vec<String> = reasons.iter().filter(counts).map(ToString::to_string).collect();
     (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// What is built with `--full-refresh` where the operator wishes that for changed nodes of
+/// these materializations: those whose rows are of former code, or that a run altered before.
+#[must_use]
+pub fn to_refresh(
+    manifest: &Manifest<'_>,
+    needs: &Needs,
+    records: &BTreeMap<String, NodeRecord>,
+    kinds: &[String],
+) -> BTreeSet<String> {
+    if kinds.is_empty() {
+        return BTreeSet::new();
+    }
+    let refreshes = |(id, reasons): &(&String, &Vec<Reason>)| {
+        let Some(node) = manifest.node(id) else { return false };
+        let wished = node.materialized().is_some_and(|kind| kinds.iter().any(|own| *own == *kind));
+        let record = records.get(*id);
+        let altered = record.is_some_and(|record| record.altered.is_some());
+        wished
+            && node.keeps_rows(false)
+            && !node.keeps_rows(true)
+            && (altered || outdates_rows(reasons, record).is_some())
+    };
+    needs.iter().filter(refreshes).map(|(id, _)| id.clone()).into_tree()
 }
 
 /// dbt's name for the resource type of a role, as `--resource-type` takes it.

@@ -75,6 +75,10 @@ pub struct NodeRecord {
     /// that of former code until it is built with `--full-refresh`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub altered: Option<String>,
+    /// What changed, where it waits to be built and a plain build will leave its rows to former
+    /// code: whatever else befalls it meanwhile, this is not forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outdated: Option<String>,
 }
 
 /// What waits to be built and why, tests left out.

@@ -164,7 +164,9 @@ impl Summary {
             let name = format!("dbt_entrypoint_{name}");
             format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n")
         };
-        gauges.iter().map(gauge).collect()
+        // A run that was refused before it looked knows nothing of what waits.
+        let known = if self.mode.is_empty() { gauges.len() - 2 } else { gauges.len() };
+        gauges.iter().take(known).map(gauge).collect()
     }
 }
 

@@ -82,7 +82,12 @@ fn admit(state: &Path, place: &Place, ephemeral: Switch) -> Result<(), Failure> 
         Place::Ephemeral(kind) => Err(forgets(state, &format!("is in memory ({kind})"))),
         Place::ReadOnly => Err(unwritable(state, "is mounted read-only")),
         Place::Unwritable(why) => Err(Failure::StateUnwritable(anyhow!("{why}"))),
-        Place::NotADirectory => Err(Failure::Refused(anyhow!("{shown} is not a directory"))),
+        Place::NotADirectory => Err(Failure::Refused(anyhow!(
+            "the state directory {shown} is not a directory; nothing was run\n  \
+             what to do:\n    \
+             docker run -v dbt-state:{shown} …     (mount a volume there, not a file)\n    \
+             dbt-entrypoint --state-dir DIR …     (or say where it is)"
+        ))),
     }
 }
 
@@ -101,7 +106,10 @@ fn forgets(state: &Path, how: &str) -> Failure {
 fn unwritable(state: &Path, how: &str) -> Failure {
     Failure::StateUnwritable(anyhow!(
         "the state directory {} {how}, so what is built could not be recorded; nothing was run\n  \
-         what to do:\n    mount it writable, or run dbt alone with --no-state",
+         what to do:\n    \
+         docker run -v dbt-state:{} …     (mount it writable: without `:ro`, `readOnly: false`)\n    \
+         dbt-entrypoint --no-state …     (dbt alone, without state)",
+        state.display(),
         state.display()
     ))
 }

@@ -14,7 +14,10 @@ impl Job<'_> {
     /// Take the project as it now stands for what the warehouse holds.
     pub(super) fn adopt(&mut self) -> Result<(), Failure> {
         let parsed = self.parse()?.map_err(|code| {
-            Failure::Refused(anyhow!("dbt parse ended with code {code}; nothing was adopted"))
+            Failure::Refused(anyhow!("dbt parse ended with code {code}; nothing was adopted, and what was on the volume is as it was\n  \
+                 what to do:\n    \
+                 mend the project until dbt parse succeeds, and adopt again\n    \
+                 dbt-entrypoint adopt --from manifest.json     (a manifest of dbt's, without a parse)"))
         })?;
         self.assert(parsed)
     }

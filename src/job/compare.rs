@@ -6,7 +6,7 @@ use crate::dbt::changes::Reason;
 use crate::dbt::command::{Flag, Opt};
 use crate::dbt::manifest::{Manifest, invocation_of};
 use crate::dbt::results;
-use crate::decide::baseline::{Needs, Outcome, Role};
+use crate::decide::baseline::{Graph, Needs, Outcome, Role};
 use crate::decide::needs::{self, Before, Inputs, Now, Scope};
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
@@ -41,7 +41,10 @@ impl Job<'_> {
             .map_err(Failure::Refused)?;
         if invocation_of(&text) == before {
             return Err(Failure::Refused(anyhow!(
-                "dbt parse left {} as it was; does it write its artifacts to another target path?",
+                "dbt parse left {} as it was, so that what changed cannot be told; nothing was built\n  \
+                 what to do:\n    \
+                 dbt-entrypoint … --target-path DIR     (say where this dbt writes its artifacts)\n    \
+                 dbt-entrypoint --no-state …     (dbt alone, without state)",
                 path.display()
             )));
         }
@@ -67,17 +70,19 @@ impl Job<'_> {
         let inputs = self.inputs(parsed).map_err(Failure::Refused)?;
         let needs = self.needs(self.before().as_ref(), parsed, &inputs, &Scope::Changes);
         self.summary.pending = report::pending(&needs, &graph);
-        let ours = |id: &String| {
-            graph
-                .get(id)
-                .is_some_and(|member| self.command.builds(needs::resource_type(member.role)))
-        };
-        let (wanted, others): (Needs, Needs) = needs.into_iter().partition(|(id, _)| ours(id));
+        let (wanted, others): (Needs, Needs) =
+            needs.into_iter().partition(|(id, _)| self.can_build(&graph, id));
         if self.is_held() {
             report::changes(&wanted, &graph);
             report::not_for_this_command(&others, &graph, self.command.subcommand());
         }
         Ok(wanted.into_keys().into_tree())
+    }
+
+    /// Whether nodes of this kind are built by the command.
+    pub(super) fn can_build(&self, graph: &Graph, id: &str) -> bool {
+        let kind = graph.get(id).map(|member| needs::resource_type(member.role));
+        kind.is_some_and(|kind| self.command.builds(kind))
     }
 
     /// A view of the baseline.

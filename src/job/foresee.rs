@@ -69,7 +69,9 @@ impl<'a> Job<'a> {
             Err(code) => return Ok(Err(code)),
         };
         let manifest = Manifest::read(&parsed).map_err(Failure::Refused)?;
-        let forecast = match self.chosen(&manifest, approach)? {
+        let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
+        let wanted = if compared { self.wanted(&manifest)? } else { BTreeSet::new() };
+        let forecast = match self.chosen(&manifest, approach, &wanted)? {
             Ok(chosen) => Ok(self.forecast(&manifest, &chosen, approach)?),
             Err(code) => Err(code),
         };
@@ -78,16 +80,16 @@ impl<'a> Job<'a> {
     }
 
     /// The nodes that dbt would be told to build, before what it does not build is left out.
-    fn chosen(
+    pub(super) fn chosen(
         &mut self,
         parsed: &Manifest<'_>,
         approach: &Approach,
+        wanted: &BTreeSet<String>,
     ) -> Result<Result<BTreeSet<String>, u8>, Failure> {
         let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
         let mut reached = BTreeSet::new();
         if compared {
-            let wanted = self.wanted(parsed)?;
-            reached = needs::with_descendants(&parsed.graph(), &wanted);
+            reached = needs::with_descendants(&parsed.graph(), wanted);
         }
         let all = *approach == Approach::Changed
             && !self.command.excludes()
@@ -112,17 +114,13 @@ impl<'a> Job<'a> {
         let inputs = self.inputs(manifest).map_err(Failure::Refused)?;
         let before = self.before();
         let needs = self.needs(before.as_ref(), manifest, &inputs, &Scope::Changes);
-        let half_made = self.half_made(manifest);
-        let refreshed = |id: &str| {
-            let alone = *approach == Approach::Changed && half_made.contains(id);
-            alone || self.refreshes() == Switch::On
+        let ahead = match approach {
+            Approach::Changed | Approach::Narrowed => self.refreshed(manifest)?,
+            Approach::AsGiven | Approach::Everything => BTreeSet::new(),
         };
+        let refreshed = |id: &str| ahead.contains(id) || self.refreshes() == Switch::On;
         let mut chosen = chosen.clone();
-        chosen.retain(|id| {
-            graph
-                .get(id)
-                .is_some_and(|member| self.command.builds(needs::resource_type(member.role)))
-        });
+        chosen.retain(|id| self.can_build(&graph, id));
         let basis = Basis {
             manifest,
             graph: &graph,

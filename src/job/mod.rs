@@ -155,6 +155,32 @@ impl<'a> Job<'a> {
         Ok(approach)
     }
 
+    /// What [`Job::plan`] says, where it is within the budget.
+    ///
+    /// # Errors
+    /// As [`Job::plan`] and [`Job::within_budget`].
+    pub fn admitted(&mut self) -> Result<Approach, Failure> {
+        let approach = self.plan()?;
+        self.within_budget(&approach)?;
+        Ok(approach)
+    }
+
+    /// Keep on the volume that and why nothing was run, for `status`: not on one that is another
+    /// project's or warehouse's, or of a later version.
+    #[must_use]
+    pub fn turned_down(self, refusal: Failure) -> Failure {
+        let ours = match self.found() {
+            Found::Newer(_) => false,
+            Found::Baseline(Some(there)) => plan::foreign(&there, &self.project.identity).is_none(),
+            Found::Empty | Found::Damaged(_) | Found::Baseline(None) => true,
+        };
+        if ours {
+            self.summary.end(clock::now(), refusal.code(), Some(refusal.to_string()));
+            announce::on_the_volume(&self.state, self.summary);
+        }
+        refusal
+    }
+
     fn is_held(&self) -> bool {
         matches!(self.access, Access::Held(_))
     }
@@ -215,6 +241,9 @@ impl<'a> Job<'a> {
         let types = needs::RESOURCE_TYPES.into_iter().filter(|kind| self.command.builds(kind));
         let everything = Scope::Everything(types.map(str::to_owned).into_tree());
         let scope = if part { &Scope::Changes } else { &everything };
+        if self.baseline.manifest.is_some() && !self.config.refresh_changed.is_empty() {
+            report::refreshes_nothing();
+        }
         self.pass(self.command.recorded(), scope, self.refreshes())
     }
 
@@ -233,7 +262,7 @@ impl<'a> Job<'a> {
         };
         let parsed = Manifest::read(&parsed).map_err(Failure::Refused)?;
         let mut wanted = self.wanted(&parsed)?;
-        if let Some(code) = self.refresh_half_made(&parsed, &wanted)? {
+        if let Some(code) = self.refresh_first(&parsed, &wanted, &Approach::Changed)? {
             if code != 0 {
                 return Ok(code);
             }
@@ -259,7 +288,13 @@ impl<'a> Job<'a> {
             Err(code) => return Ok(code),
         };
         let parsed = Manifest::read(&parsed).map_err(Failure::Refused)?;
-        let wanted = self.wanted(&parsed)?;
+        let mut wanted = self.wanted(&parsed)?;
+        if let Some(code) = self.refresh_first(&parsed, &wanted, &Approach::Narrowed)? {
+            if code != 0 {
+                return Ok(code);
+            }
+            wanted = self.wanted(&parsed)?;
+        }
         if wanted.is_empty() && self.config.always_start == Switch::Off {
             self.carry_over(&parsed)?;
             return Ok(0);

@@ -163,13 +163,17 @@ impl Job<'_> {
         let built = needs::built_before(before, inputs, &absent_ids);
         let mut nodes =
             baseline::node_records(&graph, &absent, outcome, inputs, before.nodes, &built);
-        for id in outcome.keys() {
-            let keeps =
-                manifest.node(id).is_some_and(|node| node.keeps_rows(refresh == Switch::On));
+        for id in outcome.keys().chain(absent.keys().filter(|id| !outcome.contains_key(*id))) {
+            let keeps = |refresh| manifest.node(id).is_some_and(|node| node.keeps_rows(refresh));
             let (old, now) = (before.nodes.get(id), needs.get(id).map(Vec::as_slice));
-            if let Some(node) = nodes.get_mut(id).filter(|_| keeps) {
-                let outdated = needs::outdates_rows(now.unwrap_or_default(), old);
-                node.altered = outdated.or_else(|| old?.altered.clone());
+            let outdated = needs::outdates_rows(now.unwrap_or_default(), old);
+            let Some(node) = nodes.get_mut(id).filter(|_| keeps(false)) else { continue };
+            match outcome.get(id) {
+                Some(_) if keeps(refresh == Switch::On) => {
+                    node.altered = outdated.or_else(|| old?.altered.clone());
+                }
+                Some(Fate::Built(_)) => {}
+                Some(Fate::Touched(_) | Fate::CutShort) | None => node.outdated = outdated,
             }
         }
         (absent, nodes)
@@ -206,7 +210,8 @@ impl Job<'_> {
     /// Room for the next baseline; none where it is not going to be written.
     pub(super) fn reserve(&self) -> Result<Option<Reservation>, Failure> {
         match self.is_held() {
-            true => commit::reserve(&self.state, self.room()).map(Some),
+            true => commit::reserve(&self.state, self.room())
+                .map(|room| Some(room.keeping(self.config.history))),
             false => Ok(None),
         }
     }

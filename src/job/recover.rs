@@ -87,7 +87,7 @@ impl Job<'_> {
             self.forget(&intent)?;
             return Ok(false);
         }
-        report::recovering(&journal);
+        report::recovering(&journal, self.is_held());
         let copy = std::fs::read_to_string(intent.manifest()).ok().filter(|text| {
             Manifest::read(text)
                 .is_ok_and(|copy| copy.invocation_id() == journal.invocation_id.as_deref())

@@ -1,6 +1,8 @@
-//! Nodes whose first build was cut short are built again with `--full-refresh`, they alone.
+//! Passes ahead of the rest: nodes that are built with `--full-refresh`, while dbt's flag is for
+//! a whole command line.
 //!
-//! A materialized view that was killed between its CREATE and its backfill is there, without
+//! They are changed nodes of the materializations that `--refresh-changed` names, and those
+//! whose first build was cut short. A materialized view that was killed between its CREATE and its backfill is there, without
 //! rows; the next plain build finds it there and calls that a success.
 
 use super::Job;
@@ -8,7 +10,9 @@ use crate::cli::Switch;
 use crate::dbt::command::Flag;
 use crate::dbt::manifest::Manifest;
 use crate::decide::baseline::{Fate, Outcome};
-use crate::decide::needs::Scope;
+use crate::decide::needs::{self, Scope};
+use crate::decide::passes::{self, Pass};
+use crate::decide::plan::Approach;
 use crate::exit::Failure;
 use crate::report;
 use crate::trees::IntoTree;
@@ -19,24 +23,63 @@ use std::ffi::OsString;
 const REPLACED: [&str; 5] = ["table", "view", "seed", "ephemeral", "test"];
 
 impl Job<'_> {
-    /// The pass of their own, where there are such nodes: dbt's code.
-    pub(super) fn refresh_half_made(
+    /// The passes ahead, where there are such nodes, up to the first that fails: dbt's code.
+    pub(super) fn refresh_first(
         &mut self,
         manifest: &Manifest<'_>,
         wanted: &BTreeSet<String>,
+        approach: &Approach,
     ) -> Result<Option<u8>, Failure> {
-        let half_made = self.half_made(manifest);
-        let ids: BTreeSet<String> = wanted.intersection(&half_made).cloned().into_tree();
-        if ids.is_empty() || self.refreshes() == Switch::On {
+        let mut refreshed = self.refreshed(manifest)?;
+        refreshed.retain(|id| wanted.contains(id));
+        if refreshed.is_empty() {
             return Ok(None);
         }
-        report::half_made(&ids);
+        let graph = manifest.graph();
+        let mut chosen = match self.chosen(manifest, approach, wanted)? {
+            Ok(chosen) => chosen,
+            Err(code) => return Ok(Some(code)),
+        };
+        chosen.retain(|id| self.can_build(&graph, id));
+        let half_made = self.half_made(manifest);
+        for pass in passes::ahead(&graph, &chosen, &refreshed) {
+            report::ahead(&pass, &graph, &half_made);
+            let code = self.ahead(manifest, &pass)?;
+            if code != 0 {
+                return Ok(Some(code));
+            }
+        }
+        Ok(Some(0))
+    }
+
+    fn ahead(&mut self, manifest: &Manifest<'_>, pass: &Pass) -> Result<u8, Failure> {
         let terms: Vec<OsString> =
-            manifest.selection_terms(&ids).into_iter().map(Into::into).collect();
-        let words = self.command.selecting(&terms, None);
-        let alone = ["--full-refresh", "--indirect-selection", "empty"].map(OsString::from);
+            manifest.selection_terms(&pass.nodes).into_iter().map(Into::into).collect();
+        let words = self.command.naming(&terms);
+        let (refresh, alone) = match pass.refresh {
+            true => (Switch::On, &["--full-refresh", "--indirect-selection", "empty"][..]),
+            false => (Switch::Off, &["--indirect-selection", "empty"][..]),
+        };
+        let alone: Vec<OsString> = alone.iter().map(OsString::from).collect();
         let words = self.command.with_in(&words, &alone);
-        self.pass(words, &Scope::Changes, Switch::On).map(Some)
+        self.pass(words, &Scope::Changes, refresh)
+    }
+
+    /// The nodes that are built with `--full-refresh` while the rest is not, whether or not
+    /// this run builds them.
+    pub(super) fn refreshed(&self, manifest: &Manifest<'_>) -> Result<BTreeSet<String>, Failure> {
+        if self.refreshes() == Switch::On {
+            return Ok(BTreeSet::new());
+        }
+        let mut refreshed = self.half_made(manifest);
+        let kinds = &self.config.refresh_changed;
+        // `--empty` and samples would leave next to nothing of what was there.
+        if !kinds.is_empty() && self.command.unreal().is_none() {
+            let inputs = self.inputs(manifest).map_err(Failure::Refused)?;
+            let needs = self.needs(self.before().as_ref(), manifest, &inputs, &Scope::Changes);
+            refreshed.extend(needs::to_refresh(manifest, &needs, &self.baseline.nodes, kinds));
+        }
+        Ok(refreshed)
     }
 
     /// Whether the user's own command line refreshes.

@@ -10,7 +10,7 @@ use crate::decide::record::Record;
 use crate::exit::Failure;
 use crate::os::dir::{Dir, Temporary};
 use crate::os::fault::explained;
-use crate::os::history;
+use crate::os::history::{self, Bounds};
 use crate::os::soundness;
 use crate::os::volume::{CONTROL, MANIFEST, POPULATED, RECORDS, digest};
 use anyhow::{Context, Result, anyhow, bail};
@@ -36,6 +36,14 @@ pub struct Reservation {
     records: Dir,
     manifest: Temporary,
     record: Temporary,
+    history: Bounds,
+}
+
+impl Reservation {
+    /// With other bounds of the history than ten, and 256 MiB.
+    pub fn keeping(self, history: Bounds) -> Self {
+        Self { history, ..self }
+    }
 }
 
 /// Take the room for a manifest of so many bytes and its record, before dbt starts: a full
@@ -60,7 +68,8 @@ fn try_reserve(dir: &Path, bytes: u64) -> Result<Reservation> {
     manifest.allocate(bytes)?;
     let mut record = records.temporary("record.json")?;
     record.allocate(bytes / RECORD_SHARE)?;
-    Ok(Reservation { path: dir.to_owned(), state, ours, records, manifest, record })
+    let (path, history) = (dir.to_owned(), Bounds::default());
+    Ok(Reservation { path, state, ours, records, manifest, record, history })
 }
 
 /// Remove the records that neither this manifest nor the history needs; they only take room.
@@ -120,8 +129,15 @@ pub fn commit(
 }
 
 fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> Result<Saved> {
-    let Reservation { path, state, ours, records, manifest: mut next, record: mut beside } =
-        reservation;
+    let Reservation {
+        path,
+        state,
+        ours,
+        records,
+        manifest: mut next,
+        record: mut beside,
+        history: bounds,
+    } = reservation;
     let name = path.join(MANIFEST);
     is_still_there(&state, &path)?;
     next.fill(manifest).with_context(|| format!("cannot write beside {}", name.display()))?;
@@ -133,7 +149,7 @@ fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> R
     beside.sync().context("cannot sync the record")?;
     beside.put(&format!("{}.json", saved.digest)).context("cannot rename the record")?;
     records.sync().context("cannot sync the directory of records")?;
-    if let Err(error) = history::keep(&state, &ours) {
+    if let Err(error) = history::keep(&state, &ours, bounds) {
         let error = explained(&error, &path);
         log::warn!("the baseline before this one is not kept in the history: {error}");
     }

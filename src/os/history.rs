@@ -13,10 +13,20 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// How many are kept…
-const MOST: usize = 10;
-/// …and how many bytes they may have together; the newest is kept whatever its size.
-const MOST_BYTES: u64 = 256 << 20;
+/// How much is kept: both bounds hold, and the newest is kept whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// So many.
+    pub number: usize,
+    /// So many bytes together.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { number: 10, bytes: 256 << 20 }
+    }
+}
 
 /// One earlier baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +90,7 @@ pub fn read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
 }
 
 /// Keep the present baseline, which is about to be replaced. One that is damaged is not kept.
-pub(crate) fn keep(state: &Dir, ours: &Dir) -> Result<()> {
+pub(crate) fn keep(state: &Dir, ours: &Dir, bounds: Bounds) -> Result<()> {
     let Ok(Some(text)) = volume::text(state, MANIFEST) else { return Ok(()) };
     if soundness::fault(&text).is_some() {
         return Ok(());
@@ -95,7 +105,7 @@ pub(crate) fn keep(state: &Dir, ours: &Dir) -> Result<()> {
     let number = newest.map_or(1, |newest| newest.number + 1);
     link(state, &history, &format!("{number}-{digest}.json"), &text)?;
     history.sync()?;
-    Ok(bound(&history)?)
+    Ok(bound(&history, bounds)?)
 }
 
 /// A copy where the file system has no hard links (CIFS, some FUSE).
@@ -112,11 +122,11 @@ fn link(state: &Dir, history: &Dir, name: &str, text: &str) -> Result<()> {
     }
 }
 
-fn bound(history: &Dir) -> io::Result<()> {
+fn bound(history: &Dir, bounds: Bounds) -> io::Result<()> {
     let mut bytes = 0;
     for (at, entry) in listed(history)?.iter().enumerate() {
         bytes += entry.bytes;
-        if at >= MOST || (at > 0 && bytes > MOST_BYTES) {
+        if at > 0 && (at >= bounds.number || bytes > bounds.bytes) {
             history.remove(OsStr::new(&entry.name()))?;
         }
     }
@@ -138,11 +148,11 @@ mod tests {
     }
 
     /// A state directory that held these one after the other, the last one still in place.
-    fn after(nodes: impl Iterator<Item = usize>) -> tempfile::TempDir {
+    fn after(nodes: impl Iterator<Item = usize>, bounds: Bounds) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for node in nodes {
             let state = Dir::open(dir.path()).unwrap();
-            keep(&state, &state.enter_or_create(CONTROL).unwrap()).unwrap();
+            keep(&state, &state.enter_or_create(CONTROL).unwrap(), bounds).unwrap();
             fs::write(dir.path().join("next"), manifest(node)).unwrap();
             fs::rename(dir.path().join("next"), dir.path().join(MANIFEST)).unwrap();
         }
@@ -151,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_newest_ten_are_kept_and_read_back_whole() {
-        let dir = after(0..15);
+        let dir = after(0..15, Bounds::default());
         let entries = entries(dir.path()).unwrap();
         let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
         assert_eq!(numbers, (5..=14).rev().collect::<Vec<u64>>());
@@ -159,22 +169,34 @@ mod tests {
     }
 
     #[test]
+    fn both_bounds_hold_and_the_newest_is_kept_whatever_its_size() {
+        let kept = |number, bytes| {
+            let dir = after(0..5, Bounds { number, bytes });
+            entries(dir.path()).unwrap().iter().map(|entry| entry.number).collect::<Vec<_>>()
+        };
+        let one = u64::try_from(manifest(0).len()).unwrap();
+        assert_eq!(kept(3, u64::MAX), [4, 3, 2]);
+        assert_eq!(kept(10, 2 * one), [4, 3]);
+        assert_eq!(kept(1, 0), [4]);
+    }
+
+    #[test]
     fn what_is_kept_twice_is_kept_once_and_damage_is_not_kept() {
-        let dir = after(0..2);
+        let dir = after(0..2, Bounds::default());
         let state = Dir::open(dir.path()).unwrap();
         let ours = state.enter(CONTROL).unwrap();
         for _ in 0..2 {
-            keep(&state, &ours).unwrap();
+            keep(&state, &ours, Bounds::default()).unwrap();
         }
         fs::remove_file(dir.path().join(MANIFEST)).unwrap();
         fs::write(dir.path().join(MANIFEST), "{").unwrap();
-        keep(&state, &ours).unwrap();
+        keep(&state, &ours, Bounds::default()).unwrap();
         assert_eq!(entries(dir.path()).unwrap().len(), 2);
     }
 
     #[test]
     fn an_entry_that_was_changed_is_not_used() {
-        let dir = after(0..2);
+        let dir = after(0..2, Bounds::default());
         let entry = entries(dir.path()).unwrap().remove(0);
         let path = dir.path().join(CONTROL).join(HISTORY).join(entry.name());
         fs::write(path, manifest(7)).unwrap();

@@ -182,7 +182,12 @@ fn mention(
 
 fn timed_out(dir: &Path, holder: &Holder, timeout: Duration) -> anyhow::Error {
     anyhow::anyhow!(
-        "the state volume {} was in use by {holder} for all of the {} s that --lock-timeout allows; nothing was run\n  what to do: try again later, or find out why the other one does not end",
+        "the state volume {} was in use by {holder} for all of the {} s that --lock-timeout allows; nothing was run\n  \
+         it may be building still; two at once would spoil each other's tables\n  \
+         what to do:\n    \
+         dbt-entrypoint status     (tells who holds it, and since when)\n    \
+         dbt-entrypoint --lock-timeout 7200 …     (wait longer)\n    \
+         or end the other one; what it had built stays recorded",
         dir.display(),
         timeout.as_secs_f64()
     )

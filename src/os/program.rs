@@ -84,7 +84,13 @@ fn none_of(program: &OsStr, path: &OsStr) -> Failure {
             "{} is there but cannot be executed (a directory, or no permission)",
             file.display()
         )),
-        None => Failure::NotFound(anyhow!("{name} was not found on PATH ({})", path.display())),
+        None => Failure::NotFound(anyhow!(
+            "{name} was not found on PATH ({}); nothing was run\n  \
+             what to do:\n    \
+             dbt-entrypoint --dbt PATH …     (say where dbt is, if it is dbt)\n    \
+             or use an image that has it, with its directory on PATH",
+            path.display()
+        )),
     }
 }
 

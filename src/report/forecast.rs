@@ -48,7 +48,7 @@ fn total(forecast: &Forecast) -> String {
     let altered = match altered {
         0 => String::new(),
         count => format!(
-            "\n{count} of them keep rows of former code; `run --full-refresh --select NODE` rebuilds those"
+            "\n{count} of them keep rows of former code; `run --full-refresh --select NODE` rebuilds one,\n  --refresh-changed KINDS those that changed"
         ),
     };
     format!(

@@ -8,6 +8,7 @@ use crate::cli::{Config, LogStyle};
 use crate::dbt::changes::Reason;
 use crate::dbt::results::Journal;
 use crate::decide::baseline::{Absence, Fate, Graph, Needs, Outcome, Role};
+use crate::decide::passes::Pass;
 use crate::decide::plan::{Approach, Start};
 use crate::decide::skip;
 use crate::decide::summary::Summary;
@@ -132,11 +133,16 @@ pub fn nothing_begun(code: u8) {
     info!("dbt ended with {code} before it began a node; the baseline stays as it was");
 }
 
-/// A run of another process that was killed is taken up.
-pub fn recovering(journal: &Journal) {
+/// A run of another process that was killed is taken up; by a plan, for itself alone.
+pub fn recovering(journal: &Journal, recorded: bool) {
     warn!(
-        "the last run was killed after it had begun {} nodes; what had finished is recorded first",
-        journal.started.len()
+        "the last run was killed after it had begun {} nodes; {}",
+        journal.started.len(),
+        match recorded {
+            true => "what had finished is recorded first",
+            false =>
+                "the next run records first what had finished, and this is what it then builds",
+        }
     );
 }
 
@@ -145,12 +151,30 @@ pub fn not_saved(failure: &Failure) {
     error!("{failure}");
 }
 
-/// Nodes whose first build was cut short.
-pub fn half_made(ids: &BTreeSet<String>) {
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+/// A pass ahead of the rest: what is built with `--full-refresh`, or what that reads.
+pub fn ahead(pass: &Pass, graph: &Graph, half_made: &BTreeSet<String>) {
+    let nodes: Vec<&String> = pass.nodes.iter().filter(|id| is_node(graph, id)).collect();
+    let named = |cut: bool| {
+        let ids = nodes.iter().filter(|id| half_made.contains(**id) == cut);
+        ids.map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (cut, others) = (named(true), named(false));
+    if !pass.refresh {
+        info!("built first, since what is refreshed reads it: {others}");
+        return;
+    }
+    if !cut.is_empty() {
+        info!("built with --full-refresh first, since their first build was cut short: {cut}");
+    }
+    if !others.is_empty() {
+        info!("refreshed, since they changed (--refresh-changed): {others}");
+    }
+}
+
+/// A full run compares nothing, so that it knows of no changed nodes.
+pub fn refreshes_nothing() {
     info!(
-        "built again with --full-refresh first, since their first build was cut short: {}",
-        ids.join(", ")
+        "--refresh-changed has no part in a full run: add --full-refresh behind dbt's command to refresh everything"
     );
 }
 

@@ -109,7 +109,8 @@ pub(super) fn rollback(
         )));
     }
     let (text, record) = at(&state, steps).map_err(Failure::Refused)?;
-    let reservation = commit::reserve(&state, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let reservation = commit::reserve(&state, room)?.keeping(config.history);
     publish::owe(config, &state)?;
     let saved = commit::commit(reservation, &mut |out| out.write_all(text.as_bytes()), &record)?;
     commit::prune_or_warn(&state, &saved.digest);

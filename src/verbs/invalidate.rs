@@ -39,7 +39,8 @@ pub(super) fn invalidate(
     };
     let named = named(&manifest, &record, terms).map_err(Failure::Refused)?;
     mark(&mut record, &named);
-    let reservation = commit::reserve(&state, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let reservation = commit::reserve(&state, room)?.keeping(config.history);
     publish::owe(config, &state)?;
     let mut write = |out: &mut dyn Write| manifest.write_without(&named, out);
     let saved = commit::commit(reservation, &mut write, &record)?;
@@ -53,12 +54,17 @@ pub(super) fn invalidate(
 fn without_baseline(found: &Found) -> anyhow::Error {
     match found {
         Found::Empty => {
-            anyhow!("the volume is empty, so that the next run builds everything anyway")
+            anyhow!(
+                "the volume is empty, so that the next run builds everything anyway\n  \
+                 what to do:\n    dbt-entrypoint plan     (shows what)"
+            )
         }
         Found::Damaged(why) | Found::Newer(why) => {
             anyhow!("{why}\n  what to do:\n    dbt-entrypoint status     (tells what there is)")
         }
-        Found::Baseline(_) => anyhow!("the baseline cannot be read"),
+        Found::Baseline(_) => anyhow!(
+            "the baseline cannot be read\n  what to do:\n    dbt-entrypoint status     (tells what there is)"
+        ),
     }
 }
 
@@ -73,7 +79,11 @@ fn named(manifest: &Manifest<'_>, record: &Record, terms: &[String]) -> Result<B
         };
         let mut found = one_term(manifest, &graph, record, bare);
         if found.is_empty() {
-            bail!("{term:?} names no node of the baseline; nothing was changed");
+            bail!(
+                "{term:?} names no node of the baseline; nothing was changed\n  \
+                 what to do:\n    \
+                 dbt-entrypoint ls --resource-type model     (names them; tag:NAME and path:PREFIX work too)"
+            );
         }
         if downstream {
             found = needs::with_descendants(&graph, &found);

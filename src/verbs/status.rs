@@ -207,7 +207,11 @@ fn place_of(identity: &Identity) -> String {
 fn last_run(run: Option<&Summary>) -> String {
     run.map_or_else(
         || "none is recorded".to_owned(),
-        |run| format!("{}: {}", clock::utc(run.started_at), run.line()),
+        |run| {
+            let why = run.why.as_deref().and_then(|why| why.lines().next());
+            let why = why.map_or_else(String::new, |why| format!("\n           {why}"));
+            format!("{}: {}{why}", clock::utc(run.started_at), run.line())
+        },
     )
 }
 

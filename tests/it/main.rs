@@ -41,7 +41,11 @@ mod pid1;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod shipped;
 #[cfg(test)]
 mod skip;
 #[cfg(test)]

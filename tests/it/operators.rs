@@ -2,7 +2,7 @@
 
 use crate::support::{Done, Shop, shop::ALL};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -92,7 +92,37 @@ fn a_refusal_leaves_its_reason_as_the_termination_message() {
     );
     assert!(text.contains("--on-empty adopt"), "{text}");
     shop.env("DBT_ENTRYPOINT_TERMINATION_LOG", "/nonexistent/log");
-    shop.run(&["--on-empty", "refuse", "build"]).expect_code(78);
+    let again = shop.run(&["--on-empty", "refuse", "build"]);
+    // What is kept of a refusal does not make an empty volume another thing.
+    says(again.expect_code(78), "the state volume is empty");
+    says(&shop.run(&["status"]), "build refused with 78");
+}
+
+#[test]
+fn a_refusal_stands_on_the_volume_for_status_unless_the_volume_is_not_ours() {
+    let Some(mut shop) = populated() else { return };
+    shop.touch("models/marts/orders.sql");
+    shop.run(&["--max-rebuild", "1", "run"]).expect_code(77);
+    assert_eq!(last_run(&shop)["exit"], 77);
+    says(&shop.run(&["status"]), "run (changes) refused with 77");
+    says(&shop.run(&["status"]), "5 nodes would be built, and --max-rebuild allows 1");
+    // A plan is no run.
+    let before = shop.files_of_the_volume();
+    shop.run(&["--max-rebuild", "1", "plan", "run"]).expect_code(10);
+    // Another warehouse is refused, and leaves no trace either.
+    shop.env("SHOP_DATABASE", "other.duckdb");
+    shop.run(&["run"]).expect_code(78);
+    assert!(before == shop.files_of_the_volume());
+    shop.env_remove("SHOP_DATABASE");
+    let manifest = shop.state().join("manifest.json");
+    fs::write(&manifest, "{").expect("a writable volume");
+    let metrics = shop.project().join("dbt.prom");
+    shop.env("DBT_ENTRYPOINT_METRICS_FILE", &metrics);
+    shop.run(&["run"]).expect_code(78);
+    assert_eq!(last_run(&shop)["exit"], 78);
+    let metrics = fs::read_to_string(metrics).expect("metrics");
+    assert!(metrics.contains("exit_code 78\n") && !metrics.contains("nodes_pending"), "{metrics}");
+    assert_eq!(fs::read(manifest).expect("the damaged baseline"), b"{");
 }
 
 #[test]
@@ -164,34 +194,15 @@ fn status_tells_what_the_volume_holds_whatever_is_wrong_with_it() {
 
 /// The names of what `plan` says that the run will build, and the plan.
 fn planned(shop: &Shop, words: &[&str]) -> (BTreeSet<String>, Value) {
-    let before = snapshot(shop);
+    let before = shop.files_of_the_volume();
     let done = shop.run(&[&["plan", "--json"], words].concat());
-    assert!(before == snapshot(shop), "plan wrote on the volume: {done:#?}");
+    assert!(before == shop.files_of_the_volume(), "plan wrote on the volume: {done:#?}");
     let plan = json(&done.stdout);
     let steps = plan["steps"].as_array().expect("steps");
     done.expect_code(if steps.is_empty() { 0 } else { 10 });
     let name =
         |step: &Value| step["id"].as_str().and_then(|id| id.split('.').nth(2)).map(str::to_owned);
     (steps.iter().filter_map(name).collect(), plan)
-}
-
-/// Every file of the volume with its content, but for the lock.
-fn snapshot(shop: &Shop) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut open = vec![shop.state()];
-    let mut files = BTreeMap::new();
-    while let Some(path) = open.pop() {
-        if path.is_dir() {
-            open.extend(
-                fs::read_dir(path)
-                    .expect("a directory")
-                    .map(|entry| entry.expect("an entry").path()),
-            );
-        } else if path.file_name().is_some_and(|name| name != "lock") {
-            let bytes = fs::read(&path).expect("a file");
-            files.insert(path, bytes);
-        }
-    }
-    files
 }
 
 fn step<'a>(plan: &'a Value, name: &str) -> &'a Value {
@@ -249,7 +260,7 @@ fn a_changed_incremental_model_is_named_until_it_is_refreshed() {
     let (_, plan) = planned(&shop, &["run"]);
     assert_eq!(step(&plan, "ledger")["action"], "altered, history not rebuilt");
     let (_, refreshing) = planned(&shop, &["run", "--full-refresh"]);
-    assert_eq!(step(&refreshing, "ledger")["action"], "dropped and rebuilt (full refresh)");
+    assert_eq!(step(&refreshing, "ledger")["action"], "refreshed (dropped and rebuilt)");
 
     let words = "model.shop.ledger: altered, history not rebuilt (body)";
     let run = shop.run(&["run"]);

@@ -182,6 +182,14 @@ fn an_incremental_model_killed_in_its_first_build_is_built_again_with_full_refre
     killpg(pid(&child), Signal::SIGKILL).expect("they live");
     end(child);
     unblock(&shop);
+    let before = shop.files_of_the_volume();
+    let plan = shop.run(&["plan", "build"]);
+    plan.expect_code(10);
+    let expected = "model.shop.slow  [incremental: refreshed (dropped and rebuilt)]  never built\n    \
+        cut short while it was being built\nmodel.shop.after_slow  [table: created]  never built\n    new\n\
+        2 of 14 nodes";
+    assert!(plan.stdout.starts_with(expected), "{plan:#?}");
+    assert!(before == shop.files_of_the_volume(), "plan wrote on the volume");
     let done = shop.run(&["build"]);
     done.expect_built(&["after_slow"]);
     assert!(done.stderr.contains("--full-refresh first"), "{done:#?}");
@@ -199,6 +207,41 @@ fn an_incremental_model_that_was_cut_short_is_not_trusted_to_a_plain_run_of_the_
     shop.run(&["run", "-s", "slow"]).expect_built(&["slow"]);
     let done = shop.run(&["build"]);
     assert!(done.stderr.contains("--full-refresh first"), "{done:#?}");
+}
+
+#[test]
+fn a_refresh_that_is_killed_is_a_refresh_again() {
+    let Some(shop) = shop_with_a_slow_model("incremental") else { return };
+    unblock(&shop);
+    shop.run(&["build"]).expect_code(0);
+    block(&shop);
+    shop.edit("models/marts/slow.py", |code| format!("{code}# edited\n"));
+    let child = begun(&shop, &["--refresh-changed", "incremental", "run"]);
+    killpg(pid(&child), Signal::SIGKILL).expect("they live");
+    end(child);
+    unblock(&shop);
+    // The plan knows of the kill, and writes nothing.
+    let plan = shop.run(&["--refresh-changed", "incremental", "plan", "run"]);
+    plan.expect_code(10);
+    assert!(plan.stdout.contains("[incremental: refreshed (dropped and rebuilt)]"), "{plan:#?}");
+    let done = shop.run(&["--refresh-changed", "incremental", "run"]);
+    done.expect_built(&["after_slow"]);
+    assert!(done.stderr.contains("refreshed, since they changed"), "{done:#?}");
+    assert_eq!(shop.query("select count(*) from main.slow"), "1\n");
+}
+
+#[test]
+fn what_was_refreshed_before_a_kill_is_not_built_again_after_it() {
+    let Some(shop) = shop_with_a_slow_model("table") else { return };
+    unblock(&shop);
+    shop.run(&["build"]).expect_code(0);
+    block(&shop);
+    shop.touch("models/marts/daily_revenue.sql");
+    let child = begun(&shop, &["--refresh-changed", "incremental", "build"]);
+    killpg(pid(&child), Signal::SIGKILL).expect("they live");
+    end(child);
+    resumes(&shop);
+    assert!(!shop.run(&["status"]).stdout.contains("altered"));
 }
 
 #[test]

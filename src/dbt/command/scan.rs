@@ -43,8 +43,8 @@ pub(super) struct Scan {
     pub(super) given: Vec<Given>,
     /// Words that are neither options nor values nor the subcommand.
     pub(super) positional: Vec<usize>,
-    /// Whether an unknown option, or one without its value, ended the reading.
-    pub(super) lost: bool,
+    /// The unknown option, or the one without its value, that ended the reading.
+    pub(super) lost: Option<usize>,
 }
 
 impl Scan {
@@ -60,7 +60,7 @@ impl Scan {
                 _ => Some(scan.bare(next)),
             };
             let Some(end) = read else {
-                scan.lost = true;
+                scan.lost = Some(next);
                 break;
             };
             next = end;

@@ -15,7 +15,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use node::{Macro, Node, Source};
+pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
 use crate::decide::baseline::{Graph, Member, Role};

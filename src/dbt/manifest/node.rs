@@ -96,7 +96,7 @@ struct Materialized<'a> {
 /// Materializations that keep the rows that are there, unless they are built with
 /// `--full-refresh`. (ClickHouse's and Materialize's views included; a table or a plain view is
 /// made anew each time.)
-const KEEPS_ROWS: [&str; 3] = ["incremental", "materialized_view", "distributed_incremental"];
+pub const KEEPS_ROWS: [&str; 3] = ["incremental", "materialized_view", "distributed_incremental"];
 
 #[derive(Deserialize)]
 struct FullRefresh {

@@ -96,6 +96,25 @@ impl Shop {
         &self.env
     }
 
+    /// Every file of the volume with its content, but for the lock.
+    pub(crate) fn files_of_the_volume(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut open = vec![self.state()];
+        let mut files = BTreeMap::new();
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(
+                    fs::read_dir(path)
+                        .expect("a directory")
+                        .map(|entry| entry.expect("an entry").path()),
+                );
+            } else if path.file_name().is_some_and(|name| name != "lock") {
+                let bytes = fs::read(&path).expect("a file");
+                files.insert(path, bytes);
+            }
+        }
+        files
+    }
+
     /// The dbt that is run.
     pub(crate) fn dbt(&self) -> &Path {
         &self.dbt

@@ -1,0 +1,65 @@
+# bash completion for dbt-entrypoint: its options and verbs; what follows dbt's command is dbt's.
+_dbt_entrypoint() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} first='' words='' i
+    COMPREPLY=()
+    # To bash, --option=value is three words.
+    if [[ $cur == '=' ]]; then
+        cur=''
+    elif [[ $prev == '=' ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --mode | --state-dir | --refresh-changed | --on-empty | --probe | --lock-timeout | --stop-grace | --stop-signal | --dbt | --max-rebuild | --max-rebuild-time | --protect | --approve | --publish | --history | --history-bytes | --termination-log | --metrics-file | --log | --log-level)
+            ((i++))
+            if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
+            ;;
+        --) first=--; break ;;
+        -* | =) ;;
+        *) first=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+    case $first in
+    '' | exec | adopt)
+        case $prev in
+        --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
+        --state-dir) compopt -o dirnames; return ;;
+        --refresh-changed) COMPREPLY=($(compgen -W 'incremental materialized_view distributed_incremental' -- "$cur")); return ;;
+        --on-empty) COMPREPLY=($(compgen -W 'full adopt refuse' -- "$cur")); return ;;
+        --probe) :; return ;;
+        --lock-timeout) :; return ;;
+        --stop-grace) :; return ;;
+        --stop-signal) COMPREPLY=($(compgen -W 'INT TERM' -- "$cur")); return ;;
+        --dbt) compopt -o default; return ;;
+        --max-rebuild) :; return ;;
+        --max-rebuild-time) :; return ;;
+        --protect) :; return ;;
+        --approve) :; return ;;
+        --publish) :; return ;;
+        --history) :; return ;;
+        --history-bytes) :; return ;;
+        --termination-log) compopt -o default; return ;;
+        --metrics-file) compopt -o default; return ;;
+        --log) COMPREPLY=($(compgen -W 'human json' -- "$cur")); return ;;
+        --log-level) COMPREPLY=($(compgen -W 'error warn info debug off' -- "$cur")); return ;;
+        --from) compopt -o default; return ;;
+        --rewrite) :; return ;;
+        esac
+        ;;
+    esac
+    case $first,$cur in
+        ,-*) words='--mode --full --no-state --state-dir --only-changed --refresh-changed --on-empty --allow-ephemeral --always-start --probe --lock-timeout --stop-grace --stop-signal --dbt --max-rebuild --max-rebuild-time --protect --yes --approve --publish --history --history-bytes --termination-log --metrics-file --log --log-level --help --version' ;;
+        ,*) words='plan status history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
+        plan,-*) words='--json --help' ;;
+        status,-*) words='--json --help' ;;
+        history,-*) words='--json --help' ;;
+        rollback,-*) words='--help' ;;
+        adopt,-*) words='--from --force --help' ;;
+        invalidate,-*) words='--help' ;;
+        exec,-*) words='--rewrite --group --stop-grace --help' ;;
+        plan,*) words='run build seed' ;;
+        *) compopt -o default ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -F _dbt_entrypoint dbt-entrypoint
