@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use crate::os::leftovers::{clean, prune};
+pub use crate::os::notes::{write_file, write_file_by};
 
 /// The record's room, as a part of the manifest's: 1/4 (a node has some 8 kB there and some
 /// hundred bytes of fingerprints here).
@@ -191,42 +192,6 @@ pub(crate) fn mark(ours: &Dir) -> io::Result<()> {
     }
     ours.open_or_create(POPULATED)?;
     ours.sync()
-}
-
-/// Replace a file below `.dbt-entrypoint` with the same care, making its directories:
-/// `run/intent.json`.
-///
-/// # Errors
-/// With the path and the step that failed; the old file is then what it was.
-pub fn write_file(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
-    write_file_by(dir, below, &mut |out| out.write_all(bytes))
-}
-
-/// As [`write_file`], for a content that is not held in one piece.
-///
-/// # Errors
-/// As [`write_file`].
-pub fn write_file_by(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
-    try_write(dir, below, content)
-        .with_context(|| format!("cannot write {}", dir.join(CONTROL).join(below).display()))
-        .map_err(|error| explained(&error, dir))
-}
-
-fn try_write(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
-    let mut parent = Dir::open(dir)?.enter_or_create(CONTROL)?;
-    let mut names = below.split('/').peekable();
-    while let Some(name) = names.next() {
-        if names.peek().is_some() {
-            parent = parent.enter_or_create(name).with_context(|| name.to_owned())?;
-            continue;
-        }
-        let mut file = parent.temporary(name)?;
-        file.fill(content)?;
-        file.sync()?;
-        file.put(name)?;
-        parent.sync()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

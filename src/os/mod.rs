@@ -11,6 +11,7 @@ pub mod inputs;
 mod leftovers;
 pub mod lock;
 pub mod mount;
+mod notes;
 mod place;
 pub mod private;
 pub mod program;
