@@ -30,9 +30,15 @@ fn unit_tests_that_the_default_selector_leaves_out_are_never_run() {
     let first = aspects.run(&["build"]);
     first.expect_built(&ALL);
     assert!(!first.stdout.contains("a_learner_is_counted_once"), "{first:#?}");
-    let changed = aspects.run(&["--always-start", "build"]);
-    changed.expect_built(&[]);
-    assert!(!changed.stdout.contains("a_learner_is_counted_once"), "{changed:#?}");
+    // The comparison takes the unit test for one that is still to be run: dbt is asked once
+    // whether its selector leaves it out, and no more.
+    let second = aspects.run(&["build"]);
+    second.expect_built(&[]);
+    assert!(!second.stdout.contains("a_learner_is_counted_once"), "{second:#?}");
+    let mark = aspects.mark();
+    let third = aspects.run(&["build"]);
+    third.expect_code(0);
+    assert_eq!((third.stdout.as_str(), aspects.mark()), ("", mark), "dbt was started: {third:#?}");
 }
 
 #[test]
