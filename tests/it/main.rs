@@ -9,6 +9,10 @@ mod agreement;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod aspects;
+#[cfg(test)]
+mod clickhouse;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod compose;

@@ -3,6 +3,7 @@
 //! A test that lacks something of the machine says so loudly with [`skip`], which is a
 //! failure where `CI` is set: there, a test that silently did not run is a defect.
 
+pub(crate) mod clickhouse;
 pub(crate) mod dbt_env;
 pub(crate) mod docker;
 pub(crate) mod images;

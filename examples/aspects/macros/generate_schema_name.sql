@@ -1,0 +1,4 @@
+{# A model's schema is the database itself, with no prefix of the developer's. #}
+{% macro generate_schema_name(custom_schema_name, node) %}
+  {{- target.schema if custom_schema_name is none else custom_schema_name | trim -}}
+{% endmacro %}
