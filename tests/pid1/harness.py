@@ -5,6 +5,7 @@ for an exit or for a state in /proc, with a deadline that only a failure reaches
 """
 
 import ctypes
+import glob
 import os
 import pty
 import select
@@ -105,7 +106,7 @@ class Job:
         return os.waitstatus_to_exitcode(status)
 
     def close(self):
-        for pid in (self.pid, self.middle):
+        for pid in (*of_session(self.pid), self.pid, self.middle):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -119,6 +120,18 @@ class Job:
 
     def __exit__(self, *_):
         self.close()
+
+
+def of_session(leader):
+    """What an init that was ended by a signal has left behind, outside a namespace of its own."""
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stat:
+                pid, rest = stat.read().split(" ", 1)
+        except OSError:  # it has ended
+            continue
+        if int(rest.rpartition(")")[2].split()[3]) == leader:
+            yield int(pid)
 
 
 def middle(argv, pid1, prepare, terminal, env, ends, reported, cwd, keep):
