@@ -115,6 +115,13 @@ impl Shop {
         files
     }
 
+    /// Has all later runs use the dbt of another version.
+    pub(crate) fn change_dbt(&mut self, version: &str) -> Option<()> {
+        self.dbt = dbt(version)?;
+        self.env("DBT_ENTRYPOINT_DBT", self.dbt.clone());
+        Some(())
+    }
+
     /// The dbt that is run.
     pub(crate) fn dbt(&self) -> &Path {
         &self.dbt
