@@ -6,6 +6,7 @@ pub mod commit;
 mod dir;
 mod fault;
 pub mod follow;
+pub mod gate;
 pub mod history;
 pub mod inputs;
 mod leftovers;
