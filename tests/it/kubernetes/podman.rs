@@ -5,10 +5,10 @@
 
 use super::rendering::{Rendering, list, text};
 use crate::support::docker::unique;
-use crate::support::{images, tool};
+use crate::support::{images, root, tool};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -47,8 +47,11 @@ impl Engine {
         Some(engine)
     }
 
-    /// Copies the image from Docker's store to podman's, unless it is there already.
+    /// Copies the image from Docker's store to podman's, unless it is there already; one test
+    /// process at a time, so that the others find it.
     fn load(&self) {
+        let lock = File::create(root().join(".cache/podman.lock")).expect("a writable directory");
+        lock.lock().expect("a lock on a local file");
         if self.podman(&["image", "exists", &self.image]).status.success() {
             return;
         }
