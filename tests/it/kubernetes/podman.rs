@@ -176,7 +176,11 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let made = self.made.take();
         for pod in made.pods {
-            self.podman(&["pod", "rm", "--force", "--time", "0", &pod]);
+            let remove = ["pod", "rm", "--ignore", "--force", "--time", "0", &pod];
+            // Podman gives up half-way when a container ends at that very moment.
+            if !self.podman(&remove).status.success() {
+                self.podman(&remove);
+            }
         }
         for volume in made.volumes {
             self.podman(&["volume", "rm", "--force", &volume]);
