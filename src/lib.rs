@@ -42,6 +42,7 @@ pub fn run(
     words: &[OsString],
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
+    let config = &job::with_writable_paths(config, words);
     let dbt = program::find_dbt(&config.dbt, &config.environment)?;
     let command = Command::parse(words.to_vec(), &config.environment);
     if config.mode == Mode::Off || command.duty() == Duty::Bystander {

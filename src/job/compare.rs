@@ -1,5 +1,6 @@
 //! The exact comparison: parse, compare, and tell dbt what to build.
 
+use super::writable::refuse_unwritable;
 use super::{Job, Words, artifacts, knows_selector_method};
 use crate::cli::Switch;
 use crate::dbt::changes::Reason;
@@ -30,6 +31,7 @@ impl Job<'_> {
         if let Some(parsed) = self.parsed.take() {
             return Ok(Ok(parsed));
         }
+        refuse_unwritable(&self.project.target_path)?;
         let before = artifacts::invocation(&self.project.target_path);
         let code = self.start(self.parsing(), Stdout::ToStderr)?;
         if code != 0 {

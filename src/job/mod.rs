@@ -16,6 +16,7 @@ pub(crate) mod publish;
 mod recover;
 mod refresh;
 mod skip;
+mod writable;
 
 use crate::cli::{Config, Mode, Switch};
 use crate::dbt::command::{CHANGED, Command, Opt, Selection};
@@ -42,6 +43,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+pub(crate) use writable::with_writable_paths;
 
 /// A dbt command, the volume that it may change, and what is on it.
 pub struct Job<'a> {
@@ -361,10 +363,12 @@ fn look_at_both(
     })
 }
 
-/// Where a run that was killed left its gate, the next dbt would wait for ever: take it away.
+/// For a dbt that runs without us: it would wait for ever where a run that was killed left its
+/// gate, and fail in silence where it cannot write.
 pub(crate) fn clear_the_way(config: &Config, command: &Command) {
     if let Ok(project) = locate(config, command) {
         gate::clear(&project.target_path);
+        writable::warn_unwritable(&project);
     }
 }
 

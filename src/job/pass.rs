@@ -4,6 +4,7 @@ use super::Job;
 use super::artifacts::{self, Artifacts};
 use super::publish;
 use super::recover::Intent;
+use super::writable::refuse_unwritable;
 use crate::cli::{Environment, Switch};
 use crate::dbt::command::{Command, STATE_VARIABLES, Selection};
 use crate::dbt::manifest::Manifest;
@@ -78,6 +79,7 @@ impl Job<'_> {
 
     /// Take the room, and say on the volume that dbt is about to run.
     pub(super) fn begin(&mut self, scope: &Scope, refresh: Switch) -> Result<Begun, Failure> {
+        refuse_unwritable(&self.project.target_path)?;
         let reservation = self.reserve()?;
         let before = artifacts::invocation(&self.project.target_path);
         let intent = self.intend(scope, refresh)?;

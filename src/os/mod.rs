@@ -13,7 +13,7 @@ mod leftovers;
 pub mod lock;
 pub mod mount;
 mod notes;
-mod place;
+pub mod place;
 pub mod private;
 pub mod program;
 pub mod project;
