@@ -153,6 +153,8 @@ rust_targets
 system_packages
 docker_engine
 cargo_deny
-for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse tools; do environment "$name"; done
+for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tools; do
+    environment "$name"
+done
 cargo nextest --version >/dev/null 2>&1 || say 'no cargo-nextest: cargo test is used instead'
 say 'done'
