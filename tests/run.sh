@@ -46,5 +46,9 @@ else
     cargo test --locked --no-fail-fast --lib --bins --tests -- --test-threads 4
 fi
 
+# The other cells are in the tests above, or by hand: tests/matrix.sh.
+step 'the main job with more versions of dbt'
+tests/matrix.sh --brief 1.8 1.10 v2
+
 step 'examples in the documentation'
 cargo test --quiet --locked --doc

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 
-# The Python for the environments: dbt-core 1.9 and 1.11 run on 3.10 to 3.13.
+# The Python for the environments: dbt-core 1.9 to 1.12 run on 3.10 to 3.13.
 find_python() {
     local candidate
     for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.10; do
@@ -54,7 +54,19 @@ environment() {
     say "installing $name into $dir"
     create_environment "$dir"
     "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$list"
+    [ "$name" != dbt-v2 ] || duckdb_driver "$dir"
     cp "$list" "$dir/requirements.txt"
+}
+
+# dbt 2 loads DuckDB as an ADBC driver, from $1/lib or from the network. DuckDB's Python package
+# holds that driver, but asks for the symbols of a Python, which the driver never uses: here is
+# a library that brings the two.
+duckdb_driver() {
+    local duckdb
+    duckdb=$(realpath "$1"/lib/python3.*/site-packages/_duckdb.*.so)
+    nm --dynamic --undefined-only "$duckdb" |
+        sed -n 's/^ *U \(_\{0,1\}Py[A-Za-z0-9_]*\)$/void \1(void) { __builtin_trap(); }/p' |
+        cc -shared -fPIC -o "$1/lib/libduckdb.so" -Wl,--no-as-needed -x c - -x none "$duckdb"
 }
 
 APT_UPDATED=no
@@ -141,6 +153,8 @@ rust_targets
 system_packages
 docker_engine
 cargo_deny
-for name in dbt-1.11 dbt-1.9 dbt-1.12 tools kubectl dbt-clickhouse clickhouse; do environment "$name"; done
+for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tools; do
+    environment "$name"
+done
 cargo nextest --version >/dev/null 2>&1 || say 'no cargo-nextest: cargo test is used instead'
 say 'done'

@@ -21,6 +21,8 @@ mod containers;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod dbt_v2;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod faults;

@@ -242,7 +242,7 @@ fn damage_is_refused_with_the_remedy_and_never_becomes_a_full_run() {
 #[test]
 fn the_same_volume_under_another_warehouse_is_foreign() {
     let Some(mut shop) = populated() else { return };
-    shop.env("SHOP_DATABASE", "other.duckdb");
+    shop.move_to("other.duckdb");
     let done = shop.run(&["build"]);
     done.expect_code(78);
     says(&done, "other.duckdb");
@@ -263,16 +263,19 @@ fn a_baseline_of_an_operators_own_is_a_baseline() {
 #[test]
 fn an_empty_run_does_not_count_as_built() {
     let Some(shop) = populated() else { return };
-    shop.run(&["run", "--empty", "-s", "orders"]).expect_code(0);
-    shop.run(&["run"]).expect_built(&AFTER_ORDERS);
+    // PostgreSQL refuses what dbt makes of an aliased `ref` here.
+    shop.run(&["run", "--empty", "-s", "payment_methods"]).expect_code(0);
+    shop.run(&["run"]).expect_built(&["payment_methods"]);
 }
 
 #[test]
 fn a_project_that_cannot_be_parsed_ends_with_dbts_code_and_its_words() {
     let Some(shop) = populated() else { return };
     shop.edit("models/marts/orders.sql", |sql| format!("{sql}{{{{ ref('no_such_model') }}}}"));
+    let own = shop.bare_dbt(&["build"]).code;
+    assert_ne!(own, 0);
     let done = shop.run(&["build"]);
-    done.expect_code(2);
+    done.expect_code(own);
     says(&done, "no_such_model");
     shop.edit("models/marts/orders.sql", |sql| sql.replace("{{ ref('no_such_model') }}", ""));
     shop.run(&["build"]).expect_built(&[]);

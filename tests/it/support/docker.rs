@@ -95,6 +95,18 @@ impl Container {
         found.unwrap_or_else(|| panic!("no line with {text:?}, but {:#?}", self.finish()))
     }
 
+    /// Where other containers and this machine reach it.
+    pub(crate) fn address(&self) -> String {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        docker_ok(&["inspect", "--format", format, &self.name])
+    }
+
+    /// Runs a program in it and expects success; its standard output without the last newline.
+    #[track_caller]
+    pub(crate) fn exec(&self, words: &[&str]) -> String {
+        docker_ok(&[&["exec", &self.name], words].concat())
+    }
+
     /// Sends it a signal by name.
     pub(crate) fn signal(&self, signal: &str) {
         docker_ok(&["kill", "--signal", signal, &self.name]);

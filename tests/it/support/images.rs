@@ -40,21 +40,42 @@ fn installed(triple: &str) -> bool {
 
 /// An image with nothing but the binary: the `bin` stage of `docker/Dockerfile`.
 pub(crate) fn bin() -> Option<String> {
-    stage("bin")
+    stage("bin", None)
 }
 
 /// dbt with the binary as its entrypoint: the `runtime` stage of `docker/Dockerfile`.
 pub(crate) fn runtime() -> Option<String> {
-    stage("runtime")
+    stage("runtime", None)
 }
 
 /// The runtime image with the example project in it: `examples/shop/Dockerfile`.
 pub(crate) fn shop() -> Option<String> {
-    let runtime = runtime()?;
+    Some(example(&runtime()?))
+}
+
+fn example(runtime: &str) -> String {
     let project = root().join("examples/shop");
     let tag = tag("shop", &[runtime.as_bytes(), &tree(&project)]);
-    build_once(&tag, || project_options(&runtime, &project));
-    Some(tag)
+    build_once(&tag, || project_options(runtime, &project));
+    tag
+}
+
+/// The example project with the dbt that reaches PostgreSQL.
+pub(crate) fn shop_on_postgres() -> Option<String> {
+    Some(example(&runtime_on_postgres()?))
+}
+
+/// The runtime image with dbt-postgres in place of dbt-duckdb.
+pub(crate) fn runtime_on_postgres() -> Option<String> {
+    stage("runtime", Some("tests/requirements/dbt-postgres.txt"))
+}
+
+/// PostgreSQL from Debian's packages, in place of Docker's official image.
+pub(crate) fn postgres() -> Option<String> {
+    engine()?;
+    tool("mmdebstrap")?;
+    let _lock = lock();
+    Some(local_image(&["postgres"]))
 }
 
 /// An image of another state of the example project, removed at the end.
@@ -65,9 +86,14 @@ pub(crate) struct Image {
 impl Image {
     /// Builds a copy of the example project on top of the runtime image.
     pub(crate) fn of_project(project: &Path) -> Option<Self> {
+        Some(Self::on(&runtime()?, project))
+    }
+
+    /// As `of_project`, on another runtime image.
+    pub(crate) fn on(runtime: &str, project: &Path) -> Self {
         let image = Self { tag: unique("image") };
-        build(&image.tag, &project_options(&runtime()?, project));
-        Some(image)
+        build(&image.tag, &project_options(runtime, project));
+        image
     }
 
     /// Its tag, for the docker client.
@@ -87,19 +113,20 @@ fn project_options(runtime: &str, project: &Path) -> Vec<String> {
     vec!["--build-arg".to_owned(), format!("DBT_IMAGE={runtime}"), project]
 }
 
-fn stage(name: &str) -> Option<String> {
+fn stage(name: &str, requirements: Option<&str>) -> Option<String> {
     engine()?;
     tool("mmdebstrap")?;
     let binary = static_binary(std::env::consts::ARCH)?;
     let contents = fs::read(&binary).expect("cargo built it");
     let recipe = tree(&root().join("docker"));
-    let requirements = tree(&root().join("tests/requirements"));
-    let tag = tag(name, &[&contents, &recipe, &requirements]);
-    build_once(&tag, || stage_options(name, &binary));
+    let lists = tree(&root().join("tests/requirements"));
+    let chosen = requirements.unwrap_or_default();
+    let tag = tag(name, &[&contents, &recipe, &lists, chosen.as_bytes()]);
+    build_once(&tag, || stage_options(name, &binary, requirements));
     Some(tag)
 }
 
-fn stage_options(name: &str, binary: &Path) -> Vec<String> {
+fn stage_options(name: &str, binary: &Path, requirements: Option<&str>) -> Vec<String> {
     let root = root().to_str().expect("the repository's path is UTF-8");
     let builder = ["builder", binary.to_str().expect("a path of our own")];
     [
@@ -110,9 +137,14 @@ fn stage_options(name: &str, binary: &Path) -> Vec<String> {
     ]
     .concat()
     .into_iter()
-    .chain([root])
     .map(str::to_owned)
+    .chain(requirements.into_iter().flat_map(build_arg))
+    .chain([root.to_owned()])
     .collect()
+}
+
+fn build_arg(requirements: &str) -> [String; 2] {
+    ["--build-arg".to_owned(), format!("REQUIREMENTS={requirements}")]
 }
 
 /// Builds under the lock, so that test processes started together build an image once.

@@ -7,6 +7,7 @@ pub(crate) mod clickhouse;
 pub(crate) mod dbt_env;
 pub(crate) mod docker;
 pub(crate) mod images;
+pub(crate) mod postgres;
 pub(crate) mod shop;
 
 pub(crate) use dbt_env::dbt;

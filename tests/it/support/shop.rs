@@ -1,5 +1,6 @@
 //! The example project of the README as a fixture: a copy, a warehouse, a state directory.
 
+use super::postgres::Postgres;
 use super::{binary, dbt, dbt_env, root, variable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -28,6 +29,8 @@ pub(crate) const ALL: [&str; 12] = [
 pub(crate) struct Shop {
     dir: TempDir,
     dbt: PathBuf,
+    /// The warehouse, unless it is DuckDB's file in the project.
+    server: Option<Postgres>,
     env: BTreeMap<OsString, OsString>,
 }
 
@@ -48,18 +51,19 @@ pub(crate) struct Done {
 impl Shop {
     /// A fresh copy for the default dbt; `None` (a loud skip) where it is not installed.
     pub(crate) fn new() -> Option<Self> {
-        Self::with_dbt(dbt_env::DEFAULT)
+        Self::with_dbt(&dbt_env::default())
     }
 
-    /// A fresh copy for the dbt of that version.
+    /// A fresh copy for the dbt of that version, or for `postgres` with a server of its own.
     pub(crate) fn with_dbt(version: &str) -> Option<Self> {
         let dbt = dbt(version)?;
+        let server = if version == "postgres" { Some(Postgres::new()?) } else { None };
         let dir = tempfile::tempdir().expect("a temporary directory");
         copy_tree(&root().join("examples/shop"), &dir.path().join("shop"));
         for private in ["state", "home"] {
             fs::create_dir(dir.path().join(private)).expect("a fresh directory");
         }
-        let mut shop = Self { dir, dbt, env: BTreeMap::new() };
+        let mut shop = Self { dir, dbt, server, env: BTreeMap::new() };
         shop.env("PATH", variable("PATH").unwrap_or_default());
         shop.env("HOME", shop.dir.path().join("home"));
         shop.env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false");
@@ -68,6 +72,8 @@ impl Shop {
         shop.env("DBT_ENTRYPOINT_DBT", shop.dbt.clone());
         // The tests may themselves run in a container, with their temporary files inside it.
         shop.env("DBT_ENTRYPOINT_ALLOW_EPHEMERAL", "yes");
+        let settings = shop.server.as_ref().map(Postgres::settings);
+        shop.env.extend(settings.into_iter().flatten());
         Some(shop)
     }
 
@@ -84,6 +90,14 @@ impl Shop {
     /// Sets a variable for all later runs; nothing but these variables is passed on.
     pub(crate) fn env(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.env.insert(name.into(), value.into());
+    }
+
+    /// Points the project at another warehouse, which is empty.
+    pub(crate) fn move_to(&mut self, name: &str) {
+        if let Some(server) = &self.server {
+            server.query(&format!("create database \"{name}\""));
+        }
+        self.env("SHOP_DATABASE", name);
     }
 
     /// Takes a variable away from all later runs.
@@ -113,6 +127,13 @@ impl Shop {
             }
         }
         files
+    }
+
+    /// Has all later runs use the dbt of another version.
+    pub(crate) fn change_dbt(&mut self, version: &str) -> Option<()> {
+        self.dbt = dbt(version)?;
+        self.env("DBT_ENTRYPOINT_DBT", self.dbt.clone());
+        Some(())
     }
 
     /// The dbt that is run.
@@ -158,6 +179,9 @@ impl Shop {
 
     /// What a query finds in the warehouse, one line a row; `dbt show` would need a compile.
     pub(crate) fn query(&self, sql: &str) -> String {
+        if let Some(server) = &self.server {
+            return server.query(sql);
+        }
         let script = "import sys, duckdb\n\
             for row in duckdb.connect('shop.duckdb').sql(sys.argv[1]).fetchall():\n    \
             print(*row, sep='|')";

@@ -1,0 +1,149 @@
+//! dbt 2.0 alpha, a native program: what differs from dbt 1, and what has to be the same.
+//!
+//! That it builds what it should is the main job's tests, with `tests/matrix.sh v2`.
+
+use crate::support::{Shop, shop::ALL};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+const AFTER_ORDERS: [&str; 5] =
+    ["customers", "daily_revenue", "loyal_customers", "orders", "revenue_by_country"];
+
+/// A shop of dbt 2 whose warehouse and baseline hold everything.
+fn populated() -> Option<Shop> {
+    let shop = Shop::with_dbt("v2")?;
+    shop.run(&["build"]).expect_built(&ALL);
+    Some(shop)
+}
+
+/// The names of the nodes that `status` says are pending.
+fn pending(shop: &Shop) -> BTreeSet<String> {
+    let status = shop.run(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
+    let pending = status["pending"].as_object().expect("a table");
+    pending.keys().map(|id| id.rsplit('.').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn dbt_2_goes_on_where_dbt_1_ended_and_back() {
+    let Some(mut shop) = Shop::with_dbt("1.11") else { return };
+    shop.run(&["build"]).expect_built(&ALL);
+    let Some(()) = shop.change_dbt("v2") else { return };
+    shop.run(&["build"]).expect_built(&[]);
+    shop.touch("models/marts/orders.sql");
+    shop.run(&["build"]).expect_built(&AFTER_ORDERS);
+    let Some(()) = shop.change_dbt("1.11") else { return };
+    shop.run(&["build"]).expect_built(&[]);
+}
+
+#[test]
+fn dbt_2_takes_every_option_on_either_side_of_its_command() {
+    let Some(shop) = populated() else { return };
+    let project = shop.project();
+    let project = project.to_str().expect("a path of our own");
+    shop.touch("models/marts/orders.sql");
+    // dbt 1 has these only behind the command.
+    let before = ["--threads", "1", "--project-dir", project, "--vars", "{a: run}", "run"];
+    shop.run(&before).expect_built(&AFTER_ORDERS);
+    shop.touch("models/marts/orders.sql");
+    let both = ["-q", "--select=orders", "run", "--target", "dev", "--full-refresh"];
+    shop.run(&both).expect_built(&["orders"]);
+    shop.run(&["--target=dev", "run", "--exclude", "customers+"]).expect_built(&["daily_revenue"]);
+}
+
+#[test]
+fn dbt_2_answers_with_its_own_words_and_exit_codes() {
+    let Some(shop) = populated() else { return };
+    let seeds = ["--quiet", "ls", "--resource-type", "seed", "--output", "name"];
+    let done = shop.run(&seeds);
+    done.expect_code(0);
+    assert_eq!(done.stdout, "raw_customers\nraw_orders\nraw_payments\n");
+    shop.run(&["parse"]).expect_code(0);
+    for (wrong, code) in
+        [(&["run", "--bogus"][..], 1), (&["nonsense"], 2), (&["ls", "-s", "a:b"], 2)]
+    {
+        assert_eq!(shop.bare_dbt(wrong).code, code, "{wrong:?}");
+        shop.run(wrong).expect_code(code);
+    }
+}
+
+#[test]
+fn what_dbt_2_selects_with_the_volume_as_its_state_is_what_status_calls_pending() {
+    let Some(shop) = Shop::with_dbt("v2") else { return };
+    shop.bare_dbt(&["build"]).expect_built(&ALL);
+    shop.run(&["adopt", "--from", "target/manifest.json"]).expect_code(0);
+    let state = shop.state();
+    let state = state.to_str().expect("a path of our own");
+    let selected = || -> BTreeSet<String> {
+        let models = ["--resource-type", "model", "--output", "name", "--state", state];
+        let ls = ["--quiet", "ls", "--select", "state:modified"];
+        let done = shop.bare_dbt(&[&ls[..], &models].concat());
+        done.expect_code(0).stdout.lines().map(str::to_owned).collect()
+    };
+    assert_eq!((selected(), pending(&shop)), Default::default());
+
+    shop.run(&["invalidate", "payment_methods"]).expect_code(0);
+    shop.touch("models/marts/orders.sql");
+    shop.run(&["run", "--select", "stg_orders"]).expect_built(&["stg_orders"]);
+    let expected = ["orders", "payment_methods"].map(str::to_owned).into();
+    assert_eq!((selected(), pending(&shop)), (expected, selected()));
+    assert_eq!(shop.run(&["plan"]).code, 10);
+}
+
+#[test]
+fn when_dbt_2_cannot_reach_the_warehouse_nothing_is_taken_for_built() {
+    let Some(shop) = populated() else { return };
+    shop.touch("models/marts/orders.sql");
+    let [file, away] = ["shop.duckdb", "away"].map(|name| shop.project().join(name));
+    fs::rename(&file, &away).expect("a warehouse");
+    fs::create_dir(&file).expect("nothing that DuckDB can open");
+    let code = shop.bare_dbt(&["run"]).code;
+    assert_ne!(code, 0);
+    shop.run(&["run"]).expect_code(code);
+    assert!(pending(&shop).contains("orders"));
+    fs::remove_dir(&file).expect("an empty directory");
+    fs::rename(&away, &file).expect("the warehouse");
+    shop.run(&["run"]).expect_built(&AFTER_ORDERS);
+    shop.run(&["run"]).expect_built(&[]);
+}
+
+/// Downstream of the rest; takes minutes with three thousand million rows, no time with one.
+const SLOW: &str = "
+-- depends_on: {{ ref('loyal_customers') }} {{ ref('revenue_by_country') }}
+-- depends_on: {{ ref('payment_methods') }} {{ ref('daily_revenue') }}
+select count(*) as n from range({{ env_var('ROWS', '1') }}) a(x), range(1000) b(y)
+where (x * y) % 7 = 3";
+
+#[test]
+fn dbt_2_cancels_its_query_when_told_to_stop_and_the_next_run_ends_the_work() {
+    let Some(mut shop) = Shop::with_dbt("v2") else { return };
+    shop.write("models/marts/slow.sql", SLOW);
+    shop.env("ROWS", "3000000000");
+    let mut child = shop
+        .command(&["--stop-grace", "60", "build", "--log-level", "debug"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let begun = "Writing runtime sql for node \"model.shop.slow\"";
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains(begun))));
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).expect("it lives");
+    // Till nobody holds the pipe any more: no query goes on behind our back.
+    lines.for_each(drop);
+    // Its own code, and no signal's: it has ended by itself.
+    assert_eq!(child.wait().expect("a child").code(), Some(1));
+
+    assert!(pending(&shop).contains("slow"));
+    shop.env("ROWS", "1");
+    let done = shop.run(&["build"]);
+    done.expect_code(0);
+    assert!(done.built.contains("slow"), "{done:#?}");
+    assert_eq!(shop.query("select n from slow"), "0\n");
+    shop.run(&["build"]).expect_built(&[]);
+}
