@@ -35,7 +35,7 @@ take_over_from_clickhouse() {
     0) dbt-entrypoint adopt --from "$stored" ;;
     3) ;; # None was ever stored: a new installation.
     *) refuse 78 'the state volume is empty, and ClickHouse does not tell what it holds; nothing was run' \
-      '  mend the connection, and try again' \
+      '  mend that, and try again' \
       "  -c 'adopt'         (or: it holds the project as it now stands)" \
       "  -c '--full run'    (or: build everything, on purpose)" ;;
   esac
