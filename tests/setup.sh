@@ -153,7 +153,7 @@ rust_targets
 system_packages
 docker_engine
 cargo_deny
-for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tools; do
+for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools; do
     environment "$name"
 done
 cargo nextest --version >/dev/null 2>&1 || say 'no cargo-nextest: cargo test is used instead'

@@ -57,6 +57,8 @@ mod shipped;
 #[cfg(test)]
 mod skip;
 #[cfg(test)]
+mod tutor;
+#[cfg(test)]
 mod volume_mounts;
 #[cfg(test)]
 mod volume_tool;

@@ -72,11 +72,17 @@ impl Aspects {
 
     /// Runs the program with these arguments to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Done {
+        let mut command = Command::new(binary());
+        command.args(args);
+        self.finish(command)
+    }
+
+    /// Runs a command in the project, with the fixture's variables, to its end.
+    pub(crate) fn finish(&self, mut command: Command) -> Done {
         let results = self.project().join("target/run_results.json");
         // Left over from an earlier run, the file would be taken for this one's.
         let _ = fs::remove_file(&results);
-        let mut command = Command::new(binary());
-        command.args(args).current_dir(self.project()).env_clear().envs(&self.env);
+        command.current_dir(self.project()).env_clear().envs(&self.env);
         let output = command.output().expect("the program starts");
         Done::new(&output, &fs::read(results).unwrap_or_default())
     }
@@ -115,8 +121,18 @@ impl Aspects {
         fs::read_to_string(self.dir.path().join("queries")).expect("the engine logs")
     }
 
-    fn project(&self) -> PathBuf {
+    pub(crate) fn project(&self) -> PathBuf {
         self.dir.path().join("aspects")
+    }
+
+    /// The state directory.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// Where the engine answers.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 
@@ -158,7 +174,8 @@ fn serve(python: &Path, dir: &Path) -> (Child, u16) {
     (engine, line.trim().parse().expect("a port"))
 }
 
-fn installed(path: &str) -> Option<PathBuf> {
+/// A file below `.cache`, or a loud skip.
+pub(crate) fn installed(path: &str) -> Option<PathBuf> {
     let path = root().join(".cache").join(path);
     if path.is_file() {
         return Some(path);

@@ -9,6 +9,7 @@ pub(crate) mod docker;
 pub(crate) mod images;
 pub(crate) mod postgres;
 pub(crate) mod shop;
+pub(crate) mod tutor;
 
 pub(crate) use dbt_env::dbt;
 pub(crate) use shop::{Done, Shop};
