@@ -24,9 +24,8 @@ pub(crate) fn static_binary(architecture: &str) -> Option<PathBuf> {
     }
     // …/target/debug/dbt-entrypoint -> …/target
     let target = binary().ancestors().nth(2).expect("a target directory");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--locked", "--target", &triple, "--target-dir"]).arg(target);
-    let output = build.current_dir(root()).output().expect("cargo is installed");
+    let mut build = Command::new(root().join("release/binary.sh"));
+    let output = build.arg(&triple).env("CARGO_TARGET_DIR", target).output().expect("a script of ours");
     assert!(output.status.success(), "{build:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(target.join(triple).join("release/dbt-entrypoint"))
 }
