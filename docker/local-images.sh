@@ -4,7 +4,8 @@
 #
 #   docker/local-images.sh base             a Debian with Python, in place of python:*-slim
 #   docker/local-images.sh builder BINARY   in place of rust:*-slim: its cargo "builds" by
-#                                           handing out BINARY, which Cargo built before
+#                                           handing out BINARY, which Cargo built before as
+#                                           …/TRIPLE/release/…, and it builds for no other
 #
 # Prints the image's name. The name holds a digest of everything that went in, so that a
 # second call finds the image and does nothing.
@@ -40,9 +41,10 @@ make_base() {
 }
 
 make_builder() {
-    local binary=$1 base image
+    local binary=$1 base image triple
     base=$(make_base)
-    image=$NAME:builder-$({ printf '%s' "$base"; cat "$0" "$binary"; } | digest)
+    triple=$(basename "$(dirname "$(dirname "$binary")")")
+    image=$NAME:builder-$({ printf '%s' "$base$triple"; cat "$0" "$binary"; } | digest)
     if ! exists "$image"; then
         context=$(mktemp -d) # global: the trap outlives this function
         trap 'rm -rf "$context"' EXIT
@@ -51,11 +53,11 @@ make_builder() {
         cat >"$context/cargo" <<'CARGO'
 #!/bin/sh
 for word do triple=$word; done
-install -D /usr/local/share/dbt-entrypoint "target/$triple/release/dbt-entrypoint"
+install -D "/usr/local/share/$triple" "target/$triple/release/dbt-entrypoint"
 CARGO
         cat >"$context/Dockerfile" <<DOCKERFILE
 FROM $base
-COPY dbt-entrypoint /usr/local/share/dbt-entrypoint
+COPY dbt-entrypoint /usr/local/share/$triple
 COPY cargo /usr/local/bin/cargo
 RUN chmod 755 /usr/local/bin/cargo && ln -s /bin/true /usr/local/bin/rustup
 DOCKERFILE
