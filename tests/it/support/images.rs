@@ -25,7 +25,8 @@ pub(crate) fn static_binary(architecture: &str) -> Option<PathBuf> {
     // …/target/debug/dbt-entrypoint -> …/target
     let target = binary().ancestors().nth(2).expect("a target directory");
     let mut build = Command::new(root().join("release/binary.sh"));
-    let output = build.arg(&triple).env("CARGO_TARGET_DIR", target).output().expect("a script of ours");
+    let output =
+        build.arg(&triple).env("CARGO_TARGET_DIR", target).output().expect("a script of ours");
     assert!(output.status.success(), "{build:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(target.join(triple).join("release/dbt-entrypoint"))
 }
