@@ -12,7 +12,7 @@
 set -euo pipefail
 
 SUITE=bookworm
-PACKAGES=python3,python3-venv,libstdc++6,ca-certificates,bash,dash,coreutils,procps
+PACKAGES=python3,python3-venv,libstdc++6,ca-certificates,bash,dash,coreutils,procps,dpkg,diffutils,libc-bin
 BUNDLE=/etc/ssl/certs/ca-certificates.crt
 NAME=dbt-entrypoint-local
 

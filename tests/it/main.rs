@@ -21,6 +21,8 @@ mod containers;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod dockerfile;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod faults;
@@ -46,6 +48,8 @@ mod pid1;
 mod power_cut;
 #[cfg(test)]
 mod refresh;
+#[cfg(test)]
+mod release;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]

@@ -169,3 +169,38 @@ fn tree(dir: &Path) -> Vec<u8> {
     }
     all
 }
+
+/// The operating system that the images of these tests stand on.
+pub(crate) fn base() -> Option<String> {
+    engine()?;
+    tool("mmdebstrap")?;
+    let _lock = lock();
+    Some(local_image(&["base"]))
+}
+
+/// A local image whose "cargo" hands out that binary.
+pub(crate) fn builder(binary: &Path) -> Option<String> {
+    engine()?;
+    tool("mmdebstrap")?;
+    let _lock = lock();
+    Some(local_image(&["builder", binary.to_str().expect("a path of our own")]))
+}
+
+impl Image {
+    /// Builds a Dockerfile of these lines, in a directory that is its context.
+    pub(crate) fn of_lines(context: &Path, lines: &[&str]) -> Self {
+        fs::write(context.join("Dockerfile"), lines.join("\n")).expect("a writable directory");
+        let image = Self { tag: unique("image") };
+        build(&image.tag, &[context.to_str().expect("a path of our own").to_owned()]);
+        image
+    }
+
+    /// Builds the `bin` stage anew, whatever there is in the cache.
+    pub(crate) fn of_bin_without_cache() -> Option<Self> {
+        let binary = static_binary(std::env::consts::ARCH)?;
+        let image = Self { tag: unique("image") };
+        let options = stage_options("bin", &binary);
+        build(&image.tag, &[vec!["--no-cache".to_owned()], options].concat());
+        Some(image)
+    }
+}
