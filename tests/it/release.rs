@@ -33,18 +33,17 @@ impl Checkout {
         }
         symlink(root().join(".cache"), checkout.dir.path().join(".cache")).unwrap();
         checkout.git(&["init", "--quiet"]);
-        checkout.commit();
+        // The tests run with any compiler, a release is made with one.
+        let pinned = format!("BUILDER_IMAGE=rust:{}-", compiler(&root().join("docker/Dockerfile")));
+        checkout.edit("docker/Dockerfile", &pinned, &format!("BUILDER_IMAGE=rust:{}-", here()));
         checkout
     }
 
     /// As it would be for a release: what is unreleased has become this version's section.
     fn with_a_dated_section() -> Self {
         let checkout = Self::new();
-        let path = checkout.dir.path().join("CHANGELOG.md");
-        let text = fs::read_to_string(&path).unwrap();
         let dated = format!("## {VERSION} (2030-01-31)");
-        fs::write(path, text.replacen("## Unreleased", &dated, 1)).unwrap();
-        checkout.commit();
+        checkout.edit("CHANGELOG.md", "## Unreleased", &dated);
         checkout
     }
 
@@ -53,6 +52,15 @@ impl Checkout {
         let mut git = Command::new("git");
         let output = git.args(identity).args(words).current_dir(&self.dir).output().unwrap();
         assert!(output.status.success(), "git {words:?}: {output:#?}");
+    }
+
+    /// Replaces what must be there, and commits it.
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let path = self.dir.path().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{name}: {from}");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+        self.commit();
     }
 
     fn commit(&self) {
@@ -86,6 +94,19 @@ impl Checkout {
     }
 }
 
+/// The version of Rust that a Dockerfile compiles with.
+fn compiler(dockerfile: &Path) -> String {
+    let text = fs::read_to_string(dockerfile).unwrap();
+    let image = text.lines().find_map(|line| line.strip_prefix("ARG BUILDER_IMAGE=rust:")).unwrap();
+    image.split('-').next().unwrap().to_owned()
+}
+
+/// The version of Rust of these tests.
+fn here() -> String {
+    let said = ok(Command::new("rustc").arg("--version"));
+    said.split_whitespace().nth(1).unwrap().to_owned()
+}
+
 fn cargo_home() -> PathBuf {
     let home = || Path::new(&variable("HOME").unwrap()).join(".cargo");
     variable("CARGO_HOME").map_or_else(home, PathBuf::from)
@@ -103,13 +124,15 @@ fn the_recipe_passes_its_linter() {
 }
 
 #[test]
-fn a_release_is_refused_without_a_section_with_changes_and_when_its_tag_exists() {
+fn a_release_is_refused_without_a_section_with_changes_with_an_old_tag_and_by_another_compiler() {
     Checkout::new().expect_refusal(&format!("CHANGELOG.md has no section \"## {VERSION}\""));
     let checkout = Checkout::with_a_dated_section();
     checkout.git(&["tag", &format!("v{VERSION}")]);
     checkout.expect_refusal(&format!("the tag v{VERSION} exists"));
     fs::write(checkout.dir.path().join("src/new.rs"), "").unwrap();
     checkout.expect_refusal("changes that are not committed");
+    checkout.edit("docker/Dockerfile", &format!("rust:{}-", here()), "rust:1.0.0-");
+    checkout.expect_refusal("another compiler makes other bytes");
 }
 
 #[test]
