@@ -42,9 +42,11 @@ pub fn run(
     words: &[OsString],
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
+    let config = &job::with_writable_paths(config, words);
     let dbt = program::find_dbt(&config.dbt, &config.environment)?;
     let command = Command::parse(words.to_vec(), &config.environment);
     if config.mode == Mode::Off || command.duty() == Duty::Bystander {
+        job::clear_the_way(config, &command);
         return beside_the_state(config, &dbt, words, supervisor);
     }
     let mut summary = Summary::begin(command.subcommand().unwrap_or_default(), clock::now());
@@ -69,8 +71,7 @@ fn build(
     let ended = match approach {
         Approach::AsGiven => job.build_as_given(),
         Approach::Everything => job.build_everything(),
-        Approach::Changed => job.build_changed(),
-        Approach::Narrowed => job.build_narrowed(),
+        Approach::Changed | Approach::Narrowed => job.build_changed(&approach),
     };
     job.conclude(ended)
 }

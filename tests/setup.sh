@@ -142,6 +142,6 @@ system_packages
 docker_engine
 cargo_deny
 release/tools.sh || say 'the tools of a release could not be built: releases are not tested'
-for name in dbt-1.11 dbt-1.9 dbt-1.12 tools dbt-clickhouse clickhouse; do environment "$name"; done
+for name in dbt-1.11 dbt-1.9 dbt-1.12 tools kubectl dbt-clickhouse clickhouse; do environment "$name"; done
 cargo nextest --version >/dev/null 2>&1 || say 'no cargo-nextest: cargo test is used instead'
 say 'done'

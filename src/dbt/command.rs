@@ -33,8 +33,13 @@ pub enum Duty {
     Bystander,
 }
 
-/// What dbt's own comparison finds, and all that is downstream of it.
-const CHANGED: &str = "state:modified+";
+/// What dbt's own comparison with `manifest.json` in a state directory finds, and all that is
+/// downstream of it.
+pub const CHANGED: &str = "state:modified+";
+
+/// What `run_results.json` in a state directory calls skipped, found by `unique_id` (`result:`,
+/// dbt-core 1.8 to 1.12), and all that is downstream of it.
+pub const SKIPPED: &str = "result:skipped+";
 
 /// The resource types that `build` builds, and that the types `all` and `default` stand for.
 const BUILDABLE: [&str; 6] = ["model", "seed", "snapshot", "function", "test", "unit_test"];
@@ -229,35 +234,35 @@ impl Command {
         self.edited(words).selecting(terms, None)
     }
 
-    /// With each term `t` of the user's selection as `t,state:modified+`, `--state DIR`,
-    /// and `--write-json` forced. `None` where there are no terms to narrow: for a
-    /// `--selector`, and where state is the user's own affair.
+    /// With each term `t` of the user's selection as `t,` and `to` ([`CHANGED`], [`SKIPPED`]),
+    /// `--state DIR`, and `--write-json` forced. `None` where there are no terms to narrow: for
+    /// a `--selector`, and where state is the user's own affair.
     #[must_use]
-    pub fn narrowed(&self, state: &Path) -> Option<Vec<OsString>> {
+    pub fn narrowed(&self, to: &str, state: &Path) -> Option<Vec<OsString>> {
         if self.duty() == Duty::Bystander {
             return None;
         }
         match &self.selection {
-            Selection::None => Some(self.selecting(&[CHANGED.into()], Some(state))),
-            Selection::Terms(_) => Some(self.narrowed_terms(state)),
+            Selection::None => Some(self.selecting(&[to.into()], Some(state))),
+            Selection::Terms(_) => Some(self.narrowed_terms(to, state)),
             Selection::Selector(_) | Selection::State => None,
         }
     }
 
-    fn narrowed_terms(&self, state: &Path) -> Vec<OsString> {
+    fn narrowed_terms(&self, to: &str, state: &Path) -> Vec<OsString> {
         let mut words = self.words.clone();
         for given in self.scan.all("select") {
-            edit::intersect(&mut words, &given.values, CHANGED);
+            edit::intersect(&mut words, &given.values, to);
         }
         let ours = vec![edit::option("state", state.as_os_str())];
         edit::insert(&edit::with_write_json(&words), ours)
     }
 
-    /// With `--select selector:NAME,state:modified+` in the place of `--selector NAME`, or
-    /// of the project's default selector; `--state DIR`, and `--write-json` forced. With a
+    /// With `--select selector:NAME,` and `to` in the place of `--selector NAME`, or of the
+    /// project's default selector; `--state DIR`, and `--write-json` forced. With a
     /// `--selector`, dbt ignores `--select` and `--exclude`: they go. dbt 1.12 and later.
     #[must_use]
-    pub fn narrowed_selector(&self, name: &OsStr, state: &Path) -> Option<Vec<OsString>> {
+    pub fn narrowed_selector(&self, name: &OsStr, to: &str, state: &Path) -> Option<Vec<OsString>> {
         let words = match (&self.selection, self.duty()) {
             (_, Duty::Bystander) | (Selection::Terms(_) | Selection::State, _) => return None,
             (Selection::None, _) => self.words.clone(),
@@ -267,7 +272,7 @@ impl Command {
         };
         let mut term = OsString::from("selector:");
         term.push(name);
-        term.push(format!(",{CHANGED}"));
+        term.push(format!(",{to}"));
         let ours = vec![edit::option("select", &term), edit::option("state", state.as_os_str())];
         Some(edit::insert(&edit::with_write_json(&words), ours))
     }

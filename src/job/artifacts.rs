@@ -20,9 +20,14 @@ pub(super) struct Artifacts {
     pub(super) journal: Journal,
 }
 
+/// The text of the manifest under `target`, if there is one.
+pub(super) fn manifest(target: &Path) -> Option<String> {
+    read(&target.join("manifest.json"))
+}
+
 /// The invocation that wrote the manifest under `target`, if there is one.
 pub(super) fn invocation(target: &Path) -> Option<String> {
-    invocation_of(&read(&target.join("manifest.json"))?)
+    invocation_of(&manifest(target)?)
 }
 
 /// What the invocation after `before` left; `copy` is the manifest as its first node began,

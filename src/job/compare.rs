@@ -1,9 +1,10 @@
 //! The exact comparison: parse, compare, and tell dbt what to build.
 
+use super::writable::refuse_unwritable;
 use super::{Job, Words, artifacts, knows_selector_method};
 use crate::cli::Switch;
 use crate::dbt::changes::Reason;
-use crate::dbt::command::{Flag, Opt};
+use crate::dbt::command::{CHANGED, Flag, Opt};
 use crate::dbt::manifest::{Manifest, invocation_of};
 use crate::dbt::results;
 use crate::decide::baseline::{Graph, Needs, Outcome, Role};
@@ -30,6 +31,7 @@ impl Job<'_> {
         if let Some(parsed) = self.parsed.take() {
             return Ok(Ok(parsed));
         }
+        refuse_unwritable(&self.project.target_path)?;
         let before = artifacts::invocation(&self.project.target_path);
         let code = self.start(self.parsing(), Stdout::ToStderr)?;
         if code != 0 {
@@ -51,17 +53,20 @@ impl Job<'_> {
         Ok(Ok(text))
     }
 
-    /// dbt trusts the times of files in a partial-parse file that it finds, and images
-    /// normalise them: what we did not write ourselves just now is not used.
     fn parsing(&self) -> Vec<OsString> {
         let mut words = self.command.as_parse();
-        if self.project.target_path.join("partial_parse.msgpack").exists() {
-            words.push("--no-partial-parse".into());
-        }
+        words.extend(self.afresh());
         if !self.command.gives(Opt::LogPath) {
             words.extend(["--log-path".into(), self.scratch().join("parse").into_os_string()]);
         }
         words
+    }
+
+    /// dbt trusts the times of files in a partial-parse file that it finds, and images
+    /// normalise them: what was not written just now is not used.
+    pub(super) fn afresh(&self) -> Vec<OsString> {
+        let found = self.project.target_path.join("partial_parse.msgpack").exists();
+        found.then(|| "--no-partial-parse".into()).into_iter().collect()
     }
 
     /// The nodes to be built that this command can build; the others are told.
@@ -123,25 +128,36 @@ impl Job<'_> {
         parsed: &Manifest<'_>,
         wanted: &BTreeSet<String>,
     ) -> Result<Words, Failure> {
-        if wanted.is_empty() && self.config.always_start == Switch::Off {
-            return Ok(Words::Nothing);
-        }
         let warm = self.command.flag(Flag::PartialParse).or(self.project.project.partial_parse)
             != Some(false);
-        // Any selection or exclusion switches the default selector off (dbt 1.8 to 1.12).
-        let selector = match self.command.excludes() {
-            true => None,
-            false => self.project.default_selector().map_err(Failure::Refused)?,
-        };
-        let term = match (warm, selector) {
-            (true, None) => "state:modified+".to_owned(),
-            (true, Some(name)) if knows_selector_method(parsed) => {
-                format!("selector:{name},state:modified+")
-            }
-            (_, selector) => return self.selecting_by_name(parsed, wanted, selector.is_some()),
+        let term = self.within_default(knows_selector_method(parsed), CHANGED)?;
+        let Some(term) = term.filter(|_| warm) else {
+            return self.selecting_by_name(parsed, wanted);
         };
         let state = self.comparison_copy(parsed, wanted)?;
-        Ok(Words::Run(self.command.selecting(&[term.into()], Some(&state))))
+        Ok(Words::Run(self.command.selecting(&[term], Some(&state))))
+    }
+
+    /// The selection `to`, intersected with the project's default selector: any selection or
+    /// exclusion switches that off (dbt 1.8 to 1.12). `None` where dbt does not know such
+    /// intersections.
+    pub(super) fn within_default(
+        &self,
+        knows: bool,
+        to: &str,
+    ) -> Result<Option<OsString>, Failure> {
+        Ok(match self.default_selector()? {
+            None => Some(to.into()),
+            Some(name) => knows.then(|| format!("selector:{name},{to}").into()),
+        })
+    }
+
+    /// The selector that dbt takes where the user neither selects nor excludes.
+    pub(super) fn default_selector(&self) -> Result<Option<String>, Failure> {
+        match self.command.excludes() {
+            true => Ok(None),
+            false => self.project.default_selector().map_err(Failure::Refused),
+        }
     }
 
     /// Where dbt cannot be trusted with the comparison, or would lose the project's default
@@ -150,10 +166,9 @@ impl Job<'_> {
         &mut self,
         manifest: &Manifest<'_>,
         wanted: &BTreeSet<String>,
-        within_default: bool,
     ) -> Result<Words, Failure> {
         let mut named = needs::with_descendants(&manifest.graph(), wanted);
-        if within_default {
+        if self.default_selector()?.is_some() {
             match self.list()? {
                 Ok(listed) => named.retain(|id| listed.contains(id)),
                 Err(code) => return Ok(Words::Failed(code)),

@@ -53,6 +53,7 @@ impl<'a> Job<'a> {
             found: stored.found,
             summary,
             parsed: None,
+            contents: None,
             looked: None,
             spared: false,
             access: Access::Looking(private),
@@ -141,7 +142,7 @@ impl<'a> Job<'a> {
     pub fn within_budget(&mut self, approach: &Approach) -> Result<(), Failure> {
         let config = self.config;
         let first = self.found == Found::Empty && self.baseline.manifest.is_none();
-        if first || !config.budget.limits() || config.yes == Switch::On {
+        if first || self.spared || !config.budget.limits() || config.yes == Switch::On {
             return Ok(());
         }
         if self.command.subcommand() == Some("retry") {

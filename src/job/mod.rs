@@ -8,6 +8,7 @@ mod adopt;
 mod artifacts;
 mod compare;
 mod foresee;
+mod one;
 mod outside;
 mod pass;
 mod probe;
@@ -15,9 +16,10 @@ pub(crate) mod publish;
 mod recover;
 mod refresh;
 mod skip;
+mod writable;
 
 use crate::cli::{Config, Mode, Switch};
-use crate::dbt::command::{Command, Opt, Selection};
+use crate::dbt::command::{CHANGED, Command, Opt, Selection};
 use crate::dbt::manifest::Manifest;
 use crate::decide::needs::{self, Scope};
 use crate::decide::plan::{self, Approach, Found, Start};
@@ -25,19 +27,23 @@ use crate::decide::record::{self, Identity, NodeRecord, Record, Settled};
 use crate::decide::skip::Looked;
 use crate::decide::summary::Summary;
 use crate::exit::{self, Failure};
+use crate::os::inputs::{self, Contents};
 use crate::os::lock::Lock;
 use crate::os::private::Private;
 use crate::os::project::{self, Asked, Project};
 use crate::os::supervise::Supervisor;
-use crate::os::volume;
-use crate::os::{announce, clock, random};
+use crate::os::volume::{self, Stored};
+use crate::os::{announce, clock, gate, random};
 use crate::report;
 use crate::trees::IntoTree;
 use admit::Held;
-use std::collections::BTreeMap;
+use skip::Watched;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+pub(crate) use writable::with_writable_paths;
 
 /// A dbt command, the volume that it may change, and what is on it.
 pub struct Job<'a> {
@@ -50,6 +56,8 @@ pub struct Job<'a> {
     state: PathBuf,
     baseline: Baseline,
     found: Found,
+    /// What dbt would read, before it is looked at for the first time.
+    contents: Option<anyhow::Result<Contents>>,
     /// What dbt would read, as it was before anything was started; none where it cannot be told.
     looked: Option<Looked>,
     /// Whether dbt could not find anything to build.
@@ -97,9 +105,11 @@ impl<'a> Job<'a> {
         summary: &'a mut Summary,
     ) -> Result<Self, Failure> {
         let project = Arc::new(locate(config, command)?);
+        gate::clear(&project.target_path);
         let what = format!("dbt {}", command.subcommand().unwrap_or_default());
         let Held { state, lock } = admit::hold(config, &what, supervisor)?;
-        let stored = volume::look(&state).map_err(Failure::Refused)?;
+        let (stored, contents) = look_at_both(config, command, dbt, &project, &state);
+        let stored = stored.map_err(Failure::Refused)?;
         let baseline = Baseline::of(stored.manifest, stored.record)?;
         Ok(Self {
             config,
@@ -110,6 +120,7 @@ impl<'a> Job<'a> {
             state,
             baseline,
             found: stored.found,
+            contents: Some(contents),
             looked: None,
             spared: false,
             summary,
@@ -247,14 +258,18 @@ impl<'a> Job<'a> {
         self.pass(self.command.recorded(), scope, self.refreshes())
     }
 
-    /// Parse, compare, and build what changed with whatever is downstream of it.
+    /// Parse, compare, and build what changed with whatever is downstream of it; within the
+    /// user's own selection, where that is to be narrowed.
     ///
     /// # Errors
-    /// 73 or 74 where the volume gives out, 126 or 127 where dbt cannot be started; dbt's
-    /// own failure is a code, not an error.
-    pub fn build_changed(&mut self) -> Result<u8, Failure> {
+    /// 73 or 74 where the volume gives out, 126 or 127 where dbt cannot be started, 78 where a
+    /// selection cannot be narrowed; dbt's own failure is a code, not an error.
+    pub fn build_changed(&mut self, approach: &Approach) -> Result<u8, Failure> {
         if self.spared {
             return Ok(self.spare());
+        }
+        if let Some(code) = self.build_in_one(approach)? {
+            return Ok(code);
         }
         let parsed = match self.parse()? {
             Ok(parsed) => parsed,
@@ -262,65 +277,52 @@ impl<'a> Job<'a> {
         };
         let parsed = Manifest::read(&parsed).map_err(Failure::Refused)?;
         let mut wanted = self.wanted(&parsed)?;
-        if let Some(code) = self.refresh_first(&parsed, &wanted, &Approach::Changed)? {
+        if let Some(code) = self.refresh_first(&parsed, &wanted, approach)? {
             if code != 0 {
                 return Ok(code);
             }
             wanted = self.wanted(&parsed)?;
         }
-        match self.selecting(&parsed, &wanted)? {
+        let words = match approach {
+            _ if wanted.is_empty() && self.config.always_start == Switch::Off => Words::Nothing,
+            Approach::Narrowed => self.narrowing(&parsed, &wanted)?,
+            Approach::Changed | Approach::AsGiven | Approach::Everything => {
+                self.selecting(&parsed, &wanted)?
+            }
+        };
+        match words {
             Words::Run(words) => self.pass(words, &Scope::Changes, self.refreshes()),
             Words::Nothing => self.carry_over(&parsed).map(|()| 0),
             Words::Failed(code) => Ok(code),
         }
     }
 
-    /// As [`Job::build_changed`], within the user's own selection.
-    ///
-    /// # Errors
-    /// As [`Job::build_changed`]; 78 where the selection cannot be narrowed.
-    pub fn build_narrowed(&mut self) -> Result<u8, Failure> {
-        if self.spared {
-            return Ok(self.spare());
-        }
-        let parsed = match self.parse()? {
-            Ok(parsed) => parsed,
-            Err(code) => return Ok(code),
-        };
-        let parsed = Manifest::read(&parsed).map_err(Failure::Refused)?;
-        let mut wanted = self.wanted(&parsed)?;
-        if let Some(code) = self.refresh_first(&parsed, &wanted, &Approach::Narrowed)? {
-            if code != 0 {
-                return Ok(code);
-            }
-            wanted = self.wanted(&parsed)?;
-        }
-        if wanted.is_empty() && self.config.always_start == Switch::Off {
-            self.carry_over(&parsed)?;
-            return Ok(0);
-        }
-        let state = self.comparison_copy(&parsed, &wanted)?;
-        let words = self.narrowed(&parsed, &state)?;
-        self.pass(words, &Scope::Changes, self.refreshes())
-    }
-
-    fn narrowed(&self, parsed: &Manifest<'_>, state: &Path) -> Result<Vec<OsString>, Failure> {
-        let words = match self.command.selection() {
-            Selection::Selector(name) if knows_selector_method(parsed) => {
-                self.command.narrowed_selector(name, state)
-            }
-            Selection::Selector(_) => None,
-            Selection::None | Selection::Terms(_) | Selection::State => {
-                self.command.narrowed(state)
-            }
-        };
-        words.ok_or_else(|| {
+    fn narrowing(
+        &self,
+        parsed: &Manifest<'_>,
+        wanted: &BTreeSet<String>,
+    ) -> Result<Words, Failure> {
+        let state = self.comparison_copy(parsed, wanted)?;
+        let words = self.narrowed(knows_selector_method(parsed), CHANGED, &state);
+        words.map(Words::Run).ok_or_else(|| {
             Failure::Refused(anyhow::anyhow!(
                 "--only-changed cannot narrow --selector with dbt {}: its command line cannot intersect one\n  \
                  what to do:\n    give the selection with --select, or use dbt 1.12 or later",
                 parsed.dbt_version()
             ))
         })
+    }
+
+    /// The user's own selection, intersected with `to`; `None` for a `--selector` where dbt does
+    /// not know the method `selector:`.
+    fn narrowed(&self, knows: bool, to: &str, state: &Path) -> Option<Vec<OsString>> {
+        match self.command.selection() {
+            Selection::Selector(name) if knows => self.command.narrowed_selector(name, to, state),
+            Selection::Selector(_) => None,
+            Selection::None | Selection::Terms(_) | Selection::State => {
+                self.command.narrowed(to, state)
+            }
+        }
     }
 }
 
@@ -338,6 +340,36 @@ fn knows_selector_method(manifest: &Manifest<'_>) -> bool {
     let mut numbers =
         manifest.dbt_version().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(1), Some(12))
+}
+
+/// The volume, and meanwhile what dbt would read: both take milliseconds of one processor.
+fn look_at_both(
+    config: &Config,
+    command: &Command,
+    dbt: &Path,
+    project: &Project,
+    state: &Path,
+) -> (anyhow::Result<Stored>, anyhow::Result<Contents>) {
+    let read = || {
+        let watched = Watched::of(config, command, dbt)?;
+        inputs::read(&watched.places(project, state, ""))
+    };
+    thread::scope(|scope| {
+        let other = thread::Builder::new().name("inputs".into()).spawn_scoped(scope, read);
+        let stored = volume::look(state);
+        // Where there may not be another thread, this one does it.
+        let contents = other.map_or_else(|_| Ok(read()), thread::ScopedJoinHandle::join);
+        (stored, contents.unwrap_or_else(|_| Err(anyhow::anyhow!("the look at it failed"))))
+    })
+}
+
+/// For a dbt that runs without us: it would wait for ever where a run that was killed left its
+/// gate, and fail in silence where it cannot write.
+pub(crate) fn clear_the_way(config: &Config, command: &Command) {
+    if let Ok(project) = locate(config, command) {
+        gate::clear(&project.target_path);
+        writable::warn_unwritable(&project);
+    }
 }
 
 fn locate(config: &Config, command: &Command) -> Result<Project, Failure> {

@@ -3,23 +3,27 @@
 use super::Job;
 use super::artifacts::{self, Artifacts};
 use super::publish;
+use super::recover::Intent;
+use super::writable::refuse_unwritable;
 use crate::cli::{Environment, Switch};
-use crate::dbt::command::{STATE_VARIABLES, Selection};
+use crate::dbt::command::{Command, STATE_VARIABLES, Selection};
 use crate::dbt::manifest::Manifest;
 use crate::decide::baseline::{self, Absence, Fate, Outcome};
 use crate::decide::needs::{self, Before, Inputs, Scope};
 use crate::decide::record::{self, FORMAT, NodeRecord, Record};
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
+use crate::os::clock;
 use crate::os::commit::{self, Reservation, Writer};
+use crate::os::follow::{self, Follower};
 use crate::os::supervise::{Child, Policy, Stdout, Variables};
-use crate::os::{clock, follow};
 use crate::report;
 use crate::trees::IntoTree;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 /// Room asked for where the size of the next manifest is not known yet.
 const FIRST_MANIFEST: u64 = 8 << 20;
@@ -32,6 +36,32 @@ struct Run<'a> {
     code: u8,
 }
 
+/// A run of dbt of which the volume knows.
+pub(super) struct Begun {
+    reservation: Option<Reservation>,
+    /// The invocation that wrote the manifest that was there before.
+    pub(super) before: Option<String>,
+    intent: Intent,
+    follower: Follower,
+}
+
+impl Begun {
+    /// dbt's command line with its log as our journal.
+    pub(super) fn journalled(
+        &self,
+        command: &Command,
+        dbt: &Path,
+        words: &[OsString],
+    ) -> Vec<OsString> {
+        self.intent.journalled(command, dbt, words)
+    }
+
+    /// It came to nothing.
+    pub(super) fn undone(self) -> Result<(), Failure> {
+        self.intent.done()
+    }
+}
+
 impl Job<'_> {
     /// Run dbt once with these words and commit what it built; dbt's own exit code.
     pub(super) fn pass(
@@ -40,10 +70,19 @@ impl Job<'_> {
         scope: &Scope,
         refresh: Switch,
     ) -> Result<u8, Failure> {
+        let begun = self.begin(scope, refresh)?;
+        let words = begun.journalled(self.command, self.dbt, &words);
+        let code = self.start(words, Stdout::Inherit)?;
+        self.conclude_pass(begun, scope, refresh, code)?;
+        Ok(code)
+    }
+
+    /// Take the room, and say on the volume that dbt is about to run.
+    pub(super) fn begin(&mut self, scope: &Scope, refresh: Switch) -> Result<Begun, Failure> {
+        refuse_unwritable(&self.project.target_path)?;
         let reservation = self.reserve()?;
         let before = artifacts::invocation(&self.project.target_path);
         let intent = self.intend(scope, refresh)?;
-        let words = intent.journalled(self.command, self.dbt, &words);
         let outside = self.outside();
         let follower = follow::copy_once_begun(
             &intent.log(),
@@ -51,7 +90,18 @@ impl Job<'_> {
             intent.state(),
             move |manifest| outside.describe(manifest),
         );
-        let code = self.start(words, Stdout::Inherit)?;
+        Ok(Begun { reservation, before, intent, follower })
+    }
+
+    /// Commit what a dbt built that has ended with this code.
+    pub(super) fn conclude_pass(
+        &mut self,
+        begun: Begun,
+        scope: &Scope,
+        refresh: Switch,
+        code: u8,
+    ) -> Result<(), Failure> {
+        let Begun { reservation, before, intent, follower } = begun;
         drop(follower);
         let left = artifacts::since(
             before.as_deref(),
@@ -63,8 +113,7 @@ impl Job<'_> {
             Some(left) => self.keep(reservation, &left, Run { scope, refresh, code })?,
             None => report::nothing_begun(code),
         }
-        intent.done()?;
-        Ok(code)
+        intent.done()
     }
 
     fn keep(
@@ -185,21 +234,31 @@ impl Job<'_> {
             return Err(Failure::Stopped(signal));
         }
         let environment = self.child_environment();
-        let child = Child {
+        let child = self.child(args, stdout, &environment);
+        Ok(self.supervisor.run(child)?.end.exit_code())
+    }
+
+    /// dbt with these words.
+    pub(super) fn child<'e>(
+        &self,
+        args: Vec<OsString>,
+        stdout: Stdout,
+        environment: &'e Environment,
+    ) -> Child<'e> {
+        Child {
             program: self.dbt.to_owned(),
             name: self.config.dbt.clone(),
             args,
-            environment: Variables::These(&environment),
+            environment: Variables::These(environment),
             stdout,
             policy: Policy::dbt(self.config.stop_signal, self.config.stop_grace),
-        };
-        Ok(self.supervisor.run(child)?.end.exit_code())
+        }
     }
 
     /// `DBT_STATE` names our volume; it would mislead `dbt retry`, and dbt fails on a
     /// damaged file there even when the selection does not use it. Its other names beat even
     /// `--state`.
-    fn child_environment(&self) -> Environment {
+    pub(super) fn child_environment(&self) -> Environment {
         let mut environment = self.config.environment.clone();
         if *self.command.selection() != Selection::State {
             environment.retain(|name, _| !STATE_VARIABLES.iter().any(|variable| name == variable));

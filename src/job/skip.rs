@@ -4,18 +4,57 @@
 //! changed while dbt ran vouches for nothing.
 
 use super::Job;
-use crate::cli::Switch;
-use crate::dbt::command::Opt;
+use crate::cli::{Config, Environment, Switch};
+use crate::dbt::command::{Command, Flag, Opt};
 use crate::decide::plan::Approach;
 use crate::decide::record::Settled;
 use crate::decide::skip::{self, Ending, Looked, Verdict};
 use crate::exit::Failure;
+use crate::os::inputs::{Contents, Places};
+use crate::os::project::Project;
 use crate::os::{commit, inputs, volume};
 use crate::report;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What tells where dbt would read, besides the project and the volume.
+pub(super) struct Watched<'a> {
+    here: PathBuf,
+    words: Vec<OsString>,
+    dbt: &'a Path,
+    environment: &'a Environment,
+}
+
+impl<'a> Watched<'a> {
+    /// # Errors
+    /// Where what the command does depends on more than can be watched.
+    pub(super) fn of(config: &'a Config, command: &Command, dbt: &'a Path) -> Result<Self> {
+        if let Some(flag) = command.unreal() {
+            bail!("{flag} does not build the real thing");
+        }
+        if command.flag(Flag::FullRefresh) == Some(true) {
+            bail!("--full-refresh is a wish of its own");
+        }
+        if command.value(Opt::DeferState).is_some() {
+            bail!("--defer-state names files of another place");
+        }
+        let here = Path::new(".").canonicalize().context("the working directory")?;
+        Ok(Self { here, words: command.as_parse(), dbt, environment: &config.environment })
+    }
+
+    pub(super) fn places<'p>(
+        &'p self,
+        project: &'p Project,
+        state: &'p Path,
+        salt: &'p str,
+    ) -> Places<'p> {
+        let Self { here, words, dbt, environment } = self;
+        Places { here, project, state, dbt, environment, words, salt }
+    }
+}
 
 impl Job<'_> {
     /// Read what dbt would read, before anything is started; true if nothing need be.
@@ -26,7 +65,11 @@ impl Job<'_> {
                 Some(self.command_key())
             }
         };
-        self.looked = match self.inputs_now() {
+        let inputs = match self.contents.take() {
+            Some(contents) => contents.and_then(|contents| self.digests(&contents)),
+            None => self.inputs_now(),
+        };
+        self.looked = match inputs {
             Ok(inputs) => Some(Looked { inputs, command }),
             Err(why) => {
                 report::not_established(&why);
@@ -42,26 +85,14 @@ impl Job<'_> {
         inputs::words(&self.baseline.salt, &words)
     }
 
+    fn digests(&self, contents: &Contents) -> Result<BTreeMap<String, String>> {
+        let watched = Watched::of(self.config, self.command, self.dbt)?;
+        Ok(contents.digests(&watched.places(&self.project, &self.state, &self.baseline.salt)))
+    }
+
     fn inputs_now(&self) -> Result<BTreeMap<String, String>> {
-        if let Some(flag) = self.command.unreal() {
-            bail!("{flag} does not build the real thing");
-        }
-        if self.refreshes() == Switch::On {
-            bail!("--full-refresh is a wish of its own");
-        }
-        if self.command.value(Opt::DeferState).is_some() {
-            bail!("--defer-state names files of another place");
-        }
-        let here = Path::new(".").canonicalize().context("the working directory")?;
-        inputs::look(inputs::Places {
-            here: &here,
-            project: &self.project,
-            state: &self.state,
-            dbt: self.dbt,
-            environment: &self.config.environment,
-            words: &self.command.as_parse(),
-            salt: &self.baseline.salt,
-        })
+        let watched = Watched::of(self.config, self.command, self.dbt)?;
+        inputs::look(watched.places(&self.project, &self.state, &self.baseline.salt))
     }
 
     /// Whether dbt could not find anything to build.

@@ -39,13 +39,24 @@ pub struct Places<'a> {
     pub salt: &'a str,
 }
 
-/// The digests by kind.
+/// Everything of it, read and not yet salted.
+#[derive(Debug)]
+pub struct Contents {
+    files: Tree,
+    settings: Tree,
+    program: Tree,
+    dotenv: Option<String>,
+    /// The variables that all this names.
+    names: BTreeSet<String>,
+}
+
+/// Read all that dbt would read. The salt is not asked for.
 ///
 /// # Errors
 /// Says what cannot be established.
-pub fn look(places: Places<'_>) -> Result<BTreeMap<String, String>> {
-    let mut files = Tree::leaving_out(&excluded(&places));
-    let (inside, outside) = roots(&places)?;
+pub fn read(places: &Places<'_>) -> Result<Contents> {
+    let mut files = Tree::leaving_out(&excluded(places));
+    let (inside, outside) = roots(places)?;
     files.below(&inside)?;
     outside.iter().try_for_each(|path| files.below(path))?;
     let mut settings = Tree::leaving_out(&[]);
@@ -59,18 +70,33 @@ pub fn look(places: Places<'_>) -> Result<BTreeMap<String, String>> {
     let mut names: BTreeSet<String> =
         trees.into_iter().flat_map(|tree| tree.variables.clone()).into_tree();
     names.extend(named_by(places.words)?);
-    let dotenv = dotenv.as_ref().map(|(_, text)| text.as_str());
-    let salted = |feed: &dyn Fn(&mut Sums)| Sums::salted(places.salt, feed);
-    Ok(BTreeMap::from([
-        ("files".to_owned(), salted(&|sums| files.feed(sums))),
-        ("profiles".to_owned(), salted(&|sums| settings.feed(sums))),
-        ("dbt".to_owned(), salted(&|sums| program.feed(sums))),
-        (
-            "environment".to_owned(),
-            salted(&|sums| values(places.environment, dotenv, &names, sums)),
-        ),
-        ("command".to_owned(), salted(&|sums| command(&places, sums))),
-    ]))
+    Ok(Contents { files, settings, program, dotenv: dotenv.map(|(_, text)| text), names })
+}
+
+impl Contents {
+    /// The digests by kind.
+    #[must_use]
+    pub fn digests(&self, places: &Places<'_>) -> BTreeMap<String, String> {
+        let salted = |feed: &dyn Fn(&mut Sums)| Sums::salted(places.salt, feed);
+        let environment = |sums: &mut Sums| {
+            values(places.environment, self.dotenv.as_deref(), &self.names, sums);
+        };
+        BTreeMap::from([
+            ("files".to_owned(), salted(&|sums| self.files.feed(sums))),
+            ("profiles".to_owned(), salted(&|sums| self.settings.feed(sums))),
+            ("dbt".to_owned(), salted(&|sums| self.program.feed(sums))),
+            ("environment".to_owned(), salted(&environment)),
+            ("command".to_owned(), salted(&|sums| command(places, sums))),
+        ])
+    }
+}
+
+/// [`read`], and the digests.
+///
+/// # Errors
+/// As [`read`].
+pub fn look(places: Places<'_>) -> Result<BTreeMap<String, String>> {
+    Ok(read(&places)?.digests(&places))
 }
 
 /// The variables that `--vars` names: a value there may be rendered where it is used.

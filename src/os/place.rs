@@ -82,6 +82,14 @@ fn unwritable(dir: &Path) -> Option<Place> {
     }
 }
 
+/// Whether something can be made at this path, or in it, as far as permissions and mounts tell.
+#[must_use]
+pub fn is_writable(path: &Path) -> bool {
+    let there = path.ancestors().find(|path| path.exists());
+    let flags = AccessFlags::W_OK | AccessFlags::X_OK;
+    there.is_some_and(|there| there.is_dir() && nix::unistd::eaccess(there, flags).is_ok())
+}
+
 /// With owner and mode, which the person who has to mend it needs.
 fn explained(dir: &Path, error: &io::Error) -> String {
     use std::os::unix::fs::MetadataExt;

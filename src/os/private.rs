@@ -11,15 +11,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Private(PathBuf);
 
+/// `TMPDIR`, else `/tmp`.
+#[must_use]
+pub fn base(environment: &Environment) -> PathBuf {
+    let named = environment.get(OsStr::new("TMPDIR")).filter(|dir| !dir.is_empty());
+    named.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+}
+
 impl Private {
     /// Below `TMPDIR`, else `/tmp`.
     ///
     /// # Errors
     /// Where nothing can be written there, with what to do.
     pub fn make(environment: &Environment) -> Result<Self> {
-        let base = environment.get(OsStr::new("TMPDIR")).filter(|dir| !dir.is_empty());
-        let base = base.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let base = std::path::absolute(base)?;
+        let base = std::path::absolute(base(environment))?;
         let dir = base.join(format!("dbt-entrypoint-{}", random::salt()?));
         std::fs::DirBuilder::new().mode(0o700).create(&dir).with_context(|| {
             format!(

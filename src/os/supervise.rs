@@ -3,6 +3,7 @@
 //! Never call this in-process from a test: `wait` takes other tests' children, and handlers
 //! are process-wide. Test through the binary.
 
+mod family;
 mod signals;
 mod spawn;
 mod terminal;
@@ -13,13 +14,15 @@ pub use crate::decide::stop::{Policy, Target};
 use crate::cli::Environment;
 use crate::decide::stop::{self, Action, Event, Origin, Place};
 use crate::exit::Failure;
+use crate::os::gate::Gate;
 use anyhow::Result;
-use nix::poll::{PollTimeout, poll};
+use family::{Family, take_along_when_panicking};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgid, getpgrp, getpid, getsid};
 use signals::{Arrived, Mailbox};
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -93,11 +96,33 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
-/// How long the leftovers of a child may take to vanish after KILL.
-const SWEEP: Duration = Duration::from_secs(1);
+/// A child that has been started, and has not ended as far as we know.
+#[derive(Debug)]
+#[must_use = "nobody sees to its end when this is dropped"]
+pub struct Running {
+    pid: Pid,
+    policy: Policy,
+    terminal: Option<Terminal>,
+    state: stop::State,
+    deadline: Option<Instant>,
+    end: Option<End>,
+}
 
-/// A killed process's own children become ours a moment later.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+impl Running {
+    /// Until the stop ladder's next step.
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// What a child came to first.
+#[derive(Debug)]
+pub enum First {
+    /// The gate: it waits there.
+    Gate(Running),
+    /// Its end.
+    End(Outcome),
+}
 
 /// The one owner of signals and child processes.
 #[derive(Debug)]
@@ -109,15 +134,6 @@ pub struct Supervisor {
     stop: Option<Signal>,
     pid1: bool,
     family: Arc<Family>,
-}
-
-/// Whose end is ours to see to; the panic hook knows it too.
-#[derive(Debug)]
-struct Family {
-    /// Children that the process had before it became us; they are nobody's leftovers.
-    inherited: BTreeSet<Pid>,
-    /// The pid of the child that runs, else 0.
-    living: AtomicI32,
 }
 
 impl Supervisor {
@@ -171,6 +187,42 @@ impl Supervisor {
     /// [`Failure::Stopped`] as said; [`Failure::NotFound`] (127) and [`Failure::NotExecutable`]
     /// (126) when it cannot be started.
     pub fn run(&mut self, child: Child<'_>) -> Result<Outcome, Failure> {
+        let running = self.start(child)?;
+        self.finish(running)
+    }
+
+    /// As [`Supervisor::run`], no further than to the gate.
+    ///
+    /// # Errors
+    /// As [`Supervisor::run`].
+    pub fn run_to(&mut self, gate: &Gate, child: Child<'_>) -> Result<First, Failure> {
+        let mut running = self.start(child)?;
+        match self.attend_to(gate, &mut running) {
+            Ok(None) => Ok(First::Gate(running)),
+            Ok(Some(outcome)) => self.conclude(running, Ok(outcome)).map(First::End),
+            Err(error) => self.conclude(running, Err(error)).map(First::End),
+        }
+    }
+
+    /// Stay with a child to its end, as [`Supervisor::run`] does.
+    ///
+    /// # Errors
+    /// The system's, none of which is to be expected.
+    pub fn finish(&mut self, mut running: Running) -> Result<Outcome, Failure> {
+        let ended = self.attend(&mut running);
+        self.conclude(running, ended)
+    }
+
+    /// Kill a child that is not needed any more, with all that it started.
+    ///
+    /// # Errors
+    /// As [`Supervisor::finish`].
+    pub fn end(&mut self, running: Running) -> Result<Outcome, Failure> {
+        tree::send(running.pid, Signal::SIGKILL as i32);
+        self.finish(running)
+    }
+
+    fn start(&mut self, child: Child<'_>) -> Result<Running, Failure> {
         self.stop_requested();
         if let Some(signal) = self.stop.filter(|s| child.policy.sent_for(*s as i32).is_some()) {
             return Err(Failure::Stopped(signal));
@@ -178,46 +230,71 @@ impl Supervisor {
         let pid = spawn::spawn(&child, &self.mailbox.inherited_mask)?;
         self.family.living.store(pid.as_raw(), Ordering::SeqCst);
         let terminal = terminal::lend(child.policy.target, pid);
-        let ended = self.attend(pid, &child.policy, terminal);
+        let (policy, state) = (child.policy, stop::START);
+        Ok(Running { pid, policy, terminal, state, deadline: None, end: None })
+    }
+
+    fn conclude(&mut self, running: Running, ended: Result<Outcome>) -> Result<Outcome, Failure> {
         if ended.is_err() {
-            tree::send(pid, Signal::SIGKILL as i32);
+            tree::send(running.pid, Signal::SIGKILL as i32);
         }
         self.family.living.store(0, Ordering::SeqCst);
         self.sweep();
-        terminal::take_back(terminal, pid);
+        terminal::take_back(running.terminal, running.pid);
         ended.map_err(Failure::Internal)
     }
 
-    /// The loop: one wait, then everything that came, in order.
-    fn attend(&mut self, pid: Pid, policy: &Policy, terminal: Option<Terminal>) -> Result<Outcome> {
-        let mut state = stop::START;
-        let mut deadline: Option<Instant> = None;
-        let mut end = None;
+    /// The loop: everything that came, in order, then one wait.
+    fn attend(&mut self, running: &mut Running) -> Result<Outcome> {
         loop {
-            // Signals first: to one that has ended meanwhile they do nothing, it is not reaped yet.
-            let is_late = deadline.is_some_and(|at| at <= Instant::now());
-            let mut late = is_late.then_some(Event::Deadline);
-            while let Some(event) =
-                self.asked(policy).or_else(|| late.take()).or_else(|| news_of(pid, &mut end))
-            {
-                let place = place(event, pid, self.pid1, terminal);
-                let (next, action) = stop::step(policy, place, state, event);
-                if next.phase != state.phase {
-                    deadline = stop::time_in(next.phase, policy).map(|time| Instant::now() + time);
-                }
-                state = next;
-                if action == Action::GiveUp {
-                    log::warn!("process {pid} does not die of KILL: it hangs in the kernel");
-                    end = end.or(Some(End::Signal(Signal::SIGKILL as i32)));
-                    break;
-                }
-                act(action, pid, policy, terminal);
+            if let Some(outcome) = self.take_in(running) {
+                return Ok(outcome);
             }
-            if let Some(end) = end {
-                return Ok(Outcome { end, stopped: self.stop.is_some() });
-            }
-            self.collect(deadline.map(|at| at.saturating_duration_since(Instant::now())))?;
+            self.collect(running.time_left())?;
         }
+    }
+
+    /// [`Supervisor::attend`], which the gate ends as well.
+    fn attend_to(&mut self, gate: &Gate, running: &mut Running) -> Result<Option<Outcome>> {
+        loop {
+            // A child that waits there has not ended, and one that has ended may have come by.
+            if let Some(outcome) = self.take_in(running) {
+                return Ok(Some(outcome));
+            }
+            if gate.is_reached()? {
+                return Ok(None);
+            }
+            self.queue.extend(self.mailbox.collect_beside(gate.as_fd(), running.time_left())?);
+            self.leave_out_news();
+        }
+    }
+
+    /// Act on what has come; the outcome, once there is one.
+    fn take_in(&mut self, running: &mut Running) -> Option<Outcome> {
+        let (pid, terminal) = (running.pid, running.terminal);
+        // Signals first: to one that has ended meanwhile they do nothing, it is not reaped yet.
+        let is_late = running.deadline.is_some_and(|at| at <= Instant::now());
+        let mut late = is_late.then_some(Event::Deadline);
+        while let Some(event) = self
+            .asked(&running.policy)
+            .or_else(|| late.take())
+            .or_else(|| news_of(pid, &mut running.end))
+        {
+            let place = place(event, pid, self.pid1, terminal);
+            let (next, action) = stop::step(&running.policy, place, running.state, event);
+            if next.phase != running.state.phase {
+                let time = stop::time_in(next.phase, &running.policy);
+                running.deadline = time.map(|time| Instant::now() + time);
+            }
+            running.state = next;
+            if action == Action::GiveUp {
+                log::warn!("process {pid} does not die of KILL: it hangs in the kernel");
+                running.end = running.end.or(Some(End::Signal(Signal::SIGKILL as i32)));
+                break;
+            }
+            act(action, pid, &running.policy, terminal);
+        }
+        running.end.map(|end| Outcome { end, stopped: self.stop.is_some() })
     }
 
     /// The next signal that arrived; that one asked us to stop is remembered.
@@ -235,9 +312,13 @@ impl Supervisor {
             None => self.queue.extend(self.mailbox.next()?),
             Some(at_most) => self.queue.extend(self.mailbox.collect(at_most)?),
         }
-        // Its news is asked for whatever woke us.
-        self.queue.retain(|arrived| arrived.signal != Signal::SIGCHLD as i32);
+        self.leave_out_news();
         Ok(())
+    }
+
+    /// News of children is asked for whatever woke us.
+    fn leave_out_news(&mut self) {
+        self.queue.retain(|arrived| arrived.signal != Signal::SIGCHLD as i32);
     }
 
     /// Take requests to stop out of the queue; the rest waits for the next child.
@@ -252,45 +333,6 @@ impl Supervisor {
         let family = Arc::clone(&self.family);
         family.sweep(|at_most| self.collect(Some(at_most)));
     }
-}
-
-impl Family {
-    /// Kill what the child left behind: it would keep a container alive, or go on writing.
-    fn sweep(&self, mut wait: impl FnMut(Duration) -> Result<()>) {
-        let end = Instant::now() + SWEEP;
-        loop {
-            while tree::news().is_some() {}
-            let left = end.saturating_duration_since(Instant::now());
-            if !tree::has_children() || left.is_zero() {
-                return;
-            }
-            let children = tree::children();
-            let leftovers: Vec<&Pid> = children.difference(&self.inherited).collect();
-            leftovers.iter().for_each(|pid| tree::send(**pid, Signal::SIGKILL as i32));
-            if leftovers.is_empty() || wait(left.min(LOOK_AGAIN)).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn take_along(&self) {
-        let pid = self.living.swap(0, Ordering::SeqCst);
-        if pid != 0 {
-            tree::send(Pid::from_raw(pid), Signal::SIGKILL as i32);
-            self.sweep(|at_most| {
-                poll(&mut [], PollTimeout::try_from(at_most)?)?;
-                Ok(())
-            });
-        }
-    }
-}
-
-fn take_along_when_panicking(family: Arc<Family>) {
-    let next = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |bug| {
-        family.take_along();
-        next(bug);
-    }));
 }
 
 /// The next thing that happened to the child; everybody else's end is only reaped. Nothing is

@@ -133,6 +133,13 @@ pub fn nothing_begun(code: u8) {
     info!("dbt ended with {code} before it began a node; the baseline stays as it was");
 }
 
+/// dbt went by where it should have waited for the comparison, and found nothing to build.
+pub fn did_not_wait() {
+    warn!(
+        "this dbt did not wait to be told what to build, and has built nothing; it is started again, to parse first"
+    );
+}
+
 /// A run of another process that was killed is taken up; by a plan, for itself alone.
 pub fn recovering(journal: &Journal, recorded: bool) {
     warn!(

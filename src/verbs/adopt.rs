@@ -6,7 +6,7 @@ use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
-use crate::job::Job;
+use crate::job::{Job, with_writable_paths};
 use crate::os::supervise::Supervisor;
 use crate::os::{clock, program};
 use anyhow::{Context, Result};
@@ -20,7 +20,9 @@ pub(super) fn adopt(
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
     let words = std::iter::once(OsString::from("build")).chain(adoption.words.iter().cloned());
-    let command = Command::parse(words.collect(), &config.environment);
+    let words: Vec<OsString> = words.collect();
+    let config = &with_writable_paths(config, &words);
+    let command = Command::parse(words, &config.environment);
     let given = adoption.from.as_deref().map(given).transpose().map_err(Failure::Refused)?;
     // A given manifest needs no dbt.
     let dbt = match given {

@@ -57,6 +57,25 @@ fn a_hardened_container_with_an_arbitrary_user_id_builds_and_keeps_state() {
 }
 
 #[test]
+fn on_a_read_only_root_dbts_files_go_to_tmp_by_themselves_and_without_one_it_is_refused() {
+    let Some(image) = images::shop() else { return };
+    let deployment = Deployment::new();
+    // As in an image of the user's own, to which only the binary was added.
+    let plain = ["--read-only", "--env", "DBT_TARGET_PATH=", "--env", "DBT_LOG_PATH="];
+    let with_tmp = [&plain[..], &["--tmpfs", "/tmp"]].concat();
+    let refused = deployment.run(&image, &plain, &["build"]);
+    refused.expect_code(78);
+    assert!(refused.stderr.contains("--tmpfs /tmp"), "{refused:#?}");
+    let first = deployment.run(&image, &with_tmp, &["build"]);
+    assert!(first.code == 0 && first.stdout.contains("PASS=21"), "{first:#?}");
+    let changed = [&with_tmp[..], &["--env", "SHOP_LOYAL_ORDERS=1"]].concat();
+    let changed = deployment.run(&image, &changed, &["run"]);
+    assert!(changed.code == 0 && changed.stdout.contains("PASS=1 "), "{changed:#?}");
+    let listed = deployment.run(&image, &with_tmp, &["--quiet", "ls", "--resource-type", "seed"]);
+    assert!(listed.code == 0 && listed.stdout.contains("shop.raw_orders"), "{listed:#?}");
+}
+
+#[test]
 fn a_container_without_a_volume_refuses_before_dbt_starts() {
     let Some(image) = images::shop() else { return };
     // The image's own VOLUME would mount an anonymous one.

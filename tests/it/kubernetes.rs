@@ -1,207 +1,279 @@
-//! The shipped Kubernetes manifests: valid by schema, and the pod run by a real engine.
-//!
-//! Podman plays pods, claims and config maps, but ignores Jobs and Deployments with success:
-//! what is asserted here is what became of the containers, never podman's own exit code.
+//! The shipped Kubernetes overlays: what they render to is valid, hangs together, and runs.
 
-use crate::support::docker::unique;
-use crate::support::{Shop, images, root, skip, tool};
+mod podman;
+mod pods;
+mod rendering;
+
+use crate::support::root;
+use rendering::{Rendering, containers, installed, list, parsed, pod_template, text};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use tempfile::TempDir;
+use std::process::Command;
 
-const MANIFESTS: [&str; 5] = ["pvc", "configmap", "job", "deployment", "pod"];
-
-fn manifest(name: &str) -> String {
-    let path = root().join(format!("k8s/{name}.yaml"));
-    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+fn file(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 #[test]
-fn every_manifest_is_valid_by_the_schemas_of_kubernetes() {
-    let validate = root().join(".cache/tools/bin/kubernetes-validate");
-    if !validate.is_file() {
-        return skip("kubernetes-validate is not installed");
+fn every_overlay_renders_and_is_valid_by_the_schemas_of_kubernetes() {
+    let (Some(overlays), Some(validate)) =
+        (rendering::all(), installed("tools/bin/kubernetes-validate"))
+    else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let namespace = root().join("k8s/namespace.yaml");
+    let mut files = vec![namespace];
+    for Rendering { overlay, yaml, .. } in &overlays {
+        files.push(dir.path().join(overlay));
+        fs::write(&files[files.len() - 1], yaml).unwrap();
     }
-    let files = MANIFESTS.map(|name| root().join(format!("k8s/{name}.yaml")));
+    let objects = 1 + overlays.iter().map(|overlay| overlay.objects.len()).sum::<usize>();
     for version in ["1.31", "1.37"] {
         let mut command = Command::new(&validate);
         let output = command.args(["--strict", "-k", version]).args(&files).output().unwrap();
         assert!(output.status.success(), "Kubernetes {version}: {output:#?}");
         let passed = String::from_utf8_lossy(&output.stdout).matches("passed for").count();
-        assert_eq!(passed, MANIFESTS.len() + 1, "two claims in one file: {output:#?}");
+        assert_eq!(passed, objects, "{output:#?}");
     }
 }
 
 #[test]
-fn the_deployment_and_the_pod_for_podman_have_the_same_containers() {
-    let part = |name| {
-        let text = manifest(name);
-        let lines = text.lines().skip_while(|line| line.trim() != "initContainers:");
-        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+fn a_selector_finds_the_pods_of_its_own_template() {
+    let Some(overlays) = rendering::all() else { return };
+    let mut deployments = 0;
+    for object in overlays.iter().flat_map(|overlay| overlay.kind("Deployment")) {
+        deployments += 1;
+        let wanted = object["spec"]["selector"]["matchLabels"].as_object().unwrap();
+        let labels = &object["spec"]["template"]["metadata"]["labels"];
+        assert!(!wanted.is_empty() && wanted.iter().all(|(k, v)| labels[k] == *v), "{object:#}");
+    }
+    assert_eq!(deployments, 2);
+}
+
+#[test]
+fn what_a_pod_refers_to_is_part_of_the_rendering_and_what_it_mounts_is_a_volume_of_its_own() {
+    let Some(overlays) = rendering::all() else { return };
+    for overlay in &overlays {
+        let templates = overlay.pod_templates();
+        assert_eq!(templates.len(), 1 + usize::from(overlay.overlay == "job-before-deployment"));
+        for template in templates {
+            expect_references(overlay, &template["spec"]);
+        }
+    }
+}
+
+fn expect_references(overlay: &Rendering, spec: &Value) {
+    let mut wanted: Vec<(&str, &Value)> = Vec::new();
+    for volume in list(&spec["volumes"]) {
+        wanted.push(("PersistentVolumeClaim", &volume["persistentVolumeClaim"]["claimName"]));
+        wanted.push(("ConfigMap", &volume["configMap"]["name"]));
+    }
+    for source in containers(spec).flat_map(|container| list(&container["envFrom"])) {
+        wanted.push(("ConfigMap", &source["configMapRef"]["name"]));
+        wanted.push(("Secret", &source["secretRef"]["name"]));
+    }
+    wanted.retain(|(_, name)| !name.is_null());
+    assert!(wanted.len() > 1, "{spec:#}");
+    for (kind, name) in wanted {
+        // A look at the volume leaves the claims to whoever made them.
+        if (kind, overlay.overlay.as_str()) == ("PersistentVolumeClaim", "status") {
+            assert!(overlay.names(kind).is_empty());
+            continue;
+        }
+        assert!(overlay.names(kind).contains(&text(name)), "{}: {kind} {name}", overlay.overlay);
+    }
+    let volumes: BTreeSet<&str> = list(&spec["volumes"]).map(|v| text(&v["name"])).collect();
+    let mounts = containers(spec).flat_map(|container| list(&container["volumeMounts"]));
+    let mounted: BTreeSet<&str> = mounts.map(|mount| text(&mount["name"])).collect();
+    assert_eq!(mounted, volumes, "{}", overlay.overlay);
+}
+
+#[test]
+fn the_state_is_the_same_claim_in_every_overlay_and_of_many_nodes_where_many_pods_share_it() {
+    let Some(overlays) = rendering::all() else { return };
+    for overlay in &overlays {
+        // Under another name it would be another volume, an empty one.
+        for template in overlay.pod_templates() {
+            let claims = podman::claims_of(&template["spec"]);
+            assert!(claims.contains(&"dbt-state"), "{}: {claims:?}", overlay.overlay);
+        }
+        let shared = overlay.kind("Deployment").next().is_some();
+        let mode = if shared { "ReadWriteMany" } else { "ReadWriteOnce" };
+        for claim in overlay.kind("PersistentVolumeClaim") {
+            assert_eq!(claim["spec"]["accessModes"], json!([mode]), "{}", overlay.overlay);
+        }
+    }
+}
+
+#[test]
+fn every_pod_satisfies_the_restricted_profile_that_the_namespace_enforces() {
+    let Some(overlays) = rendering::all() else { return };
+    let Some(namespaces) = parsed(file("k8s/namespace.yaml").as_bytes()) else { return };
+    let labels = &namespaces[0]["metadata"]["labels"];
+    assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
+    for overlay in &overlays {
+        for template in overlay.pod_templates() {
+            let broken = broken_rules(&template["spec"]);
+            assert_eq!(broken, Vec::<String>::new(), "{}", overlay.overlay);
+        }
+    }
+}
+
+/// What of the restricted Pod Security Standard a pod breaks.
+fn broken_rules(spec: &Value) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut rule = |holds: bool, words: String| {
+        if !holds {
+            broken.push(words);
+        }
     };
-    assert_eq!(part("deployment"), part("pod"));
-}
-
-/// One pod with its claims, under names of its own.
-struct Pod {
-    name: String,
-    image: String,
-    settings: TempDir,
-    podman: PathBuf,
-}
-
-impl Pod {
-    fn new(image: &str) -> Option<Self> {
-        let podman = tool("podman")?;
-        // Without these, podman 4 cannot start a container inside another one, or as a root
-        // that may not raise its limits.
-        let settings = tempfile::tempdir().expect("a temporary directory");
-        let text = "[containers]\n\
-            default_ulimits = [\"nofile=20000:20000\", \"nproc=30000:30000\"]\n\
-            [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
-        fs::write(settings.path().join("containers.conf"), text).expect("a file");
-        let pod = Self { name: unique("pod"), image: image.to_owned(), settings, podman };
-        pod.load(image);
-        Some(pod)
+    for field in ["hostNetwork", "hostPID", "hostIPC"] {
+        rule(spec[field] != true, field.to_owned());
     }
-
-    /// Copies an image from Docker's store to podman's, unless it is there already.
-    fn load(&self, image: &str) {
-        if self.podman(&["image", "exists", image]).status.success() {
-            return;
+    let pod = &spec["securityContext"];
+    rule(pod["runAsNonRoot"] == true, "runAsNonRoot".to_owned());
+    rule(pod["runAsUser"] != 0, "runAsUser 0".to_owned());
+    rule(pod["seccompProfile"]["type"] == "RuntimeDefault", "seccompProfile".to_owned());
+    for volume in list(&spec["volumes"]) {
+        let allowed = ["configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"];
+        rule(allowed.iter().any(|kind| volume[kind].is_object()), format!("volume {volume}"));
+    }
+    for container in containers(spec) {
+        let own = &container["securityContext"];
+        let name = text(&container["name"]);
+        rule(own["allowPrivilegeEscalation"] == false, format!("{name}: escalation"));
+        rule(own["privileged"] != true, format!("{name}: privileged"));
+        rule(own["capabilities"]["drop"] == json!(["ALL"]), format!("{name}: drop"));
+        rule(own["capabilities"]["add"].is_null(), format!("{name}: add"));
+        for field in ["runAsNonRoot", "runAsUser", "seccompProfile", "procMount"] {
+            rule(own[field].is_null(), format!("{name}: its own {field}"));
         }
-        let mut save = Command::new("docker")
-            .args(["save", image])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("docker starts");
-        let archive = save.stdout.take().expect("a pipe");
-        let loaded = self.command(&["load"]).stdin(archive).output().expect("podman starts");
-        assert!(
-            save.wait().expect("docker ends").success() && loaded.status.success(),
-            "{loaded:?}"
-        );
+        // Beyond the standard: what we promise of our image.
+        rule(own["readOnlyRootFilesystem"] == true, format!("{name}: root file system"));
+        let limit = &container["resources"]["limits"]["memory"];
+        rule(limit.is_string(), format!("{name}: memory limit"));
     }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.podman);
-        command.args(args).env("CONTAINERS_CONF", self.settings.path().join("containers.conf"));
-        command
-    }
-
-    fn podman(&self, args: &[&str]) -> Output {
-        self.command(args).stdin(Stdio::null()).output().expect("podman starts")
-    }
-
-    /// The shipped files as they are, but for names and the image.
-    fn text(&self, names: &[&str]) -> String {
-        let all = names.iter().map(|name| manifest(name)).collect::<Vec<_>>().join("---\n");
-        all.replace("image: shop", &format!("image: {}", self.image))
-            .replace("name: dashboard\n  labels", &format!("name: {}\n  labels", self.name))
-            .replace("dbt-state", &format!("{}-state", self.name))
-            .replace("dbt-warehouse", &format!("{}-warehouse", self.name))
-            .replace("dbt-settings", &format!("{}-settings", self.name))
-    }
-
-    fn play(&self, options: &[&str], text: &str) -> Output {
-        let mut command = self.command(&["play", "kube"]);
-        command.args(options).arg("-").stdin(Stdio::piped());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("podman starts");
-        child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("podman reads it");
-        child.wait_with_output().expect("podman ends")
-    }
-
-    /// Status of a container, as `Exited 0` or `Running`, after the pod was started.
-    fn status(&self, container: &str) -> String {
-        let name = format!("{}-{container}", self.name);
-        let format = "{{.State.Status}} {{.State.ExitCode}}";
-        let output = self.podman(&["inspect", "--format", format, &name]);
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    }
-
-    fn log(&self, container: &str) -> String {
-        let output = self.podman(&["logs", &format!("{}-{container}", self.name)]);
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-    }
-
-    /// Stops and removes the pod; its claims stay.
-    fn down(&self) {
-        self.podman(&["pod", "rm", "--force", "--time", "2", &self.name]);
-    }
-}
-
-impl Drop for Pod {
-    fn drop(&mut self) {
-        self.down();
-        for claim in ["state", "warehouse"] {
-            let volume = format!("{}-{claim}", self.name);
-            self.podman(&["volume", "rm", "--force", &volume]);
-        }
-        // As every image of a test, this one stays only under the name of the shipped example.
-        if !self.image.starts_with(&format!("{}:", images::KEPT)) {
-            self.podman(&["image", "rm", "--force", &self.image]);
-        }
-    }
+    broken
 }
 
 #[test]
-fn a_pods_init_container_builds_first_and_builds_nothing_when_the_pod_is_started_again() {
-    let Some(image) = images::shop() else { return };
-    let Some(pod) = Pod::new(&image) else { return };
-    let played = pod.play(&[], &pod.text(&["pvc", "configmap", "pod"]));
-    assert_eq!(pod.status("dbt"), "exited 0", "{played:#?} {}", pod.log("dbt"));
-    assert_eq!(pod.status("dashboard"), "running 0", "{}", pod.log("dashboard"));
-    assert!(pod.log("dbt").contains("PASS=21"), "{}", pod.log("dbt"));
-
-    pod.down();
-    // The claims exist already, and podman does not create a volume twice.
-    let played = pod.play(&[], &pod.text(&["configmap", "pod"]));
-    assert_eq!(pod.status("dbt"), "exited 0", "{played:#?} {}", pod.log("dbt"));
-    assert_eq!(pod.status("dashboard"), "running 0", "{}", pod.log("dashboard"));
-    assert!(!pod.log("dbt").contains("OK created"), "{}", pod.log("dbt"));
-}
-
-#[test]
-fn a_pods_application_does_not_start_when_its_init_container_fails() {
-    let (Some(shop), Some(_)) = (Shop::new(), images::runtime()) else { return };
-    shop.write("models/marts/broken.sql", "select no_such_column from {{ ref('orders') }}\n");
-    let Some(image) = images::Image::of_project(&shop.project()) else { return };
-    let Some(pod) = Pod::new(image.tag()) else { return };
-    let played = pod.play(&[], &pod.text(&["pvc", "configmap", "pod"]));
-    assert_eq!(pod.status("dbt"), "exited 1", "{played:#?} {}", pod.log("dbt"));
-    assert_eq!(pod.status("dashboard"), "created 0", "{}", pod.log("dashboard"));
+fn on_openshift_no_pod_asks_for_a_user_or_a_group() {
+    for overlay in rendering::names() {
+        let Some(rendering) = rendering::with_component("openshift", &overlay) else { return };
+        for template in rendering.pod_templates() {
+            let context = template["spec"]["securityContext"].as_object().unwrap();
+            let ids = ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"];
+            assert!(!ids.iter().any(|id| context.contains_key(*id)), "{overlay}: {context:?}");
+            assert_eq!(context["runAsNonRoot"], true, "{overlay}");
+        }
+    }
 }
 
 #[test]
 fn the_jobs_failure_policy_names_the_exit_codes_that_no_retry_mends() {
-    let job = manifest("job");
-    let values = job.lines().filter_map(|line| line.trim().strip_prefix("values: "));
-    assert_eq!(values.collect::<Vec<_>>(), ["[64, 73, 77, 78, 126, 127]", "[75]"]);
+    let Some(overlays) = rendering::all() else { return };
+    let never = codes_that("no");
+    assert!(never.contains(&78) && never.contains(&127), "{never:?}");
+    let mut jobs = 0;
+    for overlay in &overlays {
+        let specs = overlay.objects.iter().flat_map(|object| {
+            [
+                object.pointer("/spec/jobTemplate/spec"),
+                (object["kind"] == "Job").then(|| &object["spec"]),
+            ]
+        });
+        for job in specs.flatten() {
+            jobs += 1;
+            let rules: Vec<&Value> = list(&job["podFailurePolicy"]["rules"]).collect();
+            let actions: Vec<&str> = rules.iter().map(|rule| text(&rule["action"])).collect();
+            // The first rule that matches decides.
+            assert_eq!(actions, ["Ignore", "FailJob", "Count"], "{}", overlay.overlay);
+            assert_eq!(rules[0]["onPodConditions"][0]["type"], "DisruptionTarget");
+            assert_eq!(values(rules[1]), never);
+            assert!(values(rules[2]).is_subset(&codes_that("yes")));
+            // The API server takes no such policy otherwise.
+            assert_eq!(job["template"]["spec"]["restartPolicy"], "Never");
+            for rule in &rules[1..] {
+                let name = &rule["onExitCodes"]["containerName"];
+                assert!(containers(&job["template"]["spec"]).any(|c| c["name"] == *name));
+            }
+        }
+    }
+    assert_eq!(jobs, 5);
+}
+
+fn values(rule: &Value) -> BTreeSet<u64> {
+    assert_eq!(rule["onExitCodes"]["operator"], "In");
+    list(&rule["onExitCodes"]["values"]).filter_map(Value::as_u64).collect()
+}
+
+/// The exit codes of which the README's table says that trying again helps, or does not.
+fn codes_that(answer: &str) -> BTreeSet<u64> {
+    let readme = file("README.md");
+    let rows = readme.lines().skip_while(|line| *line != "## Exit codes");
+    let rows = rows.filter(|line| line.ends_with(&format!("| {answer} |")));
+    let codes = rows.filter_map(|row| row.split('|').nth(1));
+    codes.flat_map(|codes| codes.split(',')).filter_map(|code| code.trim().parse().ok()).collect()
 }
 
 #[test]
 fn every_pod_is_given_more_time_to_stop_than_dbt_is() {
-    let grace = number(&manifest("configmap"), "DBT_ENTRYPOINT_STOP_GRACE: ");
-    for name in ["job", "deployment", "pod"] {
-        let pods = number(&manifest(name), "terminationGracePeriodSeconds: ");
-        assert!(pods > grace + 5, "{name}: {pods} s for the pod, {grace} s for dbt");
+    let Some(overlays) = rendering::all() else { return };
+    for overlay in &overlays {
+        let settings =
+            overlay.kind("ConfigMap").map(|map| &map["data"]["DBT_ENTRYPOINT_STOP_GRACE"]);
+        let grace: u64 = settings.filter_map(Value::as_str).next().unwrap().parse().unwrap();
+        for template in overlay.pod_templates() {
+            let pods = template["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
+            assert!(pods > grace + 5, "{}: {pods} s, and {grace} s for dbt", overlay.overlay);
+        }
     }
 }
 
-fn number(text: &str, key: &str) -> u32 {
-    let value = text.lines().find_map(|line| line.trim().strip_prefix(key));
-    value.expect(key).trim_matches('"').parse().expect("a number")
+#[test]
+fn the_cronjob_never_runs_twice_at_once_and_says_what_has_to_take_in_new_data() {
+    let Some(overlay) = rendering::rendering("cronjob") else { return };
+    let spec = &overlay.only("CronJob")["spec"];
+    assert_eq!(spec["concurrencyPolicy"], "Forbid");
+    assert!(spec["startingDeadlineSeconds"].is_u64() && spec["timeZone"].is_string(), "{spec:#}");
+    let args = &pod_template(overlay.only("CronJob")).unwrap()["spec"]["containers"][0]["args"];
+    assert_eq!(args[1], "--select", "a plain build of an unchanged project builds nothing");
+}
+
+#[test]
+fn every_variable_of_the_postgres_profile_is_given_and_the_secret_one_by_an_unfilled_secret() {
+    let Some(overlay) = rendering::rendering("job-postgres") else { return };
+    let profile = file("k8s/components/postgres/profiles.yml");
+    let asked = profile.split("env_var('").skip(1).map(|rest| rest.split('\'').next().unwrap());
+    let (secret, plain): (BTreeSet<&str>, BTreeSet<&str>) =
+        asked.partition(|name| name.starts_with("DBT_ENV_SECRET_"));
+    let given = |kind| {
+        let data = overlay.kind(kind).filter_map(|object| object["data"].as_object());
+        data.flat_map(|data| data.keys()).map(String::as_str).collect::<BTreeSet<_>>()
+    };
+    assert!(plain.len() == 2 && plain.is_subset(&given("ConfigMap")), "{plain:?}");
+    assert_eq!(secret, given("Secret"));
+    assert!(secret.len() == 1 && secret.is_disjoint(&given("ConfigMap")), "{secret:?}");
+    let values = overlay.only("Secret")["data"].as_object().unwrap().values();
+    assert!(values.into_iter().all(|value| value == ""), "a password is shipped");
+    let container = &pod_template(overlay.only("Job")).unwrap()["spec"]["containers"][0];
+    let profiles = &container["env"][0]["value"];
+    assert!(list(&container["volumeMounts"]).any(|mount| mount["mountPath"] == *profiles));
+}
+
+#[test]
+fn the_document_tells_of_every_overlay() {
+    let Some(overlays) = rendering::all() else { return };
+    let document = file("docs/kubernetes.md");
+    for overlay in overlays.iter().map(|overlay| &overlay.overlay) {
+        assert!(document.contains(&format!("`overlays/{overlay}`")), "{overlay}");
+    }
 }
 
 #[test]
 fn shipped_yaml_and_shell_and_dockerfiles_pass_their_linters() {
-    let tools = root().join(".cache/tools/bin");
-    if !Path::new(&tools).is_dir() {
-        return skip("the linters are not installed");
-    }
     let relaxed = "{extends: relaxed, rules: {line-length: {max: 110}, key-duplicates: enable}}";
     let checks: [(&str, &[&str]); 3] = [
         (
@@ -222,8 +294,8 @@ fn shipped_yaml_and_shell_and_dockerfiles_pass_their_linters() {
         ),
     ];
     for (linter, words) in checks {
-        let mut command = Command::new(tools.join(linter));
-        let output = command.args(words).current_dir(root()).output().expect(linter);
+        let Some(program) = installed(&format!("tools/bin/{linter}")) else { return };
+        let output = Command::new(program).args(words).current_dir(root()).output().expect(linter);
         let found = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{linter}: {found} {output:?}");
     }

@@ -39,6 +39,8 @@ mod locking;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
+mod one_process;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod packaging;

@@ -3,9 +3,11 @@
 
 mod journal;
 mod listed;
+mod skipped;
 
 pub use journal::{Journal, journal};
 pub use listed::listed;
+pub use skipped::skipped;
 
 use crate::dbt::manifest::Text;
 use crate::decide::baseline::{Fate, Graph, Outcome, Role};

@@ -4,9 +4,13 @@ use super::Sums;
 use crate::dbt::inputs::variables;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail};
+use memchr::memmem;
+use nix::fcntl::{self, OFlag};
+use nix::sys::stat::Mode;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -19,6 +23,8 @@ const MOST_BYTES: u64 = 1 << 30;
 const LARGEST_TEXT: u64 = 16 << 20;
 /// A larger file is not held in memory.
 const LARGEST_AT_ONCE: u64 = 1 << 20;
+/// Part of every way to read a variable: `env_var`, `os.environ`, `getenv`.
+const WORD: &[u8] = b"env";
 /// So much of either end of a program is read.
 const PROGRAM_END: u64 = 1 << 20;
 
@@ -75,15 +81,24 @@ impl Tree {
             return Ok(());
         }
         above.push(at);
-        let listed = fs::read_dir(path).with_context(|| path.display().to_string())?;
-        let mut entries = listed
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<PathBuf>>>()
-            .with_context(|| path.display().to_string())?;
-        entries.sort();
+        let unread = || path.display().to_string();
+        let mut entries = fs::read_dir(path)
+            .and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>)
+            .with_context(unread)?;
+        entries.sort_by_key(DirEntry::file_name);
+        let directory = File::open(path).with_context(unread)?;
         for entry in entries {
-            let metadata = entry.metadata().with_context(|| entry.display().to_string())?;
-            self.entry(&entry, &metadata, above)?;
+            let name = entry.file_name();
+            let path = path.join(&name);
+            // Most are files: opened by their names in an open directory, and never looked up again.
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) && !is_byte_code(&path) {
+                let file =
+                    open_in(&directory, &name).with_context(|| path.display().to_string())?;
+                self.file(&path, file)?;
+            } else {
+                let metadata = path.metadata().with_context(|| path.display().to_string())?;
+                self.entry(&path, &metadata, above)?;
+            }
         }
         above.pop();
         Ok(())
@@ -100,14 +115,27 @@ impl Tree {
         match metadata {
             _ if metadata.is_dir() => self.directory(path, at, above),
             _ if is_byte_code(path) => Ok(()),
-            _ if metadata.is_file() => self.content(path, metadata.len()),
+            _ if metadata.is_file() => {
+                let file = File::open(path).with_context(|| path.display().to_string())?;
+                self.file(path, file)
+            }
             _ => bail!("{} is not a file", path.display()),
         }
     }
 
-    fn content(&mut self, path: &Path, length: u64) -> Result<()> {
-        let (digest, names) =
-            read(path, length, &mut self.buffer).with_context(|| path.display().to_string())?;
+    fn file(&mut self, path: &Path, file: File) -> Result<()> {
+        let metadata = file.metadata().with_context(|| path.display().to_string())?;
+        match metadata {
+            _ if self.excluded.contains(&inode(&metadata)) => Ok(()),
+            // It was one when the directory was listed.
+            _ if !metadata.is_file() => bail!("{} is not a file", path.display()),
+            _ => self.content(path, file, metadata.len()),
+        }
+    }
+
+    fn content(&mut self, path: &Path, file: File, length: u64) -> Result<()> {
+        let (digest, names) = read(path, file, length, &mut self.buffer)
+            .with_context(|| path.display().to_string())?;
         self.bytes += length;
         self.contents.push((path.to_owned(), digest));
         self.variables.extend(names);
@@ -162,9 +190,20 @@ fn inode(metadata: &Metadata) -> Inode {
     (metadata.dev(), metadata.ino())
 }
 
+/// openat(2). `File::open` costs a second system call with musl, whose open(3) still works around
+/// kernels without `O_CLOEXEC`.
+fn open_in(directory: &File, name: &OsStr) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    Ok(fcntl::openat(directory, name, flags, Mode::empty())?.into())
+}
+
 /// The digest of a file, and the variables that it names.
-fn read(path: &Path, length: u64, buffer: &mut Vec<u8>) -> Result<([u8; 32], BTreeSet<String>)> {
-    let mut file = File::open(path)?;
+fn read(
+    path: &Path,
+    mut file: File,
+    length: u64,
+    buffer: &mut Vec<u8>,
+) -> Result<([u8; 32], BTreeSet<String>)> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let is_code = ["sql", "yml", "yaml", "py"].contains(&extension);
     if is_code && length > LARGEST_TEXT {
@@ -173,14 +212,30 @@ fn read(path: &Path, length: u64, buffer: &mut Vec<u8>) -> Result<([u8; 32], BTr
     if !is_code && length > LARGEST_AT_ONCE {
         return Ok((streamed(&mut file)?, BTreeSet::new()));
     }
-    buffer.clear();
-    buffer.reserve(usize::try_from(length).unwrap_or(0) + 1);
-    // One byte more shows the end; `read_to_end` of a file alone would ask for its size again.
-    file.take(length + 1).read_to_end(buffer)?;
+    whole(&mut file, length, buffer)?;
+    let digest = Sha256::digest(&*buffer).into();
+    if !is_code || memmem::find(buffer, WORD).is_none() {
+        return Ok((digest, BTreeSet::new()));
+    }
     match variables(&String::from_utf8_lossy(buffer), extension) {
-        Some(names) => Ok((Sha256::digest(&*buffer).into(), names)),
+        Some(names) => Ok((digest, names)),
         None => bail!("it computes the name of a variable that it reads"),
     }
+}
+
+/// All of a file, in one read(2) where it is as long as it said: fewer bytes than asked for are
+/// the end of a file on a disk, while `read_to_end` would ask once more.
+fn whole(file: &mut File, length: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let asked = usize::try_from(length).unwrap_or(0) + 1;
+    if buffer.len() < asked {
+        buffer.resize(asked, 0);
+    }
+    let count = file.read(buffer.get_mut(..asked).unwrap_or_default())?;
+    buffer.truncate(count);
+    if count + 1 != asked {
+        file.read_to_end(buffer)?;
+    }
+    Ok(())
 }
 
 fn streamed(file: &mut File) -> io::Result<[u8; 32]> {

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::sys::time::TimeSpec;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -83,13 +83,30 @@ impl Mailbox {
         Ok(arrived)
     }
 
+    /// As [`Mailbox::collect`], and no longer than until `other` can be read; for ever, without a
+    /// time.
+    pub(super) fn collect_beside(
+        &mut self,
+        other: BorrowedFd<'_>,
+        at_most: Option<Duration>,
+    ) -> Result<Vec<Arrived>> {
+        any(&[self.signals.as_fd(), other], at_most)?;
+        self.collect(Duration::ZERO)
+    }
+
     fn has_any(&self, within: Duration) -> Result<bool> {
-        let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        match ppoll(&mut fds, Some(TimeSpec::from_duration(within)), None) {
-            Ok(ready) => Ok(ready > 0),
-            Err(Errno::EINTR) => Ok(false),
-            Err(errno) => Err(errno).context("waiting for signals"),
-        }
+        any(&[self.signals.as_fd()], Some(within))
+    }
+}
+
+/// Whether one of them can be read, within a time or ever.
+fn any(descriptors: &[BorrowedFd<'_>], within: Option<Duration>) -> Result<bool> {
+    let mut fds: Vec<PollFd<'_>> =
+        descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    match ppoll(&mut fds, within.map(TimeSpec::from_duration), None) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno).context("waiting for signals"),
     }
 }
 
