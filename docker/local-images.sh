@@ -4,7 +4,8 @@
 #
 #   docker/local-images.sh base             a Debian with Python, in place of python:*-slim
 #   docker/local-images.sh builder BINARY   in place of rust:*-slim: its cargo "builds" by
-#                                           handing out BINARY, which Cargo built before
+#                                           handing out BINARY, which Cargo built before as
+#                                           …/TRIPLE/release/…, and it builds for no other
 #   docker/local-images.sh postgres         PostgreSQL, in place of postgres:*
 #
 # Prints the image's name. The name holds a digest of everything that went in, so that a
@@ -12,7 +13,7 @@
 set -euo pipefail
 
 SUITE=bookworm
-SYSTEM=ca-certificates,bash,dash,coreutils,procps
+SYSTEM=ca-certificates,bash,dash,coreutils,procps,dpkg,diffutils,libc-bin
 BUNDLE=/etc/ssl/certs/ca-certificates.crt
 NAME=dbt-entrypoint-local
 SEARCH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -76,9 +77,10 @@ make_postgres() {
 }
 
 make_builder() {
-    local binary=$1 base image
+    local binary=$1 base image triple
     base=$(make_base)
-    image=$NAME:builder-$({ printf '%s' "$base"; cat "$0" "$binary"; } | digest)
+    triple=$(basename "$(dirname "$(dirname "$binary")")")
+    image=$NAME:builder-$({ printf '%s' "$base$triple"; cat "$0" "$binary"; } | digest)
     if ! exists "$image"; then
         context=$(mktemp -d) # global: the trap outlives this function
         trap 'rm -rf "$context"' EXIT
@@ -87,11 +89,11 @@ make_builder() {
         cat >"$context/cargo" <<'CARGO'
 #!/bin/sh
 for word do triple=$word; done
-install -D /usr/local/share/dbt-entrypoint "target/$triple/release/dbt-entrypoint"
+install -D "/usr/local/share/$triple" "target/$triple/release/dbt-entrypoint"
 CARGO
         cat >"$context/Dockerfile" <<DOCKERFILE
 FROM $base
-COPY dbt-entrypoint /usr/local/share/dbt-entrypoint
+COPY dbt-entrypoint /usr/local/share/$triple
 COPY cargo /usr/local/bin/cargo
 RUN chmod 755 /usr/local/bin/cargo && ln -s /bin/true /usr/local/bin/rustup
 DOCKERFILE

@@ -33,7 +33,7 @@ fi
 step 'static binaries'
 for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
     if [ -d "$(rustc --print target-libdir --target "$target")" ]; then
-        cargo build --quiet --release --locked --target "$target"
+        release/binary.sh "$target"
     fi
 done
 

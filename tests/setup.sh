@@ -153,6 +153,7 @@ rust_targets
 system_packages
 docker_engine
 cargo_deny
+release/tools.sh || say 'the tools of a release could not be built: releases are not tested'
 for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools; do
     environment "$name"
 done

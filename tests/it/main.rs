@@ -23,6 +23,8 @@ mod convergence;
 #[cfg(test)]
 mod dbt_v2;
 #[cfg(test)]
+mod dockerfile;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod faults;
@@ -50,6 +52,8 @@ mod pid1;
 mod power_cut;
 #[cfg(test)]
 mod refresh;
+#[cfg(test)]
+mod release;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]

@@ -24,9 +24,9 @@ pub(crate) fn static_binary(architecture: &str) -> Option<PathBuf> {
     }
     // …/target/debug/dbt-entrypoint -> …/target
     let target = binary().ancestors().nth(2).expect("a target directory");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--locked", "--target", &triple, "--target-dir"]).arg(target);
-    let output = build.current_dir(root()).output().expect("cargo is installed");
+    let mut build = Command::new(root().join("release/binary.sh"));
+    let output =
+        build.arg(&triple).env("CARGO_TARGET_DIR", target).output().expect("a script of ours");
     assert!(output.status.success(), "{build:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(target.join(triple).join("release/dbt-entrypoint"))
 }
@@ -200,4 +200,39 @@ fn tree(dir: &Path) -> Vec<u8> {
         all.extend(if path.is_dir() { tree(&path) } else { fs::read(&path).expect("a file") });
     }
     all
+}
+
+/// The operating system that the images of these tests stand on.
+pub(crate) fn base() -> Option<String> {
+    engine()?;
+    tool("mmdebstrap")?;
+    let _lock = lock();
+    Some(local_image(&["base"]))
+}
+
+/// A local image whose "cargo" hands out that binary.
+pub(crate) fn builder(binary: &Path) -> Option<String> {
+    engine()?;
+    tool("mmdebstrap")?;
+    let _lock = lock();
+    Some(local_image(&["builder", binary.to_str().expect("a path of our own")]))
+}
+
+impl Image {
+    /// Builds a Dockerfile of these lines, in a directory that is its context.
+    pub(crate) fn of_lines(context: &Path, lines: &[&str]) -> Self {
+        fs::write(context.join("Dockerfile"), lines.join("\n")).expect("a writable directory");
+        let image = Self { tag: unique("image") };
+        build(&image.tag, &[context.to_str().expect("a path of our own").to_owned()]);
+        image
+    }
+
+    /// Builds the `bin` stage anew, whatever there is in the cache.
+    pub(crate) fn of_bin_without_cache() -> Option<Self> {
+        let binary = static_binary(std::env::consts::ARCH)?;
+        let image = Self { tag: unique("image") };
+        let options = stage_options("bin", &binary);
+        build(&image.tag, &[vec!["--no-cache".to_owned()], options].concat());
+        Some(image)
+    }
 }
