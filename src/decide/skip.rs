@@ -60,7 +60,9 @@ pub fn verdict(
     }
 }
 
-fn differing(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+/// The kinds of input that are not the same.
+#[must_use]
+pub fn differing(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
     let kinds: BTreeSet<&String> = before.keys().chain(now.keys()).into_tree();
     kinds.into_iter().filter(|kind| before.get(*kind) != now.get(*kind)).cloned().collect()
 }

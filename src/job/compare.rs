@@ -225,7 +225,7 @@ impl Job<'_> {
         if same_version && self.baseline.recorded == Switch::On {
             return match self.leaves_something_untold(old.as_ref(), parsed)? {
                 true => Ok(()),
-                false => self.settle_in_place(),
+                false => self.settle_in_place(&parsed.graph()),
             };
         }
         let inputs = self.inputs(parsed).map_err(Failure::NotSaved)?;

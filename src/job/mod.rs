@@ -335,11 +335,11 @@ enum Words {
     Failed(u8),
 }
 
-/// dbt 1.12 and v2 know `selector:NAME` as a selection method.
+/// dbt 1.12 and v2 know `selector:NAME` as a selection method; the alphas of v2 do not yet.
 fn knows_selector_method(manifest: &Manifest<'_>) -> bool {
-    let mut numbers =
-        manifest.dbt_version().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(1), Some(12))
+    let version = manifest.dbt_version();
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(1), Some(12)) && !version.contains("alpha")
 }
 
 /// The volume, and meanwhile what dbt would read: both take milliseconds of one processor.

@@ -6,6 +6,7 @@
 use super::Job;
 use crate::cli::{Config, Environment, Switch};
 use crate::dbt::command::{Command, Flag, Opt};
+use crate::decide::baseline::Graph;
 use crate::decide::plan::Approach;
 use crate::decide::record::Settled;
 use crate::decide::skip::{self, Ending, Looked, Verdict};
@@ -126,7 +127,14 @@ impl Job<'_> {
         let looked = self.looked.as_ref()?;
         match self.inputs_now() {
             Ok(again) if again == looked.inputs => {}
-            Ok(_) | Err(_) => return None,
+            Ok(again) => {
+                report::moved(&skip::differing(&looked.inputs, &again));
+                return None;
+            }
+            Err(why) => {
+                report::not_established(&why);
+                return None;
+            }
         }
         skip::settle(self.baseline.settled.as_ref(), looked, ending, self.waiting())
     }
@@ -136,10 +144,14 @@ impl Job<'_> {
     }
 
     /// The baseline stays as it is; only its record learns that this command found nothing.
-    pub(super) fn settle_in_place(&mut self) -> Result<(), Failure> {
+    /// Nodes that are in the project no more are forgotten: nobody is to build them.
+    pub(super) fn settle_in_place(&mut self, graph: &Graph) -> Result<(), Failure> {
+        let before = self.baseline.nodes.len();
+        self.baseline.nodes.retain(|id, _| graph.contains_key(id));
+        let forgotten = self.baseline.nodes.len() < before;
         let settled = self.settled(&Ending::NothingToBuild);
         let Some(manifest) = self.baseline.manifest.as_deref() else { return Ok(()) };
-        if settled.is_none() || settled == self.baseline.settled {
+        if settled.is_none() || (settled == self.baseline.settled && !forgotten) {
             return Ok(());
         }
         let digest = volume::digest(manifest.as_bytes());

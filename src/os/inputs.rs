@@ -120,7 +120,9 @@ fn excluded(places: &Places<'_>) -> Vec<PathBuf> {
         project.target_path.clone(),
         project.log_path.clone(),
         project.root.join(".git"),
+        // dbt v1's cookie, and v2's.
         project.profiles_dir.join(".user.yml"),
+        project.root.join(".user.yml"),
         places.state.to_owned(),
     ];
     if let Some(path) = project.identity.location.get("path") {

@@ -213,6 +213,11 @@ pub fn not_spared(reason: &skip::Reason) {
     }
 }
 
+/// Why the next start will start dbt.
+pub fn moved(kinds: &[String]) {
+    debug!("the next start starts dbt: while it ran, its {} moved", kinds.join(", "));
+}
+
 /// Why nobody can tell whether anything changed without dbt.
 pub fn not_established(why: &anyhow::Error) {
     debug!("dbt is started, since only it can tell what changed: {why:#}");

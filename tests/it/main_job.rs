@@ -276,9 +276,23 @@ fn a_project_that_cannot_be_parsed_ends_with_dbts_code_and_its_words() {
     assert_ne!(own, 0);
     let done = shop.run(&["build"]);
     done.expect_code(own);
-    says(&done, "no_such_model");
+    assert!([&*done.stdout, &done.stderr].concat().contains("no_such_model"), "{done:#?}");
     shop.edit("models/marts/orders.sql", |sql| sql.replace("{{ ref('no_such_model') }}", ""));
     shop.run(&["build"]).expect_built(&[]);
+}
+
+#[test]
+fn a_failed_node_that_is_taken_out_of_the_project_is_no_longer_waited_for() {
+    let Some(shop) = populated() else { return };
+    shop.write("models/marts/broken.sql", "select no_such_column from {{ ref('orders') }}\n");
+    shop.run(&["build"]).expect_code(1);
+    fs::remove_file(shop.project().join("models/marts/broken.sql")).expect("it was written");
+    for _ in 0..2 {
+        let done = shop.run(&["build"]);
+        done.expect_built(&[]);
+        says(&done, "0 still to be built");
+    }
+    assert!(!shop.run(&["status"]).stdout.contains("broken"), "it is forgotten");
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Image {
     pub(crate) fn of_bin_without_cache() -> Option<Self> {
         let binary = static_binary(std::env::consts::ARCH)?;
         let image = Self { tag: unique("image") };
-        let options = stage_options("bin", &binary);
+        let options = stage_options("bin", &binary, None);
         build(&image.tag, &[vec!["--no-cache".to_owned()], options].concat());
         Some(image)
     }
