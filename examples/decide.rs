@@ -43,9 +43,7 @@ fn decide(before: &str, now: &str) -> Result<()> {
         let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         writeln!(out, "{id}\t{}", reasons.join(", "))?;
     }
-    let status = std::fs::read_to_string("/proc/self/status").context("the memory used")?;
-    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
-    let found = needs.len();
+    let (found, peak) = (needs.len(), peak()?);
     writeln!(
         out,
         "{found} of {nodes} nodes ({fingerprints} fingerprints, the variables of {read}) in {took:?}; {peak}"
@@ -60,8 +58,16 @@ fn promote(now: &str) -> Result<()> {
     let absent = manifest.graph().into_keys().step_by(20).collect();
     let read = of_manifest(&manifest).len();
     manifest.write_without(&absent, &mut io::sink())?;
-    writeln!(io::stdout(), "{} nodes left out, the variables of {read}", absent.len())?;
+    let peak = peak()?;
+    writeln!(io::stdout(), "{} nodes left out, the variables of {read}; {peak}", absent.len())?;
     Ok(())
+}
+
+/// The line of proc(5) that tells the most memory that this program has held. The kernel's
+/// `ru_maxrss` counts what the process held as another program, before exec.
+fn peak() -> Result<String> {
+    let status = std::fs::read_to_string("/proc/self/status").context("the memory used")?;
+    Ok(status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned())
 }
 
 /// A manifest as dbt 1.11 writes it, on standard output: models of twelve columns, each

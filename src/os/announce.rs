@@ -18,7 +18,7 @@ pub const LAST_RUN: &str = "last-run.json";
 /// Keep the summary on the volume; to be called while holding the lock.
 pub fn on_the_volume(state: &Path, summary: &Summary) {
     let text = serde_json::to_vec_pretty(summary).unwrap_or_default();
-    if let Err(error) = commit::write_file(state, LAST_RUN, &text) {
+    if let Err(error) = commit::write_note(state, LAST_RUN, &text) {
         log::warn!("the last run is not on the volume: {error:#}");
     }
 }

@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use crate::os::leftovers::{clean, prune};
-pub use crate::os::notes::{write_file, write_file_by};
+pub use crate::os::notes::{write_file, write_file_by, write_note};
 
 /// The record's room, as a part of the manifest's: 1/4 (a node has some 8 kB there and some
 /// hundred bytes of fingerprints here).

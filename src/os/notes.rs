@@ -1,5 +1,6 @@
 //! The small files below `.dbt-entrypoint`: whole or not there, as the baseline itself.
 
+use crate::cli::Switch;
 use crate::os::commit::Writer;
 use crate::os::dir::Dir;
 use crate::os::fault::explained;
@@ -21,12 +22,25 @@ pub fn write_file(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_file`].
 pub fn write_file_by(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
-    try_write(dir, below, content)
+    write(dir, below, content, Switch::On)
+}
+
+/// As [`write_file`], without waiting for the storage: after a power cut the file may be empty.
+/// For what nothing depends on.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_note(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
+    write(dir, below, &mut |out| out.write_all(bytes), Switch::Off)
+}
+
+fn write(dir: &Path, below: &str, content: Writer<'_>, synced: Switch) -> Result<()> {
+    try_write(dir, below, content, synced)
         .with_context(|| format!("cannot write {}", dir.join(CONTROL).join(below).display()))
         .map_err(|error| explained(&error, dir))
 }
 
-fn try_write(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
+fn try_write(dir: &Path, below: &str, content: Writer<'_>, synced: Switch) -> Result<()> {
     let mut parent = Dir::open(dir)?.enter_or_create(CONTROL)?;
     let mut names = below.split('/').peekable();
     while let Some(name) = names.next() {
@@ -36,9 +50,13 @@ fn try_write(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
         }
         let mut file = parent.temporary(name)?;
         file.fill(content)?;
-        file.sync()?;
+        if synced == Switch::On {
+            file.sync()?;
+        }
         file.put(name)?;
-        parent.sync()?;
+        if synced == Switch::On {
+            parent.sync()?;
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::Sums;
 use crate::dbt::inputs::variables;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail};
-use memchr::memmem;
+use memchr::memchr_iter;
 use nix::fcntl::{self, OFlag};
 use nix::sys::stat::Mode;
 use sha2::{Digest, Sha256};
@@ -23,8 +23,6 @@ const MOST_BYTES: u64 = 1 << 30;
 const LARGEST_TEXT: u64 = 16 << 20;
 /// A larger file is not held in memory.
 const LARGEST_AT_ONCE: u64 = 1 << 20;
-/// Part of every way to read a variable: `env_var`, `os.environ`, `getenv`.
-const WORD: &[u8] = b"env";
 /// So much of either end of a program is read.
 const PROGRAM_END: u64 = 1 << 20;
 
@@ -214,7 +212,7 @@ fn read(
     }
     whole(&mut file, length, buffer)?;
     let digest = Sha256::digest(&*buffer).into();
-    if !is_code || memmem::find(buffer, WORD).is_none() {
+    if !is_code || !mentions_environment(buffer) {
         return Ok((digest, BTreeSet::new()));
     }
     match variables(&String::from_utf8_lossy(buffer), extension) {
@@ -236,6 +234,12 @@ fn whole(file: &mut File, length: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
         file.read_to_end(buffer)?;
     }
     Ok(())
+}
+
+/// `env` is in every way to read a variable: `env_var`, `os.environ`, `getenv`. Its last letter is
+/// the rarest.
+fn mentions_environment(text: &[u8]) -> bool {
+    memchr_iter(b'v', text).any(|at| text.get(..at).is_some_and(|before| before.ends_with(b"en")))
 }
 
 fn streamed(file: &mut File) -> io::Result<[u8; 32]> {
