@@ -9,7 +9,7 @@ use crate::support::{images, root, tool};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fs::{self, File, Permissions};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -249,6 +249,18 @@ impl Pod<'_> {
     /// Blocks until that container is in this condition: `running`, `stopped`.
     pub(super) fn wait_until(&self, condition: &str, container: &str) {
         self.engine.podman(&["wait", "--condition", condition, &self.container(container)]);
+    }
+
+    /// Blocks until that container, which runs, has said this on its standard error.
+    pub(super) fn wait_for_line(&self, text: &str, container: &str) {
+        let mut follow = self.engine.command(&["logs", "--follow", &self.container(container)]);
+        follow.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut follow = follow.spawn().expect("podman starts");
+        let mut lines = BufReader::new(follow.stderr.take().expect("a pipe")).lines();
+        let said = lines.any(|line| line.is_ok_and(|line| line.contains(text)));
+        let _ = follow.kill();
+        let _ = follow.wait();
+        assert!(said, "{container} never said {text:?}: {}", self.log(container));
     }
 
     /// A container's state and exit code: `exited 0`, `running 0`.
