@@ -44,7 +44,7 @@ impl Gate {
     /// # Errors
     /// Where the file system has no FIFOs, or the kernel no watches to spare.
     pub fn put_up(target: &Path) -> Result<Self> {
-        fs::create_dir_all(target).with_context(|| target.display().to_string())?;
+        make(target).with_context(|| target.display().to_string())?;
         let notices = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         notices.add_watch(target, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO)?;
         let fifo = target.join(NEXT);
@@ -73,7 +73,7 @@ impl Gate {
 
     /// Let dbt go on. What it writes now, it writes again when it has built.
     pub fn open(&self) {
-        drop(self.opened());
+        drop(self.opened(false));
     }
 
     /// Whether dbt came by since the gate is open. One that has not, never waited.
@@ -84,14 +84,12 @@ impl Gate {
 
     /// Let dbt write its file, put that where it belongs, and no more: its process is ended next.
     pub fn open_for_the_last_time(&self) {
-        let Ok(text) = self.opened().recv_timeout(LAST_WRITE) else { return };
-        if let Err(error) = fs::write(&self.fifo, text) {
-            log::debug!("{}: {error}", self.fifo.display());
-        }
+        let _ = self.opened(true).recv_timeout(LAST_WRITE);
     }
 
-    /// A thread reads, since dbt may have more to write than a pipe holds.
-    fn opened(&self) -> Receiver<Vec<u8>> {
+    /// A thread reads, since dbt may have more to write than a pipe holds; it tells when all is
+    /// read, and kept if that is wanted.
+    fn opened(&self, keep: bool) -> Receiver<()> {
         let (sender, written) = mpsc::channel();
         let (fifo, passed) = (self.fifo.clone(), Arc::clone(&self.passed));
         let read = move || -> io::Result<()> {
@@ -104,7 +102,10 @@ impl Gate {
             // dbt is in. The next time that it writes, it finds no FIFO.
             fs::remove_file(&fifo)?;
             reader.read_to_end(&mut text)?;
-            let _ = sender.send(text);
+            if keep {
+                fs::write(&fifo, text)?;
+            }
+            let _ = sender.send(());
             Ok(())
         };
         let thread = thread::Builder::new().name("gate".into()).spawn(move || {
@@ -129,6 +130,18 @@ impl AsFd for Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         take_away(&self.fifo);
+    }
+}
+
+/// A directory and whatever is missing above it.
+fn make(directory: &Path) -> io::Result<()> {
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make(directory.parent().ok_or(error)?)?;
+            fs::create_dir(directory)
+        }
+        Err(_) if directory.is_dir() => Ok(()),
+        made => made,
     }
 }
 
@@ -163,7 +176,7 @@ mod tests {
     #[test]
     fn a_writer_waits_until_the_gate_is_opened_and_writes_a_plain_file_the_next_time() {
         let dir = tempfile::tempdir().unwrap();
-        let gate = Gate::put_up(&dir.path().join("new")).unwrap();
+        let gate = Gate::put_up(&dir.path().join("new/target")).unwrap();
         assert!(!written(&gate, "other.json", "{}"));
         assert!(written(&gate, PARSED, "{}"));
         let fifo = gate.fifo.clone();
@@ -180,7 +193,7 @@ mod tests {
         assert!(gate.was_passed());
         assert_eq!(fs::read_to_string(&gate.fifo).unwrap(), "again");
         drop(gate);
-        assert!(dir.path().join("new").join(NEXT).is_file(), "only a FIFO is taken away");
+        assert!(dir.path().join("new/target").join(NEXT).is_file(), "only a FIFO is taken away");
     }
 
     #[test]

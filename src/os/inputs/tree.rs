@@ -5,12 +5,13 @@ use crate::dbt::inputs::variables;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail};
 use memchr::memchr_iter;
+use nix::errno::Errno;
 use nix::fcntl::{self, OFlag};
 use nix::sys::stat::Mode;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs::{self, DirEntry, File, Metadata};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -80,26 +81,47 @@ impl Tree {
         }
         above.push(at);
         let unread = || path.display().to_string();
-        let mut entries = fs::read_dir(path)
-            .and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>)
+        let listed = fs::read_dir(path).with_context(unread)?;
+        let mut names = listed
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect::<io::Result<Vec<OsString>>>()
             .with_context(unread)?;
-        entries.sort_by_key(DirEntry::file_name);
+        names.sort();
         let directory = File::open(path).with_context(unread)?;
-        for entry in entries {
-            let name = entry.file_name();
-            let path = path.join(&name);
-            // Most are files: opened by their names in an open directory, and never looked up again.
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) && !is_byte_code(&path) {
-                let file =
-                    open_in(&directory, &name).with_context(|| path.display().to_string())?;
-                self.file(&path, file)?;
-            } else {
-                let metadata = path.metadata().with_context(|| path.display().to_string())?;
-                self.entry(&path, &metadata, above)?;
-            }
+        for name in names {
+            self.named(&directory, &name, &path.join(&name), above)?;
         }
         above.pop();
         Ok(())
+    }
+
+    /// Most are files: opened by their names in an open directory, and never looked up again.
+    fn named(
+        &mut self,
+        directory: &File,
+        name: &OsStr,
+        path: &Path,
+        above: &mut Vec<Inode>,
+    ) -> Result<()> {
+        let unread = || path.display().to_string();
+        if is_byte_code(path) {
+            return self.entry(path, &path.metadata().with_context(unread)?, above);
+        }
+        match open_in(directory, name) {
+            Ok(file) => {
+                let metadata = file.metadata().with_context(unread)?;
+                if metadata.is_file() && !self.excluded.contains(&inode(&metadata)) {
+                    return self.content(path, file, metadata.len());
+                }
+                drop(file);
+                self.entry(path, &metadata, above)
+            }
+            // A link, whose goal counts, or a socket.
+            Err(Errno::ELOOP | Errno::ENXIO) => {
+                self.entry(path, &path.metadata().with_context(unread)?, above)
+            }
+            Err(errno) => Err(errno).with_context(unread),
+        }
     }
 
     fn entry(&mut self, path: &Path, metadata: &Metadata, above: &mut Vec<Inode>) -> Result<()> {
@@ -115,19 +137,9 @@ impl Tree {
             _ if is_byte_code(path) => Ok(()),
             _ if metadata.is_file() => {
                 let file = File::open(path).with_context(|| path.display().to_string())?;
-                self.file(path, file)
+                self.content(path, file, metadata.len())
             }
             _ => bail!("{} is not a file", path.display()),
-        }
-    }
-
-    fn file(&mut self, path: &Path, file: File) -> Result<()> {
-        let metadata = file.metadata().with_context(|| path.display().to_string())?;
-        match metadata {
-            _ if self.excluded.contains(&inode(&metadata)) => Ok(()),
-            // It was one when the directory was listed.
-            _ if !metadata.is_file() => bail!("{} is not a file", path.display()),
-            _ => self.content(path, file, metadata.len()),
         }
     }
 
@@ -190,8 +202,9 @@ fn inode(metadata: &Metadata) -> Inode {
 
 /// openat(2). `File::open` costs a second system call with musl, whose open(3) still works around
 /// kernels without `O_CLOEXEC`.
-fn open_in(directory: &File, name: &OsStr) -> io::Result<File> {
+fn open_in(directory: &File, name: &OsStr) -> nix::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let flags = flags | OFlag::O_NOFOLLOW;
     Ok(fcntl::openat(directory, name, flags, Mode::empty())?.into())
 }
 
