@@ -3,7 +3,7 @@
 //! A stale `run_results.json` of an earlier invocation may lie about, and dbt rewrites
 //! `manifest.json` before it has built anything: only matching invocation ids count.
 
-use crate::dbt::manifest::invocation_of;
+use crate::dbt::manifest::{begun_by, invocation_of};
 use crate::dbt::results::{self, Journal};
 use crate::decide::baseline::{Fate, Graph, Outcome};
 use crate::trees::IntoTree;
@@ -27,7 +27,7 @@ pub(super) fn manifest(target: &Path) -> Option<String> {
 
 /// The invocation that wrote the manifest under `target`, if there is one.
 pub(super) fn invocation(target: &Path) -> Option<String> {
-    invocation_of(&manifest(target)?)
+    begun_by(&manifest(target)?)
 }
 
 /// What the invocation after `before` left; `copy` is the manifest as its first node began,

@@ -5,7 +5,7 @@ use super::{Job, Words, artifacts, knows_selector_method};
 use crate::cli::Switch;
 use crate::dbt::changes::Reason;
 use crate::dbt::command::{CHANGED, Flag, Opt};
-use crate::dbt::manifest::{Manifest, invocation_of};
+use crate::dbt::manifest::{Manifest, begun_by};
 use crate::dbt::results;
 use crate::decide::baseline::{Graph, Needs, Outcome, Role};
 use crate::decide::needs::{self, Before, Inputs, Now, Scope};
@@ -41,7 +41,7 @@ impl Job<'_> {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
             .map_err(Failure::Refused)?;
-        if invocation_of(&text) == before {
+        if begun_by(&text) == before {
             return Err(Failure::Refused(anyhow!(
                 "dbt parse left {} as it was, so that what changed cannot be told; nothing was built\n  \
                  what to do:\n    \
@@ -130,7 +130,7 @@ impl Job<'_> {
     ) -> Result<Words, Failure> {
         let warm = self.command.flag(Flag::PartialParse).or(self.project.project.partial_parse)
             != Some(false);
-        let term = self.within_default(knows_selector_method(parsed), CHANGED)?;
+        let term = self.within_default(knows_selector_method(parsed.dbt_version()), CHANGED)?;
         let Some(term) = term.filter(|_| warm) else {
             return self.selecting_by_name(parsed, wanted);
         };

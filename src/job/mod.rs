@@ -303,7 +303,7 @@ impl<'a> Job<'a> {
         wanted: &BTreeSet<String>,
     ) -> Result<Words, Failure> {
         let state = self.comparison_copy(parsed, wanted)?;
-        let words = self.narrowed(knows_selector_method(parsed), CHANGED, &state);
+        let words = self.narrowed(knows_selector_method(parsed.dbt_version()), CHANGED, &state);
         words.map(Words::Run).ok_or_else(|| {
             Failure::Refused(anyhow::anyhow!(
                 "--only-changed cannot narrow --selector with dbt {}: its command line cannot intersect one\n  \
@@ -336,8 +336,7 @@ enum Words {
 }
 
 /// dbt 1.12 and v2 know `selector:NAME` as a selection method; the alphas of v2 do not yet.
-fn knows_selector_method(manifest: &Manifest<'_>) -> bool {
-    let version = manifest.dbt_version();
+fn knows_selector_method(version: &str) -> bool {
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(1), Some(12)) && !version.contains("alpha")
 }
@@ -350,16 +349,21 @@ fn look_at_both(
     project: &Project,
     state: &Path,
 ) -> (anyhow::Result<Stored>, anyhow::Result<Contents>) {
-    let read = || {
-        let watched = Watched::of(config, command, dbt)?;
-        inputs::read(&watched.places(project, state, ""))
+    let watched = match Watched::of(config, command, dbt) {
+        Ok(watched) => watched,
+        Err(why) => return (volume::look(state), Err(why)),
     };
+    let places = watched.places(project, state, "");
     thread::scope(|scope| {
+        let read = || inputs::files(&places);
         let other = thread::Builder::new().name("inputs".into()).spawn_scoped(scope, read);
         let stored = volume::look(state);
+        let around = inputs::around(&places);
         // Where there may not be another thread, this one does it.
-        let contents = other.map_or_else(|_| Ok(read()), thread::ScopedJoinHandle::join);
-        (stored, contents.unwrap_or_else(|_| Err(anyhow::anyhow!("the look at it failed"))))
+        let files = other.map_or_else(|_| Ok(read()), thread::ScopedJoinHandle::join);
+        let files = files.unwrap_or_else(|_| Err(anyhow::anyhow!("the look at it failed")));
+        let contents = files.and_then(|files| Ok(Contents { files, around: around? }));
+        (stored, contents)
     })
 }
 

@@ -9,7 +9,7 @@ use super::pass::Begun;
 use super::{Job, artifacts, knows_selector_method, recover};
 use crate::cli::Switch;
 use crate::dbt::command::{Flag, SKIPPED};
-use crate::dbt::manifest::{Manifest, invocation_of};
+use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
 use crate::dbt::results;
 use crate::decide::needs::Scope;
 use crate::decide::plan::Approach;
@@ -38,7 +38,8 @@ impl Job<'_> {
         if !self.can_do_in_one() {
             return Ok(None);
         }
-        let knows = self.before().is_some_and(|before| knows_selector_method(&before));
+        let version = self.baseline.manifest.as_deref().and_then(dbt_version_of);
+        let knows = version.is_some_and(|version| knows_selector_method(&version));
         let place = Place::new(&self.state)?;
         let Some(words) = self.asking(approach, knows, &place)? else { return Ok(None) };
         let gate = match Gate::put_up(&self.project.target_path) {
@@ -115,11 +116,13 @@ impl Job<'_> {
         begun: &Begun,
         place: &Place,
     ) -> Result<Answer, Failure> {
-        let Some(text) = text.filter(|text| invocation_of(text) != begun.before) else {
+        let Some(text) = text.filter(|text| begun_by(text) != begun.before) else {
             return Ok(Answer::Otherwise);
         };
         let parsed = Manifest::read(text).map_err(Failure::Refused)?;
-        if knows_selector_method(&parsed) != knows || !self.refreshed(&parsed)?.is_empty() {
+        if knows_selector_method(parsed.dbt_version()) != knows
+            || !self.refreshed(&parsed)?.is_empty()
+        {
             return Ok(Answer::Otherwise);
         }
         let wanted = self.wanted(&parsed)?;
@@ -146,7 +149,7 @@ impl Job<'_> {
         }
         gate.open_for_the_last_time();
         self.supervisor.end(running)?;
-        let text = text.filter(|text| invocation_of(text) != begun.before);
+        let text = text.filter(|text| begun_by(text) != begun.before);
         begun.undone()?;
         match (answer?, text) {
             (Answer::Nothing, Some(text)) => {

@@ -88,7 +88,7 @@ impl Job<'_> {
 
     fn digests(&self, contents: &Contents) -> Result<BTreeMap<String, String>> {
         let watched = Watched::of(self.config, self.command, self.dbt)?;
-        Ok(contents.digests(&watched.places(&self.project, &self.state, &self.baseline.salt)))
+        contents.digests(&watched.places(&self.project, &self.state, &self.baseline.salt))
     }
 
     fn inputs_now(&self) -> Result<BTreeMap<String, String>> {

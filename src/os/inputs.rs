@@ -39,26 +39,44 @@ pub struct Places<'a> {
     pub salt: &'a str,
 }
 
-/// Everything of it, read and not yet salted.
+/// The files of the project, read and not yet salted.
 #[derive(Debug)]
-pub struct Contents {
-    files: Tree,
+pub struct Files(Tree);
+
+/// What lies around the project: settings, and dbt itself.
+#[derive(Debug)]
+pub struct Around {
     settings: Tree,
     program: Tree,
     dotenv: Option<String>,
-    /// The variables that all this names.
-    names: BTreeSet<String>,
 }
 
-/// Read all that dbt would read. The salt is not asked for.
+/// Everything of it.
+#[derive(Debug)]
+pub struct Contents {
+    /// By one processor…
+    pub files: Files,
+    /// …and this by another, if there is one.
+    pub around: Around,
+}
+
+/// Read the project. The salt is not asked for.
 ///
 /// # Errors
 /// Says what cannot be established.
-pub fn read(places: &Places<'_>) -> Result<Contents> {
+pub fn files(places: &Places<'_>) -> Result<Files> {
     let mut files = Tree::leaving_out(&excluded(places));
     let (inside, outside) = roots(places)?;
     files.below(&inside)?;
     outside.iter().try_for_each(|path| files.below(path))?;
+    Ok(Files(files))
+}
+
+/// Read the rest. The salt is not asked for.
+///
+/// # Errors
+/// As [`files`].
+pub fn around(places: &Places<'_>) -> Result<Around> {
     let mut settings = Tree::leaving_out(&[]);
     let dotenv = find_dotenv(places.here)?;
     settings.below(&places.project.profiles_dir.join("profiles.yml"))?;
@@ -66,37 +84,39 @@ pub fn read(places: &Places<'_>) -> Result<Contents> {
     dotenv.iter().try_for_each(|(path, _)| settings.below(path))?;
     let mut program = Tree::leaving_out(&[]);
     installation::read(places.dbt, places.environment, &mut program)?;
-    let trees = [&files, &settings, &program];
-    let mut names: BTreeSet<String> =
-        trees.into_iter().flat_map(|tree| tree.variables.clone()).into_tree();
-    names.extend(named_by(places.words)?);
-    Ok(Contents { files, settings, program, dotenv: dotenv.map(|(_, text)| text), names })
+    Ok(Around { settings, program, dotenv: dotenv.map(|(_, text)| text) })
 }
 
 impl Contents {
     /// The digests by kind.
-    #[must_use]
-    pub fn digests(&self, places: &Places<'_>) -> BTreeMap<String, String> {
+    ///
+    /// # Errors
+    /// The command line computes the name of a variable.
+    pub fn digests(&self, places: &Places<'_>) -> Result<BTreeMap<String, String>> {
+        let Self { files: Files(files), around: Around { settings, program, dotenv } } = self;
+        let mut names = named_by(places.words)?;
+        for tree in [files, settings, program] {
+            names.extend(tree.variables.iter().cloned());
+        }
         let salted = |feed: &dyn Fn(&mut Sums)| Sums::salted(places.salt, feed);
-        let environment = |sums: &mut Sums| {
-            values(places.environment, self.dotenv.as_deref(), &self.names, sums);
-        };
-        BTreeMap::from([
-            ("files".to_owned(), salted(&|sums| self.files.feed(sums))),
-            ("profiles".to_owned(), salted(&|sums| self.settings.feed(sums))),
-            ("dbt".to_owned(), salted(&|sums| self.program.feed(sums))),
+        let environment =
+            |sums: &mut Sums| values(places.environment, dotenv.as_deref(), &names, sums);
+        Ok(BTreeMap::from([
+            ("files".to_owned(), salted(&|sums| files.feed(sums))),
+            ("profiles".to_owned(), salted(&|sums| settings.feed(sums))),
+            ("dbt".to_owned(), salted(&|sums| program.feed(sums))),
             ("environment".to_owned(), salted(&environment)),
             ("command".to_owned(), salted(&|sums| command(places, sums))),
-        ])
+        ]))
     }
 }
 
-/// [`read`], and the digests.
+/// All of it at once.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`files`] and [`Contents::digests`].
 pub fn look(places: Places<'_>) -> Result<BTreeMap<String, String>> {
-    Ok(read(&places)?.digests(&places))
+    Contents { files: files(&places)?, around: around(&places)? }.digests(&places)
 }
 
 /// The variables that `--vars` names: a value there may be rendered where it is used.

@@ -80,6 +80,34 @@ pub fn invocation_of(text: &str) -> Option<String> {
     header.metadata.invocation_id.map(|id| id.0.into_owned())
 }
 
+/// As [`invocation_of`], at once: dbt writes `metadata` first. The rest is not looked at, whole
+/// or not.
+#[must_use]
+pub fn begun_by(text: &str) -> Option<String> {
+    match first(text) {
+        Some(metadata) => metadata.invocation_id.map(|id| id.0.into_owned()),
+        None => invocation_of(text),
+    }
+}
+
+/// `metadata.dbt_version`, likewise.
+#[must_use]
+pub fn dbt_version_of(text: &str) -> Option<String> {
+    match first(text) {
+        Some(metadata) => Some(metadata.dbt_version.0.into_owned()),
+        None => {
+            Some(serde_json::from_str::<Header<'_>>(text).ok()?.metadata.dbt_version.0.into_owned())
+        }
+    }
+}
+
+/// The metadata, where they come before all else.
+fn first(text: &str) -> Option<Metadata<'_>> {
+    let inside = text.trim_start().strip_prefix('{')?.trim_start().strip_prefix("\"metadata\"")?;
+    let value = inside.trim_start().strip_prefix(':')?;
+    serde_json::Deserializer::from_str(value).into_iter().next()?.ok()
+}
+
 impl<'a> Manifest<'a> {
     /// View `text`, the whole file.
     ///

@@ -153,3 +153,19 @@ proptest! {
         let _ = Manifest::read(&text);
     }
 }
+
+#[test]
+fn who_began_a_manifest_is_read_from_its_first_words_or_wherever_they_are() {
+    let metadata = r#"{"dbt_schema_version": "s", "dbt_version": "1.11.16", "invocation_id": "i"}"#;
+    for text in [
+        format!(r#" {{ "metadata" : {metadata}, "nodes": {{"cut sho"#),
+        format!(r#"{{"nodes": {{}}, "metadata": {metadata}}}"#),
+    ] {
+        assert_eq!(begun_by(&text).as_deref(), Some("i"), "{text}");
+        assert_eq!(dbt_version_of(&text).as_deref(), Some("1.11.16"), "{text}");
+    }
+    for text in ["", "{", r#"{"metadata": {"#, r#"{"nodes": {}}"#, "[]"] {
+        assert_eq!((begun_by(text), dbt_version_of(text)), (None, None), "{text}");
+    }
+    assert_eq!(invocation_of(&format!(r#"{{"metadata": {metadata}, "nodes": {{"#)), None);
+}
