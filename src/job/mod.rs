@@ -27,22 +27,19 @@ use crate::decide::record::{self, Identity, NodeRecord, Record, Settled};
 use crate::decide::skip::Looked;
 use crate::decide::summary::Summary;
 use crate::exit::{self, Failure};
-use crate::os::inputs::{self, Contents};
+use crate::os::inputs::Contents;
 use crate::os::lock::Lock;
 use crate::os::private::Private;
 use crate::os::project::{self, Asked, Project};
 use crate::os::supervise::Supervisor;
-use crate::os::volume::{self, Stored};
 use crate::os::{announce, clock, gate, random};
 use crate::report;
 use crate::trees::IntoTree;
 use admit::Held;
-use skip::Watched;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 pub(crate) use writable::with_writable_paths;
 
 /// A dbt command, the volume that it may change, and what is on it.
@@ -108,7 +105,7 @@ impl<'a> Job<'a> {
         gate::clear(&project.target_path);
         let what = format!("dbt {}", command.subcommand().unwrap_or_default());
         let Held { state, lock } = admit::hold(config, &what, supervisor)?;
-        let (stored, contents) = look_at_both(config, command, dbt, &project, &state);
+        let (stored, contents) = skip::look_at_both(config, command, dbt, &project, &state);
         let stored = stored.map_err(Failure::Refused)?;
         let baseline = Baseline::of(stored.manifest, stored.record)?;
         Ok(Self {
@@ -339,32 +336,6 @@ enum Words {
 fn knows_selector_method(version: &str) -> bool {
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(1), Some(12)) && !version.contains("alpha")
-}
-
-/// The volume, and meanwhile what dbt would read: both take milliseconds of one processor.
-fn look_at_both(
-    config: &Config,
-    command: &Command,
-    dbt: &Path,
-    project: &Project,
-    state: &Path,
-) -> (anyhow::Result<Stored>, anyhow::Result<Contents>) {
-    let watched = match Watched::of(config, command, dbt) {
-        Ok(watched) => watched,
-        Err(why) => return (volume::look(state), Err(why)),
-    };
-    let places = watched.places(project, state, "");
-    thread::scope(|scope| {
-        let read = || inputs::files(&places);
-        let other = thread::Builder::new().name("inputs".into()).spawn_scoped(scope, read);
-        let stored = volume::look(state);
-        let around = inputs::around(&places);
-        // Where there may not be another thread, this one does it.
-        let files = other.map_or_else(|_| Ok(read()), thread::ScopedJoinHandle::join);
-        let files = files.unwrap_or_else(|_| Err(anyhow::anyhow!("the look at it failed")));
-        let contents = files.and_then(|files| Ok(Contents { files, around: around? }));
-        (stored, contents)
-    })
 }
 
 /// For a dbt that runs without us: it would wait for ever where a run that was killed left its

@@ -13,13 +13,15 @@ use crate::decide::skip::{self, Ending, Looked, Verdict};
 use crate::exit::Failure;
 use crate::os::inputs::{Contents, Places};
 use crate::os::project::Project;
-use crate::os::{commit, inputs, volume};
+use crate::os::volume::{self, Stored};
+use crate::os::{commit, inputs};
 use crate::report;
 use crate::trees::IntoTree;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 /// What tells where dbt would read, besides the project and the volume.
 pub(super) struct Watched<'a> {
@@ -55,6 +57,32 @@ impl<'a> Watched<'a> {
         let Self { here, words, dbt, environment } = self;
         Places { here, project, state, dbt, environment, words, salt }
     }
+}
+
+/// The volume, and meanwhile what dbt would read: both take milliseconds of one processor.
+pub(super) fn look_at_both(
+    config: &Config,
+    command: &Command,
+    dbt: &Path,
+    project: &Project,
+    state: &Path,
+) -> (Result<Stored>, Result<Contents>) {
+    let watched = match Watched::of(config, command, dbt) {
+        Ok(watched) => watched,
+        Err(why) => return (volume::look(state), Err(why)),
+    };
+    let places = watched.places(project, state, "");
+    thread::scope(|scope| {
+        let read = || inputs::files(&places);
+        let other = thread::Builder::new().name("inputs".into()).spawn_scoped(scope, read);
+        let stored = volume::look(state);
+        let around = inputs::around(&places);
+        // Where there may not be another thread, this one does it.
+        let files = other.map_or_else(|_| Ok(read()), thread::ScopedJoinHandle::join);
+        let files = files.unwrap_or_else(|_| Err(anyhow!("the look at it failed")));
+        let contents = files.and_then(|files| Ok(Contents { files, around: around? }));
+        (stored, contents)
+    })
 }
 
 impl Job<'_> {
