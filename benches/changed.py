@@ -4,7 +4,8 @@
     changed.py [--dbt PATH] [--binary PATH] [--rounds N] [MODELS…]
 
 Every round edits a model that nobody reads, and removes target/ before each way: a container
-begins without it. All ways build that one model. Prints medians and ratios to the script.
+begins without it. All ways build that one model. Prints medians and ratios to the script; and what ours takes beside
+dbt: the processor time of its own process, as a share of the whole run.
 """
 
 import argparse
@@ -34,7 +35,7 @@ class Bench(start.Bench):
     def ours(self):
         self.edit()
         times, done = self.run(self.binary, "run")
-        assert "1 node" in done.stderr, done.stderr
+        assert "1 node" in done, done
         return times
 
     def dbt_cold(self):
@@ -61,7 +62,8 @@ def main():
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("models", type=int, nargs="*", default=[10, 500, 2000])
     asked = options.parse_args()
-    print("| models | way | wall s | CPU s | ÷ script, wall | ÷ script, CPU |\n|---|---|---|---|---|---|")
+    print("| models | way | wall s | CPU s | ÷ script, wall | ÷ script, CPU | beside dbt |")
+    print("|---|---|---|---|---|---|---|")
     for models in asked.models:
         with tempfile.TemporaryDirectory() as directory:
             bench = Bench(pathlib.Path(directory), models, asked.dbt, asked.binary)
@@ -69,10 +71,13 @@ def main():
             rounds = [{name: way(bench) for name, way in WAYS.items()} for _ in range(asked.rounds)]
             script = None
             for name in WAYS:
-                wall, cpu = (statistics.median(part) for part in zip(*(r[name] for r in rounds)))
+                times = zip(*(r[name] for r in rounds))
+                wall, cpu, own = (statistics.median(part) for part in times)
                 script = script or (wall, cpu)
                 ratios = f"{wall / script[0]:.2f} | {cpu / script[1]:.2f}"
-                print(f"| {models} | {name} | {wall:.2f} | {cpu:.2f} | {ratios} |", flush=True)
+                beside = f"{own:.2f} s, {own / wall:.2%}" if name == "ours" else ""
+                row = f"| {models} | {name} | {wall:.2f} | {cpu:.2f} | {ratios} | {beside} |"
+                print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,6 @@ pub enum Absence {
 }
 
 /// The nodes that must be absent from the next baseline.
-///
 #[must_use]
 pub fn absences(graph: &Graph, needs: &Needs, outcome: &Outcome) -> BTreeMap<String, Absence> {
     let mut verdicts = Verdicts {
@@ -163,11 +162,17 @@ impl Verdicts<'_> {
     }
 }
 
+/// Those of the absences whose record depends on what they were built from before.
+#[must_use]
+pub fn asking_what_was_built(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
+    let asks = |absence: &&Absence| matches!(absence, Absence::Waiting(_) | Absence::CutShort);
+    absences.iter().filter(|(_, why)| asks(why)).map(|(id, _)| id.as_str()).collect()
+}
+
 /// The next record of each node of the graph.
 ///
 /// `inputs` are the fingerprints of what the nodes read now; `before` what the record said.
-/// `fingerprints_before` digests those of the `absences` that stood in the baseline, so that a
-/// revert is recognised.
+/// `fingerprints_before`: of [`asking_what_was_built`], by which a revert is recognised.
 #[must_use]
 pub fn node_records(
     graph: &Graph,

@@ -43,10 +43,11 @@ impl Job<'_> {
     fn assert(&mut self, text: String) -> Result<(), Failure> {
         self.baseline.manifest = Some(text.clone());
         let manifest = Manifest::read(&text).map_err(Failure::Refused)?;
-        let inputs = self.inputs(&manifest).map_err(Failure::NotSaved)?;
+        let inputs = self.outside().inputs(&manifest).map_err(Failure::NotSaved)?;
+        let now = self.comparison(manifest, inputs);
         let reservation = self.reserve()?;
         let end = (&Scope::Changes, &Ending::Open);
-        self.record(reservation, &manifest, inputs, &Outcome::new(), end, Switch::Off)
+        self.record(reservation, &now, &Outcome::new(), end, Switch::Off)
     }
 
     /// Only an empty volume is adopted without being asked twice.

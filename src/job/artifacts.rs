@@ -3,21 +3,24 @@
 //! A stale `run_results.json` of an earlier invocation may lie about, and dbt rewrites
 //! `manifest.json` before it has built anything: only matching invocation ids count.
 
-use crate::dbt::manifest::{begun_by, invocation_of};
+use crate::dbt::manifest::begun_by;
 use crate::dbt::results::{self, Journal};
 use crate::decide::baseline::{Fate, Graph, Outcome};
 use crate::trees::IntoTree;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-/// What an invocation left behind.
+/// More than dbt writes before the nodes; it begins a manifest with the metadata.
+const HEAD: u64 = 1 << 16;
+
+/// What an invocation tells of the nodes that it came to.
 #[derive(Debug)]
 pub(super) struct Artifacts {
-    /// The text of the manifest that it wrote.
-    pub(super) manifest: String,
     /// `run_results.json`, when it is of the same invocation.
-    pub(super) results: Option<results::Results>,
+    results: Option<results::Results>,
     /// What its log says; empty where it kept none.
-    pub(super) journal: Journal,
+    journal: Journal,
 }
 
 /// The text of the manifest under `target`, if there is one.
@@ -27,39 +30,45 @@ pub(super) fn manifest(target: &Path) -> Option<String> {
 
 /// The invocation that wrote the manifest under `target`, if there is one.
 pub(super) fn invocation(target: &Path) -> Option<String> {
-    begun_by(&manifest(target)?)
+    let mut head = Vec::new();
+    let file = File::open(target.join("manifest.json")).ok()?;
+    file.take(HEAD).read_to_end(&mut head).ok()?;
+    begun_by(&String::from_utf8_lossy(&head)).or_else(|| begun_by(&manifest(target)?))
 }
 
-/// What the invocation after `before` left; `copy` is the manifest as its first node began,
-/// for a dbt that was killed while it rewrote the original. `None`: nothing was begun.
-pub(super) fn since(
-    before: Option<&str>,
+/// The manifests that the invocation after `before` left, whole or not: the one that it wrote
+/// last; and `copy`, as its first node began, for a dbt that was killed while it rewrote that.
+/// `logged` is the invocation of its log.
+pub(super) fn manifests(
+    before: Option<String>,
+    logged: Option<String>,
     target: &Path,
-    log: &Path,
-    copy: &Path,
-) -> Option<Artifacts> {
-    let journal = journal(log);
-    let manifest = [target.join("manifest.json"), copy.to_owned()].iter().find_map(|path| {
-        let text = read(path)?;
-        let id = invocation_of(&text)?;
-        let ours = Some(&*id) != before || journal.invocation_id.as_ref() == Some(&id);
-        ours.then_some((text, id))
-    })?;
-    let (manifest, id) = (manifest.0, Some(manifest.1));
-    let results = read(&target.join("run_results.json"))
-        .and_then(|text| results::read(&text).ok())
-        .filter(|results| results.invocation_id == id);
-    let journal = if journal.invocation_id == id { journal } else { Journal::default() };
-    Some(Artifacts { manifest, results, journal })
+    copy: PathBuf,
+) -> impl Iterator<Item = String> {
+    [target.join("manifest.json"), copy].into_iter().filter_map(move |path| {
+        let text = read(&path)?;
+        let id = begun_by(&text);
+        let ours = id.is_some() && (id != before || id == logged);
+        ours.then_some(text)
+    })
 }
 
 /// What a log of dbt's says; an empty journal where there is none.
 pub(super) fn journal(log: &Path) -> Journal {
-    let bytes = std::fs::read(log).unwrap_or_default();
+    let bytes = fs::read(log).unwrap_or_default();
     results::journal(String::from_utf8_lossy(&bytes).lines())
 }
 
 impl Artifacts {
+    /// What this invocation left, besides a manifest.
+    pub(super) fn of(id: Option<&str>, target: &Path, journal: Journal) -> Self {
+        let results = read(&target.join("run_results.json"))
+            .and_then(|text| results::read(&text).ok())
+            .filter(|results| results.invocation_id.as_deref() == id);
+        let same = journal.invocation_id.as_deref() == id;
+        Self { results, journal: if same { journal } else { Journal::default() } }
+    }
+
     /// What happened to each node: the results, and whatever only the log knows.
     pub(super) fn outcome(&self, graph: &Graph) -> Outcome {
         let mut outcome = told(&self.journal, graph);
@@ -78,5 +87,5 @@ pub(super) fn told(journal: &Journal, graph: &Graph) -> Outcome {
 }
 
 fn read(path: &Path) -> Option<String> {
-    std::fs::read_to_string(path).ok()
+    fs::read_to_string(path).ok()
 }

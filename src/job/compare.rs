@@ -1,28 +1,25 @@
 //! The exact comparison: parse, compare, and tell dbt what to build.
 
+use super::comparison::Comparison;
 use super::writable::refuse_unwritable;
 use super::{Job, Words, artifacts, knows_selector_method};
 use crate::cli::Switch;
-use crate::dbt::changes::Reason;
 use crate::dbt::command::{CHANGED, Flag, Opt};
-use crate::dbt::manifest::{Manifest, begun_by};
+use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
 use crate::dbt::results;
 use crate::decide::baseline::{Graph, Needs, Outcome, Role};
-use crate::decide::needs::{self, Before, Inputs, Now, Scope};
+use crate::decide::needs::{self, Scope};
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
 use crate::os::commit;
 use crate::os::supervise::Stdout;
 use crate::report;
 use crate::trees::IntoTree;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-
-/// Why a node waits that a full run did not come to.
-const NOT_YET: &str = "not yet built in the full run";
 
 impl Job<'_> {
     /// `dbt parse`, into the target path of the run so that the run starts warm; the text
@@ -70,18 +67,16 @@ impl Job<'_> {
     }
 
     /// The nodes to be built that this command can build; the others are told.
-    pub(super) fn wanted(&mut self, parsed: &Manifest<'_>) -> Result<BTreeSet<String>, Failure> {
-        let graph = parsed.graph();
-        let inputs = self.inputs(parsed).map_err(Failure::Refused)?;
-        let needs = self.needs(self.before().as_ref(), parsed, &inputs, &Scope::Changes);
-        self.summary.pending = report::pending(&needs, &graph);
+    pub(super) fn wanted(&mut self, now: &Comparison<'_>) -> BTreeSet<String> {
+        let graph = &now.graph;
+        self.summary.pending = report::pending(&now.needs, graph);
         let (wanted, others): (Needs, Needs) =
-            needs.into_iter().partition(|(id, _)| self.can_build(&graph, id));
+            now.needs.clone().into_iter().partition(|(id, _)| self.can_build(graph, id));
         if self.is_held() {
-            report::changes(&wanted, &graph);
-            report::not_for_this_command(&others, &graph, self.command.subcommand());
+            report::changes(&wanted, graph);
+            report::not_for_this_command(&others, graph, self.command.subcommand());
         }
-        Ok(wanted.into_keys().into_tree())
+        wanted.into_keys().into_tree()
     }
 
     /// Whether nodes of this kind are built by the command.
@@ -90,49 +85,18 @@ impl Job<'_> {
         kind.is_some_and(|kind| self.command.builds(kind))
     }
 
-    /// A view of the baseline.
-    pub(super) fn before(&self) -> Option<Manifest<'_>> {
-        Manifest::read(self.baseline.manifest.as_deref()?).ok()
-    }
-
-    pub(super) fn needs(
-        &self,
-        before: Option<&Manifest<'_>>,
-        manifest: &Manifest<'_>,
-        inputs: &Inputs,
-        scope: &Scope,
-    ) -> Needs {
-        let graph = manifest.graph();
-        let before = Before { manifest: before, nodes: &self.baseline.nodes };
-        let mut needs = needs::needs(before, Now { manifest, graph: &graph, inputs });
-        if let Scope::Everything(types) = scope {
-            for (id, member) in &graph {
-                if types.contains(needs::resource_type(member.role)) {
-                    needs
-                        .entry(id.clone())
-                        .or_insert_with(|| vec![Reason::Pending(NOT_YET.into())]);
-                }
-            }
-        }
-        needs
-    }
-
-    /// The fingerprints of what each node reads now.
-    pub(super) fn inputs(&self, manifest: &Manifest<'_>) -> Result<Inputs> {
-        self.outside().inputs(manifest)
-    }
-
     /// dbt's command line for building `wanted` and whatever is downstream of it.
     pub(super) fn selecting(
         &mut self,
-        parsed: &Manifest<'_>,
+        now: &Comparison<'_>,
         wanted: &BTreeSet<String>,
     ) -> Result<Words, Failure> {
+        let parsed = &now.manifest;
         let warm = self.command.flag(Flag::PartialParse).or(self.project.project.partial_parse)
             != Some(false);
         let term = self.within_default(knows_selector_method(parsed.dbt_version()), CHANGED)?;
         let Some(term) = term.filter(|_| warm) else {
-            return self.selecting_by_name(parsed, wanted);
+            return self.selecting_by_name(now, wanted);
         };
         let state = self.comparison_copy(parsed, wanted)?;
         Ok(Words::Run(self.command.selecting(&[term], Some(&state))))
@@ -164,10 +128,10 @@ impl Job<'_> {
     /// selector by it, the nodes are named one by one.
     fn selecting_by_name(
         &mut self,
-        manifest: &Manifest<'_>,
+        now: &Comparison<'_>,
         wanted: &BTreeSet<String>,
     ) -> Result<Words, Failure> {
-        let mut named = needs::with_descendants(&manifest.graph(), wanted);
+        let mut named = needs::with_descendants(&now.graph, wanted);
         if self.default_selector()?.is_some() {
             match self.list()? {
                 Ok(listed) => named.retain(|id| listed.contains(id)),
@@ -178,7 +142,7 @@ impl Job<'_> {
             return Ok(Words::Nothing);
         }
         let terms: Vec<OsString> =
-            manifest.selection_terms(&named).into_iter().map(OsString::from).collect();
+            now.manifest.selection_terms(&named).into_iter().map(OsString::from).collect();
         let words = self.command.selecting(&terms, None);
         Ok(Words::Run(
             self.command.with_in(&words, &["--indirect-selection".into(), "empty".into()]),
@@ -218,35 +182,27 @@ impl Job<'_> {
     /// Nothing is to be built. A baseline of another dbt version, or without a record, is
     /// still replaced by the same nodes as they are written now: later comparisons are
     /// then exact.
-    pub(super) fn carry_over(&mut self, parsed: &Manifest<'_>) -> Result<(), Failure> {
-        let old = self.before();
-        let same_version =
-            old.as_ref().is_some_and(|old| old.dbt_version() == parsed.dbt_version());
+    pub(super) fn carry_over(&mut self, now: &Comparison<'_>) -> Result<(), Failure> {
+        let old = self.baseline.manifest.as_deref().and_then(dbt_version_of);
+        let same_version = old.as_deref() == Some(now.manifest.dbt_version());
         if same_version && self.baseline.recorded == Switch::On {
-            return match self.leaves_something_untold(old.as_ref(), parsed)? {
+            return match self.leaves_something_untold(now) {
                 true => Ok(()),
-                false => self.settle_in_place(&parsed.graph()),
+                false => self.settle_in_place(&now.graph),
             };
         }
-        let inputs = self.inputs(parsed).map_err(Failure::NotSaved)?;
         let reservation = self.reserve()?;
         let end = (&Scope::Changes, &Ending::NothingToBuild);
-        self.record(reservation, parsed, inputs, &Outcome::new(), end, Switch::Off)
+        self.record(reservation, now, &Outcome::new(), end, Switch::Off)
     }
 
     /// Whether something changed that this command does not build and the record does not
     /// tell: the next start is to find it again.
-    fn leaves_something_untold(
-        &self,
-        before: Option<&Manifest<'_>>,
-        manifest: &Manifest<'_>,
-    ) -> Result<bool, Failure> {
-        let inputs = self.inputs(manifest).map_err(Failure::NotSaved)?;
-        let graph = manifest.graph();
+    fn leaves_something_untold(&self, now: &Comparison<'_>) -> bool {
         let told =
             |id: &String| self.baseline.nodes.get(id).is_some_and(|node| node.pending.is_some());
-        let is_test = |id: &String| graph.get(id).is_some_and(|member| member.role == Role::Test);
-        let needs = self.needs(before, manifest, &inputs, &Scope::Changes);
-        Ok(needs.keys().any(|id| !is_test(id) && !told(id)))
+        let is_test =
+            |id: &String| now.graph.get(id).is_some_and(|member| member.role == Role::Test);
+        now.needs.keys().any(|id| !is_test(id) && !told(id))
     }
 }

@@ -1,11 +1,13 @@
 //! What a run is about to build, before it builds anything: for `plan` and for the budget.
 
+use super::comparison::Comparison;
 use super::{Access, Baseline, Job, admit};
 use crate::cli::{Config, Switch};
 use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
+use crate::decide::baseline::Graph;
 use crate::decide::forecast::{self, Basis, Forecast};
-use crate::decide::needs::{self, Scope};
+use crate::decide::needs;
 use crate::decide::plan::{Approach, Found};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
@@ -41,7 +43,7 @@ impl<'a> Job<'a> {
             );
         }
         let stored = volume::look(&state).map_err(Failure::Refused)?;
-        let baseline = Baseline::of(stored.manifest, stored.record)?;
+        let baseline = Baseline::of(stored.manifest, stored.digest, stored.record)?;
         Ok(Self {
             config,
             command,
@@ -55,6 +57,7 @@ impl<'a> Job<'a> {
             parsed: None,
             contents: None,
             looked: None,
+            confirmed: false,
             spared: false,
             access: Access::Looking(private),
         })
@@ -69,13 +72,11 @@ impl<'a> Job<'a> {
             Ok(parsed) => parsed,
             Err(code) => return Ok(Err(code)),
         };
-        let manifest = Manifest::read(&parsed).map_err(Failure::Refused)?;
+        let now = self.compared_or_refused(&parsed)?;
         let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
-        let wanted = if compared { self.wanted(&manifest)? } else { BTreeSet::new() };
-        let forecast = match self.chosen(&manifest, approach, &wanted)? {
-            Ok(chosen) => Ok(self.forecast(&manifest, &chosen, approach)?),
-            Err(code) => Err(code),
-        };
+        let wanted = if compared { self.wanted(&now) } else { BTreeSet::new() };
+        let chosen = self.chosen(&now.graph, approach, &wanted)?;
+        let forecast = chosen.map(|chosen| self.forecast(&now, chosen, approach));
         self.parsed = Some(parsed);
         Ok(forecast)
     }
@@ -83,19 +84,16 @@ impl<'a> Job<'a> {
     /// The nodes that dbt would be told to build, before what it does not build is left out.
     pub(super) fn chosen(
         &mut self,
-        parsed: &Manifest<'_>,
+        graph: &Graph,
         approach: &Approach,
         wanted: &BTreeSet<String>,
     ) -> Result<Result<BTreeSet<String>, u8>, Failure> {
         let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
         let mut reached = BTreeSet::new();
         if compared {
-            reached = needs::with_descendants(&parsed.graph(), wanted);
+            reached = needs::with_descendants(graph, wanted);
         }
-        let all = *approach == Approach::Changed
-            && !self.command.excludes()
-            && self.project.default_selector().map_err(Failure::Refused)?.is_none();
-        if compared && (reached.is_empty() || all) {
+        if compared && (reached.is_empty() || self.builds_all_that_changed(approach)?) {
             return Ok(Ok(reached));
         }
         let listed = self.list()?;
@@ -105,33 +103,36 @@ impl<'a> Job<'a> {
         }))
     }
 
+    /// Whether nothing but the resource type narrows what is built.
+    fn builds_all_that_changed(&self, approach: &Approach) -> Result<bool, Failure> {
+        Ok(*approach == Approach::Changed
+            && !self.command.excludes()
+            && self.project.default_selector().map_err(Failure::Refused)?.is_none())
+    }
+
     fn forecast(
         &self,
-        manifest: &Manifest<'_>,
-        chosen: &BTreeSet<String>,
+        now: &Comparison<'_>,
+        mut chosen: BTreeSet<String>,
         approach: &Approach,
-    ) -> Result<Forecast, Failure> {
-        let graph = manifest.graph();
-        let inputs = self.inputs(manifest).map_err(Failure::Refused)?;
-        let before = self.before();
-        let needs = self.needs(before.as_ref(), manifest, &inputs, &Scope::Changes);
+    ) -> Forecast {
         let ahead = match approach {
-            Approach::Changed | Approach::Narrowed => self.refreshed(manifest)?,
+            Approach::Changed | Approach::Narrowed => self.refreshed(now),
             Approach::AsGiven | Approach::Everything => BTreeSet::new(),
         };
         let refreshed = |id: &str| ahead.contains(id) || self.refreshes() == Switch::On;
-        let mut chosen = chosen.clone();
-        chosen.retain(|id| self.can_build(&graph, id));
+        chosen.retain(|id| self.can_build(&now.graph, id));
+        let before = self.before();
         let basis = Basis {
-            manifest,
-            graph: &graph,
-            needs: &needs,
-            inputs: (self.baseline.recorded == Switch::On).then_some(&inputs),
+            manifest: &now.manifest,
+            graph: &now.graph,
+            needs: &now.needs,
+            inputs: (self.baseline.recorded == Switch::On).then_some(&now.inputs),
             before: before.as_ref(),
             records: &self.baseline.nodes,
             refreshed: &refreshed,
         };
-        Ok(forecast::forecast(basis, &chosen))
+        forecast::forecast(basis, &chosen)
     }
 
     /// Refuse a run that would build more than is allowed. The first population is what an
@@ -140,9 +141,7 @@ impl<'a> Job<'a> {
     /// # Errors
     /// 77, with the plan and its hash.
     pub fn within_budget(&mut self, approach: &Approach) -> Result<(), Failure> {
-        let config = self.config;
-        let first = self.found == Found::Empty && self.baseline.manifest.is_none();
-        if first || self.spared || !config.budget.limits() || config.yes == Switch::On {
+        if !self.is_limited() {
             return Ok(());
         }
         if self.command.subcommand() == Some("retry") {
@@ -158,11 +157,37 @@ impl<'a> Job<'a> {
                  what to do:\n    dbt-entrypoint --yes …     (build whatever there is)"
             ))
         })?;
-        let manifest = Manifest::read(parsed).map_err(Failure::Internal)?;
-        let beyond = config.budget.exceeded(&forecast, &manifest);
-        if beyond.is_empty() || config.approve.as_deref() == Some(&forecast.hash) {
+        self.judge(&forecast, &Manifest::read(parsed).map_err(Failure::Internal)?)
+    }
+
+    /// The same while dbt waits; false where dbt itself has to be asked what it would build.
+    pub(super) fn is_within_budget(
+        &self,
+        now: &Comparison<'_>,
+        wanted: &BTreeSet<String>,
+        approach: &Approach,
+    ) -> Result<bool, Failure> {
+        if !self.is_limited() {
+            return Ok(true);
+        }
+        if !self.builds_all_that_changed(approach)? {
+            return Ok(false);
+        }
+        let chosen = needs::with_descendants(&now.graph, wanted);
+        self.judge(&self.forecast(now, chosen, approach), &now.manifest).map(|()| true)
+    }
+
+    fn is_limited(&self) -> bool {
+        let config = self.config;
+        let first = self.found == Found::Empty && self.baseline.manifest.is_none();
+        !first && config.budget.limits() && config.yes == Switch::Off
+    }
+
+    fn judge(&self, forecast: &Forecast, manifest: &Manifest<'_>) -> Result<(), Failure> {
+        let beyond = self.config.budget.exceeded(forecast, manifest);
+        if beyond.is_empty() || self.config.approve.as_deref() == Some(&forecast.hash) {
             return Ok(());
         }
-        Err(Failure::BudgetExceeded(anyhow!("{}", report::over_budget(&beyond, &forecast))))
+        Err(Failure::BudgetExceeded(anyhow!("{}", report::over_budget(&beyond, forecast))))
     }
 }

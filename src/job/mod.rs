@@ -6,7 +6,9 @@
 pub(crate) mod admit;
 mod adopt;
 mod artifacts;
+mod baseline;
 mod compare;
+mod comparison;
 mod foresee;
 mod one;
 mod outside;
@@ -23,7 +25,7 @@ use crate::dbt::command::{CHANGED, Command, Opt, Selection};
 use crate::dbt::manifest::Manifest;
 use crate::decide::needs::{self, Scope};
 use crate::decide::plan::{self, Approach, Found, Start};
-use crate::decide::record::{self, Identity, NodeRecord, Record, Settled};
+use crate::decide::record;
 use crate::decide::skip::Looked;
 use crate::decide::summary::Summary;
 use crate::exit::{self, Failure};
@@ -32,11 +34,12 @@ use crate::os::lock::Lock;
 use crate::os::private::Private;
 use crate::os::project::{self, Asked, Project};
 use crate::os::supervise::Supervisor;
-use crate::os::{announce, clock, gate, random};
+use crate::os::{announce, clock, gate};
 use crate::report;
 use crate::trees::IntoTree;
 use admit::Held;
-use std::collections::{BTreeMap, BTreeSet};
+use baseline::Baseline;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,10 +56,12 @@ pub struct Job<'a> {
     state: PathBuf,
     baseline: Baseline,
     found: Found,
-    /// What dbt would read, before it is looked at for the first time.
+    /// What dbt would read, as it was before anything was started.
     contents: Option<anyhow::Result<Contents>>,
-    /// What dbt would read, as it was before anything was started; none where it cannot be told.
+    /// Digests of that; none where it cannot be told, or did not stay so.
     looked: Option<Looked>,
+    /// It was still so when dbt had read it.
+    confirmed: bool,
     /// Whether dbt could not find anything to build.
     spared: bool,
     summary: &'a mut Summary,
@@ -72,20 +77,6 @@ enum Access {
     Held(#[expect(dead_code, reason = "held, not read")] Lock),
     /// Nothing: what would be written there stays in memory, or goes here.
     Looking(Private),
-}
-
-/// What was last built, as it stands on the volume.
-struct Baseline {
-    /// The text of `manifest.json`; none before the first population.
-    manifest: Option<String>,
-    /// Its record's nodes; empty for a manifest that we did not write.
-    nodes: BTreeMap<String, NodeRecord>,
-    /// The salt of the fingerprints.
-    salt: String,
-    /// The inputs of the last complete run.
-    settled: Option<Settled>,
-    /// Whether a record came with the manifest.
-    recorded: Switch,
 }
 
 impl<'a> Job<'a> {
@@ -107,7 +98,7 @@ impl<'a> Job<'a> {
         let Held { state, lock } = admit::hold(config, &what, supervisor)?;
         let (stored, contents) = skip::look_at_both(config, command, dbt, &project, &state);
         let stored = stored.map_err(Failure::Refused)?;
-        let baseline = Baseline::of(stored.manifest, stored.record)?;
+        let baseline = Baseline::of(stored.manifest, stored.digest, stored.record)?;
         Ok(Self {
             config,
             command,
@@ -119,6 +110,7 @@ impl<'a> Job<'a> {
             found: stored.found,
             contents: Some(contents),
             looked: None,
+            confirmed: false,
             spared: false,
             summary,
             parsed: None,
@@ -154,6 +146,7 @@ impl<'a> Job<'a> {
             self.probe(&approach)?;
             self.spared = self.look_at_inputs(&approach);
             if !self.spared {
+                self.read_baseline()?;
                 report::start(&start, &approach, &self.state);
             }
         }
@@ -163,13 +156,17 @@ impl<'a> Job<'a> {
         Ok(approach)
     }
 
-    /// What [`Job::plan`] says, where it is within the budget.
+    /// What [`Job::plan`] says, where it is within the budget. What changed is held against that
+    /// once it has been compared.
     ///
     /// # Errors
     /// As [`Job::plan`] and [`Job::within_budget`].
     pub fn admitted(&mut self) -> Result<Approach, Failure> {
         let approach = self.plan()?;
-        self.within_budget(&approach)?;
+        match approach {
+            Approach::AsGiven | Approach::Everything => self.within_budget(&approach)?,
+            Approach::Changed | Approach::Narrowed => {}
+        }
         Ok(approach)
     }
 
@@ -213,23 +210,6 @@ impl<'a> Job<'a> {
         ended
     }
 
-    /// A baseline without a record still says which project and adapter it was made for.
-    fn found(&self) -> Found {
-        let said = |text: &String| {
-            let manifest = Manifest::read(text).ok()?;
-            Some(Identity {
-                project: manifest.project_name().map(str::to_owned),
-                adapter: manifest.adapter_type().map(str::to_owned),
-                ..Identity::default()
-            })
-        };
-        if self.found == Found::Baseline(None) {
-            Found::Baseline(self.baseline.manifest.as_ref().and_then(said))
-        } else {
-            self.found.clone()
-        }
-    }
-
     /// Run dbt as the user typed it, and record what it built.
     ///
     /// # Errors
@@ -259,8 +239,8 @@ impl<'a> Job<'a> {
     /// user's own selection, where that is to be narrowed.
     ///
     /// # Errors
-    /// 73 or 74 where the volume gives out, 126 or 127 where dbt cannot be started, 78 where a
-    /// selection cannot be narrowed; dbt's own failure is a code, not an error.
+    /// 73 or 74 where the volume gives out, 126 or 127 where dbt cannot be started, 77 where more
+    /// would be built than is allowed, 78 where a selection cannot be narrowed; dbt's own failure is a code, not an error.
     pub fn build_changed(&mut self, approach: &Approach) -> Result<u8, Failure> {
         if self.spared {
             return Ok(self.spare());
@@ -268,28 +248,30 @@ impl<'a> Job<'a> {
         if let Some(code) = self.build_in_one(approach)? {
             return Ok(code);
         }
+        self.within_budget(approach)?;
         let parsed = match self.parse()? {
             Ok(parsed) => parsed,
             Err(code) => return Ok(code),
         };
-        let parsed = Manifest::read(&parsed).map_err(Failure::Refused)?;
-        let mut wanted = self.wanted(&parsed)?;
-        if let Some(code) = self.refresh_first(&parsed, &wanted, approach)? {
+        let mut now = self.compared_or_refused(&parsed)?;
+        let mut wanted = self.wanted(&now);
+        if let Some(code) = self.refresh_first(&now, &wanted, approach)? {
             if code != 0 {
                 return Ok(code);
             }
-            wanted = self.wanted(&parsed)?;
+            now = self.compared_or_refused(&parsed)?;
+            wanted = self.wanted(&now);
         }
         let words = match approach {
             _ if wanted.is_empty() && self.config.always_start == Switch::Off => Words::Nothing,
-            Approach::Narrowed => self.narrowing(&parsed, &wanted)?,
+            Approach::Narrowed => self.narrowing(&now.manifest, &wanted)?,
             Approach::Changed | Approach::AsGiven | Approach::Everything => {
-                self.selecting(&parsed, &wanted)?
+                self.selecting(&now, &wanted)?
             }
         };
         match words {
             Words::Run(words) => self.pass(words, &Scope::Changes, self.refreshes()),
-            Words::Nothing => self.carry_over(&parsed).map(|()| 0),
+            Words::Nothing => self.carry_over(&now).map(|()| 0),
             Words::Failed(code) => Ok(code),
         }
     }
@@ -359,23 +341,4 @@ fn locate(config: &Config, command: &Command) -> Result<Project, Failure> {
         vars: value(Opt::Vars),
     };
     project::locate(&asked, &config.environment).map_err(|trouble| Failure::Refused(trouble.into()))
-}
-
-impl Baseline {
-    fn none() -> Result<Self, Failure> {
-        Self::of(None, None)
-    }
-
-    fn of(manifest: Option<String>, record: Option<Record>) -> Result<Self, Failure> {
-        match record {
-            Some(Record { nodes, salt, settled, .. }) => {
-                Ok(Self { manifest, nodes, salt, settled, recorded: Switch::On })
-            }
-            None => {
-                let salt = random::salt().map_err(Failure::Internal)?;
-                let nodes = BTreeMap::new();
-                Ok(Self { manifest, nodes, salt, settled: None, recorded: Switch::Off })
-            }
-        }
-    }
 }

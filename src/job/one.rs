@@ -5,11 +5,12 @@
 //! second manifest nor compares anything itself. A dbt that did not wait would find no such
 //! file: it builds nothing, and we go the ordinary way.
 
-use super::pass::Begun;
-use super::{Job, artifacts, knows_selector_method, recover};
+use super::comparison::Comparison;
+use super::pass::{Begun, Run};
+use super::{Job, artifacts, knows_selector_method, outside, recover};
 use crate::cli::Switch;
 use crate::dbt::command::{Flag, SKIPPED};
-use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
+use crate::dbt::manifest::{begun_by, dbt_version_of};
 use crate::dbt::results;
 use crate::decide::needs::Scope;
 use crate::decide::plan::Approach;
@@ -21,6 +22,7 @@ use crate::report;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the comparison comes to while dbt waits.
 enum Answer {
@@ -56,9 +58,8 @@ impl Job<'_> {
         match self.supervisor.run_to(&gate, child)? {
             First::End(outcome) => self.ended_before(begun, outcome),
             First::Gate(running) => {
-                let text = artifacts::manifest(&self.project.target_path);
-                let answer = self.answer(text.as_deref(), knows, &begun, &place);
-                self.go_on(answer, &gate, running, begun, text)
+                let ask = Ask { approach, knows, place: &place };
+                self.at_the_gate(&gate, running, begun, &ask)
             }
         }
     }
@@ -97,7 +98,7 @@ impl Job<'_> {
     fn ended_before(&mut self, begun: Begun, outcome: Outcome) -> Result<Option<u8>, Failure> {
         let code = outcome.end.exit_code();
         let parsed = artifacts::invocation(&self.project.target_path) != begun.before;
-        self.conclude_pass(begun, &Scope::Changes, Switch::Off, code)?;
+        self.conclude_pass(begun, changed(code))?;
         Ok(Self::unless_unheld(!parsed || outcome.stopped, code))
     }
 
@@ -109,59 +110,84 @@ impl Job<'_> {
         told.then_some(code)
     }
 
-    fn answer(
+    /// dbt has parsed and waits.
+    fn at_the_gate(
         &mut self,
-        text: Option<&str>,
-        knows: bool,
-        begun: &Begun,
-        place: &Place,
-    ) -> Result<Answer, Failure> {
-        let Some(text) = text.filter(|text| begun_by(text) != begun.before) else {
-            return Ok(Answer::Otherwise);
-        };
-        let parsed = Manifest::read(text).map_err(Failure::Refused)?;
-        if knows_selector_method(parsed.dbt_version()) != knows
-            || !self.refreshed(&parsed)?.is_empty()
-        {
-            return Ok(Answer::Otherwise);
-        }
-        let wanted = self.wanted(&parsed)?;
-        if wanted.is_empty() && self.config.always_start == Switch::Off {
-            return Ok(Answer::Nothing);
-        }
-        place.put(&results::skipped(&wanted))?;
-        Ok(Answer::Build)
-    }
-
-    fn go_on(
-        &mut self,
-        answer: Result<Answer, Failure>,
         gate: &Gate,
         running: Running,
         begun: Begun,
-        text: Option<String>,
+        ask: &Ask<'_>,
     ) -> Result<Option<u8>, Failure> {
-        if let Ok(Answer::Build) = answer {
-            gate.open();
-            let code = self.supervisor.finish(running)?.end.exit_code();
-            self.conclude_pass(begun, &Scope::Changes, Switch::Off, code)?;
-            return Ok(Self::unless_unheld(gate.was_passed() || code == 0, code));
-        }
+        let text = artifacts::manifest(&self.project.target_path);
+        let text = text.filter(|text| begun_by(text) != begun.before).map(Arc::new);
+        let now = text.as_ref().map(|text| self.compared_or_refused(text)).transpose();
+        let answer = match &now {
+            Ok(Some(now)) => self.answer(now, ask),
+            Ok(None) | Err(_) => Ok(Answer::Otherwise),
+        };
+        let now = match (answer, now, &text) {
+            (Ok(Answer::Build), Ok(Some(now)), Some(text)) => {
+                return self.let_build(gate, running, begun, &now, text);
+            }
+            (answer, now, _) => answer.and_then(|answer| Ok((answer, now?))),
+        };
         gate.open_for_the_last_time();
         self.supervisor.end(running)?;
-        let text = text.filter(|text| begun_by(text) != begun.before);
         begun.undone()?;
-        match (answer?, text) {
-            (Answer::Nothing, Some(text)) => {
-                self.carry_over(&Manifest::read(&text).map_err(Failure::Refused)?)?;
-                Ok(Some(0))
-            }
-            (_, text) => {
-                self.parsed = text;
+        match now? {
+            (Answer::Nothing, Some(now)) => self.carry_over(&now).map(|()| Some(0)),
+            (_, now) => {
+                drop(now);
+                self.parsed = text.and_then(Arc::into_inner);
                 Ok(None)
             }
         }
     }
+
+    fn answer(&mut self, now: &Comparison<'_>, ask: &Ask<'_>) -> Result<Answer, Failure> {
+        if knows_selector_method(now.manifest.dbt_version()) != ask.knows
+            || !self.refreshed(now).is_empty()
+        {
+            return Ok(Answer::Otherwise);
+        }
+        let wanted = self.wanted(now);
+        if wanted.is_empty() && self.config.always_start == Switch::Off {
+            return Ok(Answer::Nothing);
+        }
+        if !self.is_within_budget(now, &wanted, ask.approach)? {
+            return Ok(Answer::Otherwise);
+        }
+        ask.place.put(&results::skipped(&wanted))?;
+        Ok(Answer::Build)
+    }
+
+    fn let_build(
+        &mut self,
+        gate: &Gate,
+        running: Running,
+        mut begun: Begun,
+        now: &Comparison<'_>,
+        text: &Arc<String>,
+    ) -> Result<Option<u8>, Failure> {
+        gate.open();
+        begun.keep(text, outside::seen(&self.baseline.salt, &now.inputs));
+        self.look_again();
+        let code = self.supervisor.finish(running)?.end.exit_code();
+        self.conclude_compared(begun, now, changed(code))?;
+        Ok(Self::unless_unheld(gate.was_passed() || code == 0, code))
+    }
+}
+
+/// What was asked of dbt on its command line.
+struct Ask<'a> {
+    approach: &'a Approach,
+    /// This dbt knows the method `selector:`.
+    knows: bool,
+    place: &'a Place,
+}
+
+fn changed(code: u8) -> Run<'static> {
+    Run { scope: &Scope::Changes, refresh: Switch::Off, code }
 }
 
 /// The directory that dbt is given as `--state`. No other dbt ever gets its name: one that was

@@ -13,6 +13,7 @@ use crate::os::project::{self, Project};
 use crate::trees::IntoTree;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,11 +26,17 @@ pub(super) struct Outside {
 
 /// The fingerprints of what each node read when a run began.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct Seen<'a> {
     /// Fingerprints of another salt cannot be compared.
-    pub(super) salt: String,
+    pub(super) salt: Cow<'a, str>,
     /// By `unique_id`.
-    pub(super) inputs: Inputs,
+    pub(super) inputs: Cow<'a, Inputs>,
+}
+
+/// Fingerprints as JSON that [`Seen`] reads.
+pub(super) fn seen(salt: &str, inputs: &Inputs) -> Vec<u8> {
+    let seen = Seen { salt: Cow::Borrowed(salt), inputs: Cow::Borrowed(inputs) };
+    serde_json::to_vec(&seen).unwrap_or_default()
 }
 
 impl Job<'_> {
@@ -64,8 +71,7 @@ impl Outside {
 
     /// The same for the text of a manifest, as JSON that [`Seen`] reads.
     pub(super) fn describe(self, manifest: &str) -> Result<Vec<u8>> {
-        let inputs = self.inputs(&Manifest::read(manifest)?)?;
-        Ok(serde_json::to_vec(&Seen { salt: self.salt, inputs })?)
+        Ok(seen(&self.salt, &self.inputs(&Manifest::read(manifest)?)?))
     }
 
     /// The environment as `env_var` sees it: dbt 1.12 adds that of a `.env` file.

@@ -2,14 +2,16 @@
 
 use super::Job;
 use super::artifacts::{self, Artifacts};
+use super::comparison::Comparison;
+use super::outside::Outside;
 use super::publish;
 use super::recover::Intent;
 use super::writable::refuse_unwritable;
 use crate::cli::{Environment, Switch};
 use crate::dbt::command::{Command, STATE_VARIABLES, Selection};
-use crate::dbt::manifest::Manifest;
+use crate::dbt::manifest::is_whole;
 use crate::decide::baseline::{self, Absence, Fate, Outcome};
-use crate::decide::needs::{self, Before, Inputs, Scope};
+use crate::decide::needs::{self, Scope};
 use crate::decide::record::{self, FORMAT, NodeRecord, Record};
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
@@ -24,16 +26,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Room asked for where the size of the next manifest is not known yet.
 const FIRST_MANIFEST: u64 = 8 << 20;
 
 /// What a run was meant to be, and dbt's code.
 #[derive(Clone, Copy)]
-struct Run<'a> {
-    scope: &'a Scope,
-    refresh: Switch,
-    code: u8,
+pub(super) struct Run<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) refresh: Switch,
+    pub(super) code: u8,
 }
 
 /// A run of dbt of which the volume knows.
@@ -42,10 +45,26 @@ pub(super) struct Begun {
     /// The invocation that wrote the manifest that was there before.
     pub(super) before: Option<String>,
     intent: Intent,
-    follower: Follower,
+    /// Of a run that reaches its nodes.
+    follower: Option<Follower>,
 }
 
 impl Begun {
+    /// Keep the manifest of the run, once it builds something.
+    fn follow(&mut self, target: &Path, outside: Outside) {
+        self.follower = Some(follow::copy_once_begun(
+            &self.intent.log(),
+            &target.join("manifest.json"),
+            self.intent.state(),
+            move |manifest| outside.describe(manifest),
+        ));
+    }
+
+    /// Keep this one, which has been compared.
+    pub(super) fn keep(&mut self, text: &Arc<String>, description: Vec<u8>) {
+        self.follower = Some(follow::copy(Arc::clone(text), description, self.intent.state()));
+    }
+
     /// dbt's command line with its log as our journal.
     pub(super) fn journalled(
         &self,
@@ -70,10 +89,11 @@ impl Job<'_> {
         scope: &Scope,
         refresh: Switch,
     ) -> Result<u8, Failure> {
-        let begun = self.begin(scope, refresh)?;
+        let mut begun = self.begin(scope, refresh)?;
+        begun.follow(&self.project.target_path, self.outside());
         let words = begun.journalled(self.command, self.dbt, &words);
         let code = self.start(words, Stdout::Inherit)?;
-        self.conclude_pass(begun, scope, refresh, code)?;
+        self.conclude_pass(begun, Run { scope, refresh, code })?;
         Ok(code)
     }
 
@@ -83,99 +103,112 @@ impl Job<'_> {
         let reservation = self.reserve()?;
         let before = artifacts::invocation(&self.project.target_path);
         let intent = self.intend(scope, refresh)?;
-        let outside = self.outside();
-        let follower = follow::copy_once_begun(
-            &intent.log(),
-            &self.project.target_path.join("manifest.json"),
-            intent.state(),
-            move |manifest| outside.describe(manifest),
-        );
-        Ok(Begun { reservation, before, intent, follower })
+        Ok(Begun { reservation, before, intent, follower: None })
     }
 
-    /// Commit what a dbt built that has ended with this code.
-    pub(super) fn conclude_pass(
-        &mut self,
-        begun: Begun,
-        scope: &Scope,
-        refresh: Switch,
-        code: u8,
-    ) -> Result<(), Failure> {
+    /// Commit what a dbt built that has ended, by the manifest that it left.
+    pub(super) fn conclude_pass(&mut self, begun: Begun, run: Run<'_>) -> Result<(), Failure> {
         let Begun { reservation, before, intent, follower } = begun;
         drop(follower);
-        let left = artifacts::since(
-            before.as_deref(),
-            &self.project.target_path,
-            &intent.log(),
-            &intent.manifest(),
-        );
-        match left {
-            Some(left) => self.keep(reservation, &left, Run { scope, refresh, code })?,
-            None => report::nothing_begun(code),
+        let journal = artifacts::journal(&intent.log());
+        let target = self.project.target_path.clone();
+        let logged = journal.invocation_id.clone();
+        for text in artifacts::manifests(before, logged, &target, intent.manifest()) {
+            let saved = match self.compared(&text) {
+                Ok(now) => {
+                    let left = Artifacts::of(now.manifest.invocation_id(), &target, journal);
+                    self.keep(reservation, &now, &left, run)
+                }
+                // dbt was killed while it wrote it.
+                Err(_) if !is_whole(&text) => continue,
+                Err(why) => Err(Failure::NotSaved(why)),
+            };
+            told_first(saved, run.code)?;
+            return intent.done();
         }
+        report::nothing_begun(run.code);
+        intent.done()
+    }
+
+    /// Commit what a dbt built that has ended, by the manifest that it was compared by.
+    pub(super) fn conclude_compared(
+        &mut self,
+        begun: Begun,
+        now: &Comparison<'_>,
+        run: Run<'_>,
+    ) -> Result<(), Failure> {
+        let Begun { reservation, intent, follower, .. } = begun;
+        drop(follower);
+        let journal = artifacts::journal(&intent.log());
+        let id = now.manifest.invocation_id();
+        let left = Artifacts::of(id, &self.project.target_path, journal);
+        told_first(self.keep(reservation, now, &left, run), run.code)?;
         intent.done()
     }
 
     fn keep(
         &mut self,
         reservation: Option<Reservation>,
+        now: &Comparison<'_>,
         left: &Artifacts,
         run: Run<'_>,
     ) -> Result<(), Failure> {
-        let manifest = Manifest::read(&left.manifest).map_err(Failure::NotSaved)?;
-        let mut outcome = left.outcome(&manifest.graph());
+        let mut outcome = left.outcome(&now.graph);
         if run.refresh == Switch::Off {
-            self.distrust(&manifest, &mut outcome);
+            self.distrust(&now.manifest, &mut outcome);
         }
         if let Some(flag) = self.command.unreal() {
             outcome.values_mut().for_each(|fate| *fate = Fate::Touched(flag));
         }
+        self.doubt_seeds(now, &mut outcome);
         let ending = if run.code == 0 { Ending::Green } else { Ending::Open };
-        let end = (run.scope, &ending);
-        let saved = self.inputs(&manifest).map_err(Failure::NotSaved).and_then(|inputs| {
-            self.record(reservation, &manifest, inputs, &outcome, end, run.refresh)
-        });
-        match (saved, run.code) {
-            // dbt's own failure is the news; that it could not be recorded comes second.
-            (Err(failure), code) if code != 0 => {
-                report::not_saved(&failure);
-                Ok(())
-            }
-            (saved, _) => saved,
+        self.record(reservation, now, &outcome, (run.scope, &ending), run.refresh)
+    }
+
+    /// A manifest holds the checksum of a seed as it was parsed; dbt loads the file later.
+    fn doubt_seeds(&self, now: &Comparison<'_>, outcome: &mut Outcome) {
+        let Some(Ok(contents)) = &self.contents else { return };
+        let changed = |id: &str| {
+            let node = now.manifest.node(id).filter(|node| &*node.resource_type == "seed")?;
+            let directory = self.project.directory_of(&node.package_name)?;
+            Some(!contents.is_still(&directory.join(&*node.original_file_path))?)
+        };
+        for (_, fate) in outcome.iter_mut().filter(|(id, _)| changed(id) == Some(true)) {
+            *fate = Fate::Touched("its file was changed while dbt ran");
         }
     }
 
-    /// Commit the baseline that follows from an outcome, and go on from it. `inputs` are the
-    /// fingerprints of what the nodes of the manifest `now` read.
+    /// Commit the baseline that follows from an outcome, and go on from it.
     pub(super) fn record(
         &mut self,
         reservation: Option<Reservation>,
-        now: &Manifest<'_>,
-        inputs: Inputs,
+        now: &Comparison<'_>,
         outcome: &Outcome,
         (scope, ending): (&Scope, &Ending),
         refresh: Switch,
     ) -> Result<(), Failure> {
-        let (absent, nodes) = self.next(now, &inputs, outcome, scope, refresh);
+        let Comparison { manifest, graph, .. } = now;
+        let (absent, nodes) = self.next(now, outcome, scope, refresh);
         let ids: BTreeSet<String> = absent.keys().cloned().into_tree();
         self.baseline.nodes = nodes;
         self.baseline.settled = self.settled(ending);
         let record = self.baseline_record();
         // The old text has served; a large project's is not held three times.
-        self.baseline.manifest = None;
-        let mut write = |out: &mut dyn Write| now.write_without(&ids, out);
+        (self.baseline.manifest, self.baseline.digest) = (None, None);
+        let mut write = |out: &mut dyn Write| manifest.write_without(&ids, out);
         let text = match reservation {
             Some(reservation) => {
                 publish::owe(self.config, &self.state)?;
                 let saved = commit::commit(reservation, &mut write, &record)?;
                 commit::prune_or_warn(&self.state, &saved.digest);
-                report::saved(&now.graph(), outcome, &absent);
-                self.tell_torn(now, outcome);
+                report::saved(graph, outcome, &absent);
+                self.tell_torn(manifest, outcome);
+                self.baseline.digest = Some(saved.digest);
                 saved.text
             }
             None => in_memory(&mut write).map_err(Failure::NotSaved)?,
         };
-        self.summary.add(&now.graph(), outcome, &absent);
+        self.summary.add(graph, outcome, &absent);
         self.summary.altered = record::altered(&record.nodes);
         self.baseline.manifest = Some(text);
         self.baseline.recorded = Switch::On;
@@ -197,24 +230,20 @@ impl Job<'_> {
 
     fn next(
         &self,
-        manifest: &Manifest<'_>,
-        inputs: &Inputs,
+        now: &Comparison<'_>,
         outcome: &Outcome,
         scope: &Scope,
         refresh: Switch,
     ) -> (BTreeMap<String, Absence>, BTreeMap<String, NodeRecord>) {
-        let graph = manifest.graph();
-        let old = self.before();
-        let needs = self.needs(old.as_ref(), manifest, inputs, scope);
-        let absent = baseline::absences(&graph, &needs, outcome);
-        let before = Before { manifest: old.as_ref(), nodes: &self.baseline.nodes };
-        let absent_ids: Vec<&str> = absent.keys().map(String::as_str).collect();
-        let built = needs::built_before(before, inputs, &absent_ids);
-        let mut nodes =
-            baseline::node_records(&graph, &absent, outcome, inputs, before.nodes, &built);
+        let Comparison { manifest, graph, inputs, .. } = now;
+        let needs = now.needs_in(scope);
+        let absent = baseline::absences(graph, &needs, outcome);
+        let before = &self.baseline.nodes;
+        let built = self.built_before(inputs, &baseline::asking_what_was_built(&absent));
+        let mut nodes = baseline::node_records(graph, &absent, outcome, inputs, before, &built);
         for id in outcome.keys().chain(absent.keys().filter(|id| !outcome.contains_key(*id))) {
             let keeps = |refresh| manifest.node(id).is_some_and(|node| node.keeps_rows(refresh));
-            let (old, now) = (before.nodes.get(id), needs.get(id).map(Vec::as_slice));
+            let (old, now) = (before.get(id), needs.get(id).map(Vec::as_slice));
             let outdated = needs::outdates_rows(now.unwrap_or_default(), old);
             let Some(node) = nodes.get_mut(id).filter(|_| keeps(false)) else { continue };
             match outcome.get(id) {
@@ -270,7 +299,8 @@ impl Job<'_> {
     pub(super) fn reserve(&self) -> Result<Option<Reservation>, Failure> {
         match self.is_held() {
             true => commit::reserve(&self.state, self.room())
-                .map(|room| Some(room.keeping(self.config.history))),
+                .map(|room| room.keeping(self.config.history).replacing(&self.baseline.digest))
+                .map(Some),
             false => Ok(None),
         }
     }
@@ -282,6 +312,17 @@ impl Job<'_> {
         let parsed = parsed.map_or(FIRST_MANIFEST, |metadata| metadata.len());
         let baseline = self.baseline.manifest.as_ref().map_or(0, String::len);
         3 * parsed.max(u64::try_from(baseline).unwrap_or(u64::MAX / 4))
+    }
+}
+
+/// dbt's own failure is the news; that it could not be recorded comes second.
+fn told_first(saved: Result<(), Failure>, code: u8) -> Result<(), Failure> {
+    match saved {
+        Err(failure) if code != 0 => {
+            report::not_saved(&failure);
+            Ok(())
+        }
+        saved => saved,
     }
 }
 

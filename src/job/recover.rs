@@ -82,6 +82,7 @@ impl Job<'_> {
         let Some(notes) = intent.notes().filter(|notes| usable && here(notes)) else {
             return Ok(false);
         };
+        self.read_baseline()?;
         let journal = artifacts::journal(&intent.log());
         if journal.started.is_empty() {
             self.forget(&intent)?;
@@ -97,17 +98,19 @@ impl Job<'_> {
             _ => (self.parse()?.map_err(no_manifest)?, None),
         };
         let manifest = Manifest::read(&text).map_err(Failure::Internal)?;
-        let mut outcome = artifacts::told(&journal, &manifest.graph());
-        if seen.is_none() || notes.unreal.is_some() {
-            doubt(&mut outcome);
-        }
+        let known = seen.is_some();
         let inputs = match seen {
             Some(inputs) => inputs,
-            None => self.inputs(&manifest).map_err(Failure::NotSaved)?,
+            None => self.outside().inputs(&manifest).map_err(Failure::NotSaved)?,
         };
+        let now = self.comparison(manifest, inputs);
+        let mut outcome = artifacts::told(&journal, &now.graph);
+        if !known || notes.unreal.is_some() {
+            doubt(&mut outcome);
+        }
         let reservation = self.reserve()?;
         let end = (&notes.scope, &Ending::Open);
-        self.record(reservation, &manifest, inputs, &outcome, end, notes.refresh())?;
+        self.record(reservation, &now, &outcome, end, notes.refresh())?;
         self.forget(&intent)?;
         Ok(true)
     }
@@ -122,11 +125,11 @@ impl Job<'_> {
     /// The fingerprints of what the nodes of the run read. The salt of a first population
     /// stands nowhere else yet.
     fn seen(&mut self, intent: &Intent) -> Option<Inputs> {
-        let seen: Seen = serde_json::from_slice(&std::fs::read(intent.inputs()).ok()?).ok()?;
+        let seen: Seen<'_> = serde_json::from_slice(&std::fs::read(intent.inputs()).ok()?).ok()?;
         if self.baseline.recorded == Switch::Off {
-            self.baseline.salt.clone_from(&seen.salt);
+            self.baseline.salt = seen.salt.clone().into_owned();
         }
-        (self.baseline.salt == seen.salt).then_some(seen.inputs)
+        (self.baseline.salt == seen.salt).then(|| seen.inputs.into_owned())
     }
 }
 

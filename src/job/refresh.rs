@@ -6,6 +6,7 @@
 //! rows; the next plain build finds it there and calls that a success.
 
 use super::Job;
+use super::comparison::Comparison;
 use crate::cli::Switch;
 use crate::dbt::command::Flag;
 use crate::dbt::manifest::Manifest;
@@ -26,24 +27,24 @@ impl Job<'_> {
     /// The passes ahead, where there are such nodes, up to the first that fails: dbt's code.
     pub(super) fn refresh_first(
         &mut self,
-        manifest: &Manifest<'_>,
+        now: &Comparison<'_>,
         wanted: &BTreeSet<String>,
         approach: &Approach,
     ) -> Result<Option<u8>, Failure> {
-        let mut refreshed = self.refreshed(manifest)?;
+        let mut refreshed = self.refreshed(now);
         refreshed.retain(|id| wanted.contains(id));
         if refreshed.is_empty() {
             return Ok(None);
         }
-        let graph = manifest.graph();
-        let mut chosen = match self.chosen(manifest, approach, wanted)? {
+        let Comparison { manifest, graph, .. } = now;
+        let mut chosen = match self.chosen(graph, approach, wanted)? {
             Ok(chosen) => chosen,
             Err(code) => return Ok(Some(code)),
         };
-        chosen.retain(|id| self.can_build(&graph, id));
+        chosen.retain(|id| self.can_build(graph, id));
         let half_made = self.half_made(manifest);
-        for pass in passes::ahead(&graph, &chosen, &refreshed) {
-            report::ahead(&pass, &graph, &half_made);
+        for pass in passes::ahead(graph, &chosen, &refreshed) {
+            report::ahead(&pass, graph, &half_made);
             let code = self.ahead(manifest, &pass)?;
             if code != 0 {
                 return Ok(Some(code));
@@ -67,19 +68,18 @@ impl Job<'_> {
 
     /// The nodes that are built with `--full-refresh` while the rest is not, whether or not
     /// this run builds them.
-    pub(super) fn refreshed(&self, manifest: &Manifest<'_>) -> Result<BTreeSet<String>, Failure> {
+    pub(super) fn refreshed(&self, now: &Comparison<'_>) -> BTreeSet<String> {
         if self.refreshes() == Switch::On {
-            return Ok(BTreeSet::new());
+            return BTreeSet::new();
         }
+        let Comparison { manifest, needs, .. } = now;
         let mut refreshed = self.half_made(manifest);
-        let kinds = &self.config.refresh_changed;
         // `--empty` and samples would leave next to nothing of what was there.
-        if !kinds.is_empty() && self.command.unreal().is_none() {
-            let inputs = self.inputs(manifest).map_err(Failure::Refused)?;
-            let needs = self.needs(self.before().as_ref(), manifest, &inputs, &Scope::Changes);
-            refreshed.extend(needs::to_refresh(manifest, &needs, &self.baseline.nodes, kinds));
+        if self.command.unreal().is_none() {
+            let kinds = &self.config.refresh_changed;
+            refreshed.extend(needs::to_refresh(manifest, needs, &self.baseline.nodes, kinds));
         }
-        Ok(refreshed)
+        refreshed
     }
 
     /// Whether the user's own command line refreshes.

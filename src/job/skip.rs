@@ -1,7 +1,7 @@
 //! The command that needs no dbt: every input is as it was, and nothing waits.
 //!
-//! The inputs are read before dbt starts and once more before they are recorded: what was
-//! changed while dbt ran vouches for nothing.
+//! The inputs are read before dbt starts and once more when it has read them, or has ended: what
+//! was changed in between vouches for nothing.
 
 use super::Job;
 use crate::cli::{Config, Environment, Switch};
@@ -21,7 +21,6 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 /// What tells where dbt would read, besides the project and the volume.
 pub(super) struct Watched<'a> {
@@ -69,20 +68,9 @@ pub(super) fn look_at_both(
 ) -> (Result<Stored>, Result<Contents>) {
     let watched = match Watched::of(config, command, dbt) {
         Ok(watched) => watched,
-        Err(why) => return (volume::look(state), Err(why)),
+        Err(why) => return (volume::glance(state), Err(why)),
     };
-    let places = watched.places(project, state, "");
-    thread::scope(|scope| {
-        let read = || inputs::files(&places);
-        let other = thread::Builder::new().name("inputs".into()).spawn_scoped(scope, read);
-        let stored = volume::look(state);
-        let around = inputs::around(&places);
-        // Where there may not be another thread, this one does it.
-        let files = other.map_or_else(|_| Ok(read()), thread::ScopedJoinHandle::join);
-        let files = files.unwrap_or_else(|_| Err(anyhow!("the look at it failed")));
-        let contents = files.and_then(|files| Ok(Contents { files, around: around? }));
-        (stored, contents)
-    })
+    inputs::read_while(&watched.places(project, state, ""), || volume::glance(state))
 }
 
 impl Job<'_> {
@@ -94,8 +82,9 @@ impl Job<'_> {
                 Some(self.command_key())
             }
         };
-        let inputs = match self.contents.take() {
-            Some(contents) => contents.and_then(|contents| self.digests(&contents)),
+        let inputs = match &self.contents {
+            Some(Ok(contents)) => self.digests(contents),
+            Some(Err(why)) => Err(anyhow!("{why:#}")),
             None => self.inputs_now(),
         };
         self.looked = match inputs {
@@ -121,7 +110,7 @@ impl Job<'_> {
 
     fn inputs_now(&self) -> Result<BTreeMap<String, String>> {
         let watched = Watched::of(self.config, self.command, self.dbt)?;
-        inputs::look(watched.places(&self.project, &self.state, &self.baseline.salt))
+        inputs::look(&watched.places(&self.project, &self.state, &self.baseline.salt))
     }
 
     /// Whether dbt could not find anything to build.
@@ -150,20 +139,31 @@ impl Job<'_> {
         0
     }
 
-    /// What the next record says of the inputs.
-    pub(super) fn settled(&self, ending: &Ending) -> Option<Settled> {
-        let looked = self.looked.as_ref()?;
+    /// dbt has parsed the project and reads no more of it than seeds: what was changed until now
+    /// vouches for nothing.
+    pub(super) fn look_again(&mut self) {
+        self.confirm();
+        self.confirmed = self.looked.is_some();
+    }
+
+    /// Compare the inputs as they are with those of before anything was started.
+    fn confirm(&mut self) {
+        let Some(looked) = &self.looked else { return };
         match self.inputs_now() {
-            Ok(again) if again == looked.inputs => {}
-            Ok(again) => {
-                report::moved(&skip::differing(&looked.inputs, &again));
-                return None;
-            }
-            Err(why) => {
-                report::not_established(&why);
-                return None;
-            }
+            Ok(again) if again == looked.inputs => return,
+            Ok(again) => report::moved(&skip::differing(&looked.inputs, &again)),
+            Err(why) => report::not_established(&why),
         }
+        self.looked = None;
+    }
+
+    /// What the next record says of the inputs.
+    pub(super) fn settled(&mut self, ending: &Ending) -> Option<Settled> {
+        // Once for each run of dbt.
+        if !std::mem::take(&mut self.confirmed) {
+            self.confirm();
+        }
+        let looked = self.looked.as_ref()?;
         skip::settle(self.baseline.settled.as_ref(), looked, ending, self.waiting())
     }
 
@@ -178,11 +178,10 @@ impl Job<'_> {
         self.baseline.nodes.retain(|id, _| graph.contains_key(id));
         let forgotten = self.baseline.nodes.len() < before;
         let settled = self.settled(&Ending::NothingToBuild);
-        let Some(manifest) = self.baseline.manifest.as_deref() else { return Ok(()) };
+        let Some(digest) = self.baseline.digest.clone() else { return Ok(()) };
         if settled.is_none() || (settled == self.baseline.settled && !forgotten) {
             return Ok(());
         }
-        let digest = volume::digest(manifest.as_bytes());
         self.baseline.settled = settled;
         let record = self.baseline_record();
         let text = serde_json::to_vec(&record).map_err(|error| Failure::Internal(error.into()))?;

@@ -38,12 +38,18 @@ pub struct Reservation {
     manifest: Temporary,
     record: Temporary,
     history: Bounds,
+    replaced: Option<String>,
 }
 
 impl Reservation {
     /// With other bounds of the history than ten, and 256 MiB.
     pub fn keeping(self, history: Bounds) -> Self {
         Self { history, ..self }
+    }
+
+    /// In the place of a sound baseline with this digest.
+    pub fn replacing(self, digest: &Option<String>) -> Self {
+        Self { replaced: digest.clone(), ..self }
     }
 }
 
@@ -70,7 +76,7 @@ fn try_reserve(dir: &Path, bytes: u64) -> Result<Reservation> {
     let mut record = records.temporary("record.json")?;
     record.allocate(bytes / RECORD_SHARE)?;
     let (path, history) = (dir.to_owned(), Bounds::default());
-    Ok(Reservation { path, state, ours, records, manifest, record, history })
+    Ok(Reservation { path, state, ours, records, manifest, record, history, replaced: None })
 }
 
 /// Remove the records that neither this manifest nor the history needs; they only take room.
@@ -138,6 +144,7 @@ fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> R
         manifest: mut next,
         record: mut beside,
         history: bounds,
+        replaced,
     } = reservation;
     let name = path.join(MANIFEST);
     is_still_there(&state, &path)?;
@@ -150,7 +157,7 @@ fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> R
     beside.sync().context("cannot sync the record")?;
     beside.put(&format!("{}.json", saved.digest)).context("cannot rename the record")?;
     records.sync().context("cannot sync the directory of records")?;
-    if let Err(error) = history::keep(&state, &ours, bounds) {
+    if let Err(error) = history::keep(&state, &ours, bounds, replaced) {
         let error = explained(&error, &path);
         log::warn!("the baseline before this one is not kept in the history: {error}");
     }

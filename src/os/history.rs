@@ -90,30 +90,37 @@ pub fn read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
 }
 
 /// Keep the present baseline, which is about to be replaced. One that is damaged is not kept.
-pub(crate) fn keep(state: &Dir, ours: &Dir, bounds: Bounds) -> Result<()> {
-    let Ok(Some(text)) = volume::text(state, MANIFEST) else { return Ok(()) };
-    if soundness::fault(&text).is_some() {
-        return Ok(());
-    }
+///
+/// `known` is its digest, where it was found sound. Should somebody have replaced it since, who
+/// does not hold the lock, then [`read`] will say that it is not what it was.
+pub(crate) fn keep(state: &Dir, ours: &Dir, bounds: Bounds, known: Option<String>) -> Result<()> {
+    let Some(digest) = known.or_else(|| sound(state)) else { return Ok(()) };
     let history = ours.enter_or_create(HISTORY).context(HISTORY)?;
-    let digest = volume::digest(text.as_bytes());
     let newest = listed(&history)?.into_iter().next();
     // Whoever was killed after this step has kept it already.
     if newest.as_ref().is_some_and(|newest| newest.digest == digest) {
         return Ok(());
     }
     let number = newest.map_or(1, |newest| newest.number + 1);
-    link(state, &history, &format!("{number}-{digest}.json"), &text)?;
+    link(state, &history, &format!("{number}-{digest}.json"))?;
     history.sync()?;
     Ok(bound(&history, bounds)?)
 }
 
+/// The digest of the present baseline, if that is sound.
+fn sound(state: &Dir) -> Option<String> {
+    let text = volume::text(state, MANIFEST).ok()??;
+    soundness::fault(&text).is_none().then(|| volume::digest(text.as_bytes()))
+}
+
 /// A copy where the file system has no hard links (CIFS, some FUSE).
-fn link(state: &Dir, history: &Dir, name: &str, text: &str) -> Result<()> {
+fn link(state: &Dir, history: &Dir, name: &str) -> Result<()> {
     match state.link(MANIFEST, history, name) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(error) => {
             log::debug!("copied to the history, since a hard link is not possible: {error}");
+            let text = volume::text(state, MANIFEST).map_err(|why| anyhow!(why))?;
+            let text = text.unwrap_or_default();
             let mut copy = history.temporary(name)?;
             copy.fill(&mut |out: &mut dyn Write| out.write_all(text.as_bytes()))?;
             copy.sync()?;
@@ -152,7 +159,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for node in nodes {
             let state = Dir::open(dir.path()).unwrap();
-            keep(&state, &state.enter_or_create(CONTROL).unwrap(), bounds).unwrap();
+            keep(&state, &state.enter_or_create(CONTROL).unwrap(), bounds, None).unwrap();
             fs::write(dir.path().join("next"), manifest(node)).unwrap();
             fs::rename(dir.path().join("next"), dir.path().join(MANIFEST)).unwrap();
         }
@@ -186,11 +193,11 @@ mod tests {
         let state = Dir::open(dir.path()).unwrap();
         let ours = state.enter(CONTROL).unwrap();
         for _ in 0..2 {
-            keep(&state, &ours, Bounds::default()).unwrap();
+            keep(&state, &ours, Bounds::default(), None).unwrap();
         }
         fs::remove_file(dir.path().join(MANIFEST)).unwrap();
         fs::write(dir.path().join(MANIFEST), "{").unwrap();
-        keep(&state, &ours, Bounds::default()).unwrap();
+        keep(&state, &ours, Bounds::default(), None).unwrap();
         assert_eq!(entries(dir.path()).unwrap().len(), 2);
     }
 

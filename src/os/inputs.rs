@@ -5,20 +5,25 @@
 //! started. The digests are salted, so that no value of a variable can be looked up.
 
 mod installation;
-mod tree;
+mod read;
+mod walk;
 
 use crate::cli::Environment;
 use crate::dbt::inputs::dotenv::effective_environment;
 use crate::dbt::inputs::variables;
-use crate::os::project::{Project, find_dotenv};
+use crate::os::project::{Project, find_dotenv, seed_digest};
 use crate::trees::IntoTree;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use read::{Content, Reader, Sum};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use tree::Tree;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use walk::{Item, Walk};
 
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
@@ -39,52 +44,114 @@ pub struct Places<'a> {
     pub salt: &'a str,
 }
 
-/// The files of the project, read and not yet salted.
-#[derive(Debug)]
-pub struct Files(Tree);
+/// What there is to read, and how far it has been read.
+struct Listing {
+    files: Walk,
+    settings: Walk,
+    program: Walk,
+    dotenv: Option<String>,
+    /// The next item, of all three one after the other.
+    next: AtomicUsize,
+    bytes: AtomicU64,
+}
 
-/// What lies around the project: settings, and dbt itself.
+/// What one thread read, by the number of the item.
+type Part = Vec<(usize, Content)>;
+
+/// Everything that was read, not yet salted.
 #[derive(Debug)]
-pub struct Around {
-    settings: Tree,
-    program: Tree,
+pub struct Contents {
+    files: Vec<(PathBuf, Sum)>,
+    settings: Vec<(PathBuf, Sum)>,
+    program: Vec<(PathBuf, Sum)>,
+    variables: BTreeSet<String>,
     dotenv: Option<String>,
 }
 
-/// Everything of it.
-#[derive(Debug)]
-pub struct Contents {
-    /// By one processor…
-    pub files: Files,
-    /// …and this by another, if there is one.
-    pub around: Around,
-}
-
-/// Read the project. The salt is not asked for.
+/// Read everything. The salt is not asked for. Two threads share the files, of which this one
+/// does some other work first: a look takes milliseconds, half of them in the kernel.
 ///
 /// # Errors
 /// Says what cannot be established.
-pub fn files(places: &Places<'_>) -> Result<Files> {
-    let mut files = Tree::leaving_out(&excluded(places));
+pub fn read_while<T>(places: &Places<'_>, work: impl FnOnce() -> T) -> (T, Result<Contents>) {
+    let listing = OnceLock::new();
+    let read = || listing.get_or_init(|| list(places)).as_ref().ok().map(Listing::read);
+    let (done, parts) = thread::scope(|scope| {
+        let other = thread::Builder::new().name("inputs".into()).spawn_scoped(scope, read);
+        let done = work();
+        let mut parts = vec![read()];
+        // Where there may not be another thread, this one has read it all.
+        if let Ok(other) = other {
+            parts.push(other.join().unwrap_or_else(|_| Some(Err(anyhow!("the look failed")))));
+        }
+        (done, parts)
+    });
+    let parts = || parts.into_iter().flatten().collect::<Result<Vec<Part>>>();
+    let listing = listing.into_inner().unwrap_or_else(|| list(places));
+    (done, listing.and_then(|listing| Ok(listing.with(parts()?))))
+}
+
+fn list(places: &Places<'_>) -> Result<Listing> {
+    let mut files = Walk::leaving_out(&excluded(places));
     let (inside, outside) = roots(places)?;
     files.below(&inside)?;
     outside.iter().try_for_each(|path| files.below(path))?;
-    Ok(Files(files))
-}
-
-/// Read the rest. The salt is not asked for.
-///
-/// # Errors
-/// As [`files`].
-pub fn around(places: &Places<'_>) -> Result<Around> {
-    let mut settings = Tree::leaving_out(&[]);
+    let mut settings = Walk::leaving_out(&[]);
     let dotenv = find_dotenv(places.here)?;
     settings.below(&places.project.profiles_dir.join("profiles.yml"))?;
     settings.below(&home(places.environment).join(".dbt/user_settings.yml"))?;
     dotenv.iter().try_for_each(|(path, _)| settings.below(path))?;
-    let mut program = Tree::leaving_out(&[]);
-    installation::read(places.dbt, places.environment, &mut program)?;
-    Ok(Around { settings, program, dotenv: dotenv.map(|(_, text)| text) })
+    let mut program = Walk::leaving_out(&[]);
+    installation::find(places.dbt, places.environment, &mut program)?;
+    let dotenv = dotenv.map(|(_, text)| text);
+    Ok(Listing { files, settings, program, dotenv, next: 0.into(), bytes: 0.into() })
+}
+
+impl Listing {
+    /// Read items until there are no more, while other threads do the same.
+    fn read(&self) -> Result<Part> {
+        let walks = [&self.files, &self.settings, &self.program];
+        let all =
+            walks.iter().flat_map(|walk| walk.items.iter().map(|item| (&walk.excluded, item)));
+        let mut reader = Reader::new(&self.bytes);
+        let mut part = Part::new();
+        let mut wanted = self.next.fetch_add(1, Ordering::Relaxed);
+        for (at, (excluded, (path, item))) in all.enumerate() {
+            if at < wanted {
+                continue;
+            }
+            if let Item::Content = item {
+                part.extend(reader.read(path, excluded)?.map(|content| (at, content)));
+            }
+            wanted = self.next.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(part)
+    }
+
+    /// The items with what was read of them.
+    fn with(self, parts: Vec<Part>) -> Contents {
+        let Self { files, settings, program, dotenv, .. } = self;
+        let mut read: BTreeMap<usize, Content> = parts.into_iter().flatten().into_tree();
+        let (mut at, mut variables) = (0, BTreeSet::new());
+        let mut sums = |walk: Walk| {
+            let mut sums = Vec::with_capacity(walk.items.len());
+            for (path, item) in walk.items {
+                match (item, read.remove(&at)) {
+                    (Item::Known(sum), _) => sums.push((path, sum)),
+                    (Item::Content, Some(content)) => {
+                        variables.extend(content.variables);
+                        sums.push((path, content.sum));
+                    }
+                    // One of the excluded.
+                    (Item::Content, None) => {}
+                }
+                at += 1;
+            }
+            sums
+        };
+        let [files, settings, program] = [files, settings, program].map(&mut sums);
+        Contents { files, settings, program, variables, dotenv }
+    }
 }
 
 impl Contents {
@@ -93,30 +160,41 @@ impl Contents {
     /// # Errors
     /// The command line computes the name of a variable.
     pub fn digests(&self, places: &Places<'_>) -> Result<BTreeMap<String, String>> {
-        let Self { files: Files(files), around: Around { settings, program, dotenv } } = self;
+        let Self { files, settings, program, variables, dotenv } = self;
         let mut names = named_by(places.words)?;
-        for tree in [files, settings, program] {
-            names.extend(tree.variables.iter().cloned());
-        }
+        names.extend(variables.iter().cloned());
         let salted = |feed: &dyn Fn(&mut Sums)| Sums::salted(places.salt, feed);
         let environment =
             |sums: &mut Sums| values(places.environment, dotenv.as_deref(), &names, sums);
         Ok(BTreeMap::from([
-            ("files".to_owned(), salted(&|sums| files.feed(sums))),
-            ("profiles".to_owned(), salted(&|sums| settings.feed(sums))),
-            ("dbt".to_owned(), salted(&|sums| program.feed(sums))),
+            ("files".to_owned(), salted(&|sums| sums.add_all(files))),
+            ("profiles".to_owned(), salted(&|sums| sums.add_all(settings))),
+            ("dbt".to_owned(), salted(&|sums| sums.add_all(program))),
             ("environment".to_owned(), salted(&environment)),
             ("command".to_owned(), salted(&|sums| command(places, sums))),
         ]))
     }
 }
 
+impl Contents {
+    /// Whether a file of the project is as it was read; `None` for one that was not.
+    #[must_use]
+    pub fn is_still(&self, path: &Path) -> Option<bool> {
+        let (_, then) = self.files.iter().find(|(known, _)| known == path)?;
+        Some(seed_digest(path).ok() == Some(hexadecimal(then)))
+    }
+}
+
+fn hexadecimal(sum: &[u8]) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// All of it at once.
 ///
 /// # Errors
-/// As [`files`] and [`Contents::digests`].
-pub fn look(places: Places<'_>) -> Result<BTreeMap<String, String>> {
-    Contents { files: files(&places)?, around: around(&places)? }.digests(&places)
+/// As [`read_while`] and [`Contents::digests`].
+pub fn look(places: &Places<'_>) -> Result<BTreeMap<String, String>> {
+    read_while(places, || ()).1?.digests(places)
 }
 
 /// The variables that `--vars` names: a value there may be rendered where it is used.
@@ -218,7 +296,15 @@ impl Sums {
         let mut sums = Self(Sha256::new());
         sums.add(salt.as_bytes());
         feed(&mut sums);
-        sums.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&sums.0.finalize())
+    }
+
+    /// In the order of the walk.
+    fn add_all(&mut self, contents: &[(PathBuf, Sum)]) {
+        for (path, sum) in contents {
+            self.add(path.as_os_str().as_bytes());
+            self.add(sum);
+        }
     }
 
     fn add(&mut self, piece: &[u8]) {

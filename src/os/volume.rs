@@ -7,8 +7,9 @@ use crate::decide::plan::Found;
 use crate::decide::record::{FORMAT, Record};
 use crate::os::dir::{Dir, Opened};
 use crate::os::soundness;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -34,7 +35,7 @@ const LARGEST: u64 = 2 << 30;
 pub struct Stored {
     /// What it amounts to.
     pub found: Found,
-    /// The text of a sound manifest.json.
+    /// The text of a sound manifest.json, where it was read.
     pub manifest: Option<String>,
     /// What we know of it; an operator's own manifest has none.
     pub record: Option<Record>,
@@ -54,50 +55,113 @@ impl Stored {
 /// When the directory itself cannot be read. A file in it that cannot be read is
 /// [`Found::Damaged`].
 pub fn look(dir: &Path) -> Result<Stored> {
+    let mut stored = glance(dir)?;
+    if let (None, Some(digest)) = (&stored.manifest, &stored.digest) {
+        stored.manifest = Some(read(dir, digest)?);
+    }
+    Ok(stored)
+}
+
+/// As [`look`], without the text of a manifest that has a record: for a run that finds nothing to
+/// do. [`read`] gives it.
+///
+/// # Errors
+/// As [`look`].
+pub fn glance(dir: &Path) -> Result<Stored> {
     let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
-    let text = match text(&state, MANIFEST) {
-        Ok(Some(text)) => text,
+    let digest = match file(&state, MANIFEST).and_then(|file| file.map(digest_of).transpose()) {
+        Ok(Some(digest)) => digest,
         Ok(None) => return Ok(Stored::without_baseline(without_manifest(&state)?)),
         Err(why) => return Ok(Stored::without_baseline(Found::Damaged(why))),
     };
-    let digest = digest(text.as_bytes());
-    let record = match record(&state, &digest) {
-        Ok(record) => record,
-        Err(found) => return Ok(Stored::without_baseline(found)),
-    };
-    // One that has a record was found sound, byte for byte, before it was committed.
-    let fault = if record.is_none() { soundness::fault(&text) } else { None };
-    if let Some(fault) = fault {
-        return Ok(Stored::without_baseline(fault));
+    match record(&state, &digest) {
+        // It was found sound, byte for byte, before it was committed.
+        Ok(Some(record)) => Ok(Stored {
+            found: Found::Baseline(Some(record.identity.clone())),
+            manifest: None,
+            record: Some(record),
+            digest: Some(digest),
+        }),
+        Ok(None) => Ok(unrecorded(&state)),
+        Err(found) => Ok(Stored::without_baseline(found)),
     }
-    Ok(Stored {
-        found: Found::Baseline(record.as_ref().map(|record| record.identity.clone())),
-        manifest: Some(text),
-        record,
-        digest: Some(digest),
-    })
+}
+
+/// An operator's own manifest.
+fn unrecorded(state: &Dir) -> Stored {
+    let text = match text(state, MANIFEST) {
+        Ok(text) => text.unwrap_or_default(),
+        Err(why) => return Stored::without_baseline(Found::Damaged(why)),
+    };
+    if let Some(fault) = soundness::fault(&text) {
+        return Stored::without_baseline(fault);
+    }
+    let digest = Some(digest(text.as_bytes()));
+    Stored { found: Found::Baseline(None), manifest: Some(text), record: None, digest }
+}
+
+/// The text of the manifest that has this digest.
+///
+/// # Errors
+/// When it cannot be read, or is another by now.
+pub fn read(dir: &Path, expected: &str) -> Result<String> {
+    let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
+    let text = text(&state, MANIFEST).map_err(|why| anyhow!(why))?.unwrap_or_default();
+    if digest(text.as_bytes()) != expected {
+        bail!(
+            "{} was changed while it was read, by somebody who does not hold the lock",
+            dir.join(MANIFEST).display()
+        );
+    }
+    Ok(text)
 }
 
 /// SHA-256 in hexadecimal: the name of a manifest's record.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(Sha256::digest(bytes).into())
 }
 
-/// A whole file; `Err` says in words why what is there cannot be used.
-pub(crate) fn text(dir: &Dir, name: &str) -> Result<Option<String>, String> {
-    let unreadable = |error: io::Error| format!("{name} cannot be read: {error}");
-    let mut file = match dir.read(name).map_err(unreadable)? {
+/// The same, without holding it.
+fn digest_of(mut file: File) -> Result<String, String> {
+    let mut sha = Sha256::new();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match file.read(&mut buffer).map_err(|error| unreadable(MANIFEST, &error))? {
+            0 => return Ok(hexadecimal(sha.finalize().into())),
+            count => sha.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+fn hexadecimal(sum: [u8; 32]) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unreadable(name: &str, error: &io::Error) -> String {
+    format!("{name} cannot be read: {error}")
+}
+
+/// A regular file of a size that a manifest may have; `Err` says in words why what is there cannot
+/// be used.
+fn file(dir: &Dir, name: &str) -> Result<Option<File>, String> {
+    let file = match dir.read(name).map_err(|error| unreadable(name, &error))? {
         Opened::File(file) => file,
         Opened::Missing => return Ok(None),
         Opened::Other(what) => return Err(format!("{name} is {what}, not a file")),
     };
-    let length = file.metadata().map_err(unreadable)?.len();
+    let length = file.metadata().map_err(|error| unreadable(name, &error))?.len();
     if length > LARGEST {
         return Err(format!("{name} has {length} bytes, more than any manifest"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(Some(file))
+}
+
+/// A whole file, likewise.
+pub(crate) fn text(dir: &Dir, name: &str) -> Result<Option<String>, String> {
+    let Some(mut file) = file(dir, name)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         format!("{name} is not UTF-8 text (byte {at})")
@@ -114,15 +178,18 @@ pub(crate) fn record(state: &Dir, digest: &str) -> Result<Option<Record>, Found>
         Err(error) => return Err(damaged(format!("{CONTROL}/{RECORDS}: {error}"))),
     };
     let Some(text) = text(&records, &name).map_err(damaged)? else { return Ok(None) };
-    let version: Version =
-        serde_json::from_str(&text).map_err(|error| damaged(format!("{name}: {error}")))?;
-    if version.format > FORMAT {
+    let record = serde_json::from_str::<Record>(&text);
+    // Its format says what its shape does not, if it is later than this program.
+    let format = match &record {
+        Ok(record) => record.format,
+        Err(_) => serde_json::from_str::<Version>(&text).map_or(0, |version| version.format),
+    };
+    if format > FORMAT {
         return Err(Found::Newer(format!(
-            "the record of manifest.json has format {}; this version of dbt-entrypoint knows {FORMAT}",
-            version.format
+            "the record of manifest.json has format {format}; this version of dbt-entrypoint knows {FORMAT}"
         )));
     }
-    serde_json::from_str(&text).map(Some).map_err(|error| damaged(format!("{name}: {error}")))
+    record.map(Some).map_err(|error| damaged(format!("{name}: {error}")))
 }
 
 /// The part of a record that every later format keeps.

@@ -122,6 +122,28 @@ fn ephemeral_python_snapshot_and_packaged_nodes_count_by_the_same_rules() {
     shop.run(&["build"]).expect_built(&[]);
 }
 
+/// dbt takes the checksum of a seed when it parses, and loads the file when it builds.
+#[test]
+fn a_seed_whose_file_changes_between_parse_and_load_is_loaded_again() {
+    let Some(shop) = Shop::new() else { return };
+    let parsed = "id\n1\n";
+    let project = fs::read_to_string(shop.project().join("dbt_project.yml")).expect("a project");
+    let hook = "on-run-start: \"copy (select 2 as id) to 'seeds/moving.csv' (header)\"\n";
+    shop.write("dbt_project.yml", &format!("{project}\n{hook}"));
+    shop.write("seeds/moving.csv", parsed);
+    shop.run(&["seed"]).expect_built(&["moving", "raw_customers", "raw_orders", "raw_payments"]);
+    assert_eq!(shop.query("select id from main.moving").trim(), "2");
+    shop.write("seeds/moving.csv", parsed);
+    let again = shop.run(&["seed"]);
+    again.expect_built(&["moving"]);
+    assert!(again.stderr.contains("failed: seed.shop.moving: its file was changed"), "{again:#?}");
+    shop.write("dbt_project.yml", &project);
+    shop.write("seeds/moving.csv", parsed);
+    shop.run(&["seed"]).expect_built(&["moving"]);
+    assert_eq!(shop.query("select id from main.moving").trim(), "1");
+    shop.run(&["seed"]).expect_built(&[]);
+}
+
 #[test]
 fn a_changed_seed_of_more_than_a_mebibyte_is_seen() {
     let Some(shop) = Shop::new() else { return };

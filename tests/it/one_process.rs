@@ -72,6 +72,24 @@ fn a_selection_that_is_narrowed_to_what_changed_takes_one_process() {
 }
 
 #[test]
+fn a_budget_is_held_against_the_comparison_while_dbt_waits() {
+    let Some(shop) = shop("1.11", "") else { return };
+    shop.touch("models/marts/orders.sql");
+    let before = fs::read(shop.state().join("manifest.json")).expect("a baseline");
+    let refused = shop.run(&["--max-rebuild", "1", "run"]);
+    refused.expect_built(&[]);
+    assert!(
+        refused.code == 77 && refused.stderr.contains("5 nodes would be built"),
+        "{refused:#?}"
+    );
+    assert_eq!(calls(&shop), ["run"]);
+    assert_eq!(fs::read(shop.state().join("manifest.json")).expect("a baseline"), before);
+    assert!(fs::metadata(shop.project().join(GATE)).expect("dbt wrote it").is_file());
+    shop.run(&["--max-rebuild", "5", "run"]).expect_built(&AFTER_ORDERS);
+    assert_eq!(calls(&shop), ["run"]);
+}
+
+#[test]
 fn a_default_selector_is_kept_in_one_process_where_dbt_can_intersect_it() {
     let selectors = "selectors:\n  - name: most\n    default: true\n    definition:\n      \
         union: [{method: fqn, value: '*'}, {exclude: [daily_revenue]}]\n";

@@ -1,50 +1,10 @@
 //! The same file without some of its nodes: everything else byte for byte.
 
-use super::{Manifest, Text};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use super::{File, Manifest};
+use serde::de::IgnoredAny;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::ops::Range;
-
-/// The objects of the file that hold nodes.
-#[derive(Deserialize)]
-struct Sections<'a> {
-    #[serde(borrow)]
-    nodes: &'a RawValue,
-    #[serde(borrow, default)]
-    unit_tests: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    functions: Option<&'a RawValue>,
-}
-
-/// An object's members in the order of the file.
-struct Members<'a>(Vec<(Text<'a>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-struct InOrder;
-
-impl<'de> Visitor<'de> for InOrder {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(Members(members))
-    }
-}
 
 impl Manifest<'_> {
     /// Write the file without these `unique_id`s under `nodes`, `unit_tests` and `functions`.
@@ -56,60 +16,61 @@ impl Manifest<'_> {
     /// Those of `out`.
     pub fn write_without(&self, absent: &BTreeSet<String>, out: &mut dyn Write) -> io::Result<()> {
         let mut written = 0;
-        for hole in holes(self.text, absent)? {
-            out.write_all(slice(self.text, written..hole.start))?;
+        for hole in self.holes(absent)? {
+            out.write_all(slice(self.text, written..hole.start).as_bytes())?;
             written = hole.end;
         }
-        out.write_all(slice(self.text, written..self.text.len()))
+        out.write_all(slice(self.text, written..self.text.len()).as_bytes())
+    }
+
+    /// The ranges of the text to leave out, ascending.
+    fn holes(&self, absent: &BTreeSet<String>) -> io::Result<Vec<Range<usize>>> {
+        let File { nodes, unit_tests, functions, .. } = &self.file;
+        let sections = [nodes, unit_tests, functions];
+        let names = sections.iter().flat_map(|section| {
+            absent.iter().filter_map(|id| Some(section.get_key_value(&**id)?.0.raw))
+        });
+        let members = names.map(|name| member(self.text, name));
+        let mut holes = joined(members.collect::<io::Result<_>>()?);
+        let commas: Vec<_> = holes.iter().filter_map(|hole| comma_after(self.text, hole)).collect();
+        holes.extend(commas);
+        holes.sort_by_key(|hole| hole.start);
+        Ok(holes)
     }
 }
 
-/// The ranges of the text to leave out, ascending.
-fn holes(text: &str, absent: &BTreeSet<String>) -> io::Result<Vec<Range<usize>>> {
-    if absent.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sections: Sections<'_> = serde_json::from_str(text)?;
-    let mut holes = Vec::new();
-    let named = [Some(sections.nodes), sections.unit_tests, sections.functions];
-    for section in named.into_iter().flatten() {
-        let Members(members) = serde_json::from_str(section.get())?;
-        members_holes(text, section, &members, absent, &mut holes);
-    }
-    holes.sort_by_key(|hole| hole.start);
-    Ok(holes)
+/// A member reaches from the end of the one before it, so that its comma goes with it.
+fn member(text: &str, name: &str) -> io::Result<Range<usize>> {
+    let start = name.as_ptr().addr() - text.as_ptr().addr();
+    let before = slice(text, 0..start).trim_end();
+    let before = before.strip_suffix(',').map_or(before, str::trim_end);
+    let value = slice(text, start + name.len()..text.len()).trim_start();
+    let value = value.strip_prefix(':').unwrap_or(value);
+    let mut values = serde_json::Deserializer::from_str(value).into_iter::<IgnoredAny>();
+    values.next().transpose()?;
+    Ok(before.len()..text.len() - value.len() + values.byte_offset())
 }
 
-/// A member reaches from the end of the one before it, so that its comma goes with it; when
-/// the first ones go, the comma before the first that stays goes as well.
-fn members_holes(
-    text: &str,
-    section: &RawValue,
-    members: &[(Text<'_>, &RawValue)],
-    absent: &BTreeSet<String>,
-    holes: &mut Vec<Range<usize>>,
-) {
-    let mut end = offset(text, section.get()) + 1;
-    let mut first_stays = true;
-    for (at, (id, value)) in members.iter().enumerate() {
-        let start = end;
-        end = offset(text, value.get()) + value.get().len();
-        if absent.contains(&**id) {
-            holes.push(start..end);
-            first_stays &= at > 0;
-        } else if !first_stays {
-            let comma = slice(text, start..end).iter().position(|byte| *byte == b',');
-            holes.extend(comma.map(|comma| start + comma..start + comma + 1));
-            first_stays = true;
+fn joined(mut members: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    members.sort_by_key(|member| member.start);
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(members.len());
+    for member in members {
+        match joined.last_mut() {
+            Some(last) if last.end == member.start => last.end = member.end,
+            _ => joined.push(member),
         }
     }
+    joined
 }
 
-/// Where `part`, a slice of `text`, begins in it.
-fn offset(text: &str, part: &str) -> usize {
-    part.as_ptr().addr() - text.as_ptr().addr()
+/// When the first members go, the comma before the first that stays goes as well.
+fn comma_after(text: &str, hole: &Range<usize>) -> Option<Range<usize>> {
+    let rest = slice(text, hole.end..text.len()).trim_start();
+    let first = slice(text, 0..hole.start).ends_with('{');
+    let at = text.len() - rest.len();
+    (first && rest.starts_with(',')).then_some(at..at + 1)
 }
 
-fn slice(text: &str, range: Range<usize>) -> &[u8] {
-    text.as_bytes().get(range).unwrap_or_default()
+fn slice(text: &str, range: Range<usize>) -> &str {
+    text.get(range).unwrap_or_default()
 }

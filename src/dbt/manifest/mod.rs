@@ -7,6 +7,7 @@
 
 mod cut;
 mod internal;
+mod members;
 mod node;
 mod select;
 mod terms;
@@ -20,6 +21,7 @@ pub use text::{Text, json_text};
 
 use crate::decide::baseline::{Graph, Member, Role};
 use anyhow::{Context as _, Result, bail};
+use members::Members;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -38,13 +40,12 @@ pub struct Manifest<'a> {
 struct File<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
-    /// In boxes: a tree of large values is half empty and moves them about.
     #[serde(borrow)]
-    nodes: BTreeMap<Text<'a>, Box<Node<'a>>>,
+    nodes: Members<'a>,
     #[serde(borrow, default)]
-    unit_tests: BTreeMap<Text<'a>, Box<Node<'a>>>,
+    unit_tests: Members<'a>,
     #[serde(borrow, default)]
-    functions: BTreeMap<Text<'a>, Box<Node<'a>>>,
+    functions: Members<'a>,
     #[serde(borrow)]
     sources: BTreeMap<Text<'a>, Source<'a>>,
     #[serde(borrow)]
@@ -72,33 +73,27 @@ struct Header<'a> {
     metadata: Metadata<'a>,
 }
 
-/// `metadata.invocation_id` alone, in a part of the time that a view of everything takes;
-/// `None` also where the text is not whole.
+/// Whether a text that is no manifest to us is one all the same, and not the beginning of one.
 #[must_use]
-pub fn invocation_of(text: &str) -> Option<String> {
-    let header: Header<'_> = serde_json::from_str(text).ok()?;
-    header.metadata.invocation_id.map(|id| id.0.into_owned())
+pub fn is_whole(text: &str) -> bool {
+    serde_json::from_str::<Header<'_>>(text).is_ok()
 }
 
-/// As [`invocation_of`], at once: dbt writes `metadata` first. The rest is not looked at, whole
-/// or not.
+/// `metadata.invocation_id` alone, at once where `metadata` comes first, as dbt writes it. The
+/// rest is then not looked at, whole or not.
 #[must_use]
 pub fn begun_by(text: &str) -> Option<String> {
-    match first(text) {
-        Some(metadata) => metadata.invocation_id.map(|id| id.0.into_owned()),
-        None => invocation_of(text),
-    }
+    metadata(text)?.invocation_id.map(|id| id.0.into_owned())
 }
 
 /// `metadata.dbt_version`, likewise.
 #[must_use]
 pub fn dbt_version_of(text: &str) -> Option<String> {
-    match first(text) {
-        Some(metadata) => Some(metadata.dbt_version.0.into_owned()),
-        None => {
-            Some(serde_json::from_str::<Header<'_>>(text).ok()?.metadata.dbt_version.0.into_owned())
-        }
-    }
+    metadata(text).map(|metadata| metadata.dbt_version.0.into_owned())
+}
+
+fn metadata(text: &str) -> Option<Metadata<'_>> {
+    first(text).or_else(|| Some(serde_json::from_str::<Header<'_>>(text).ok()?.metadata))
 }
 
 /// The metadata, where they come before all else.
@@ -158,7 +153,11 @@ impl<'a> Manifest<'a> {
     /// operations included.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node<'a>)> {
         let File { nodes, unit_tests, functions, .. } = &self.file;
-        nodes.iter().chain(unit_tests).chain(functions).map(|(id, node)| (&**id, &**node))
+        nodes
+            .iter()
+            .chain(unit_tests.iter())
+            .chain(functions.iter())
+            .map(|(id, node)| (&**id, &**node))
     }
 
     /// One of [`Manifest::nodes`].
@@ -200,17 +199,14 @@ impl<'a> Manifest<'a> {
     /// What dbt can build or test, among its parents.
     #[must_use]
     pub fn graph(&self) -> Graph {
-        let roles: BTreeMap<&str, Role> =
-            self.nodes().filter_map(|(id, node)| Some((id, role(node)?))).collect();
-        let member = |id: &str, role: Role| {
-            let parents = self.node(id).map_or(&[][..], |node| &node.depends_on.nodes);
-            let known = |parent: &&Text<'a>| roles.contains_key(&***parent);
-            Member {
-                role,
-                parents: parents.iter().filter(known).map(ToString::to_string).collect(),
-            }
+        let known: BTreeMap<&str, (Role, &Node<'_>)> =
+            self.nodes().filter_map(|(id, node)| Some((id, (role(node)?, node)))).collect();
+        let member = |role: Role, node: &Node<'_>| {
+            let parents = node.depends_on.nodes.iter();
+            let parents = parents.filter(|parent| known.contains_key(&***parent));
+            Member { role, parents: parents.map(ToString::to_string).collect() }
         };
-        roles.iter().map(|(id, role)| ((*id).to_owned(), member(id, *role))).collect()
+        known.iter().map(|(id, (role, node))| ((*id).to_owned(), member(*role, node))).collect()
     }
 }
 

@@ -94,6 +94,8 @@ fn what_is_no_manifest_is_refused_by_name() {
     assert!(refusal("{}").contains("missing field `metadata`"), "{}", refusal("{}"));
     let newer = of_schema("https://schemas.getdbt.com/dbt/manifest/v13.json");
     assert!(newer.contains("v13.json is newer"), "{newer}");
+    let twice = shop().to_string().replace("analysis.shop.n", "operation.shop.o");
+    assert!(refusal(&twice).contains("\"operation.shop.o\" stands there twice"));
     let other = of_schema("https://schemas.getdbt.com/dbt/catalog/v1.json");
     assert!(other.contains("is no manifest's"), "{other}");
 }
@@ -167,5 +169,6 @@ fn who_began_a_manifest_is_read_from_its_first_words_or_wherever_they_are() {
     for text in ["", "{", r#"{"metadata": {"#, r#"{"nodes": {}}"#, "[]"] {
         assert_eq!((begun_by(text), dbt_version_of(text)), (None, None), "{text}");
     }
-    assert_eq!(invocation_of(&format!(r#"{{"metadata": {metadata}, "nodes": {{"#)), None);
+    let begun = format!(r#"{{"metadata": {metadata}, "nodes": {{"#);
+    assert_eq!((is_whole(&begun), is_whole(&(begun.clone() + "}}"))), (false, true));
 }

@@ -4,7 +4,7 @@
 //! project's own; of all other packages the name and version in `*.dist-info` is enough.
 
 use super::home;
-use super::tree::Tree;
+use super::walk::Walk;
 use crate::cli::Environment;
 use crate::os::program;
 use anyhow::{Context, Result, bail};
@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 const OF_DBT: [&str; 5] =
     ["dbt_common", "dbt_extractor", "dbt_protos", "dbt_semantic_interfaces", "dbt_adapters"];
 
-/// Read the installation that `dbt` would run from.
-pub(super) fn read(dbt: &Path, environment: &Environment, into: &mut Tree) -> Result<()> {
+/// Find the installation that `dbt` would run from.
+pub(super) fn find(dbt: &Path, environment: &Environment, into: &mut Walk) -> Result<()> {
     if program::is_native(dbt) {
         return into.program(dbt);
     }
@@ -105,7 +105,7 @@ fn python_path(environment: &Environment) -> Vec<PathBuf> {
 }
 
 /// The names and versions of what is installed in a directory. True if dbt-core is.
-fn packages(directory: &Path, into: &mut Tree) -> Result<bool> {
+fn packages(directory: &Path, into: &mut Walk) -> Result<bool> {
     let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     let mut paths = entries
         .map(|entry| entry.map(|entry| entry.path()))
@@ -121,7 +121,7 @@ fn packages(directory: &Path, into: &mut Tree) -> Result<bool> {
         core |= name.starts_with("dbt_core-") || name.starts_with("dbt-core-");
         match name.rsplit_once('.').map(|(_, end)| end) {
             Some("pth") => into.below(&path)?,
-            Some("dist-info" | "egg-info") => into.name(path),
+            Some("dist-info" | "egg-info") => into.name(path)?,
             // A plugin of dbt's is any module of that name, and may read anything.
             _ if name.starts_with("dbt_") && !OF_DBT.contains(&name.as_str()) => {
                 bail!("{} may be a plugin of dbt's", path.display())

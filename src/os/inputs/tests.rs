@@ -87,7 +87,7 @@ impl Stage {
     fn look(&self) -> Result<BTreeMap<String, String>> {
         let here = self.at("project");
         let project = locate_from(&here, &Asked::default(), &self.environment)?;
-        look(Places {
+        look(&Places {
             here: &here,
             project: &project,
             state: &self.at("state"),

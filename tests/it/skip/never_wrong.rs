@@ -135,7 +135,7 @@ impl World {
             words: &command.as_parse(),
             salt: &record.salt,
         };
-        let Ok(inputs) = inputs::look(places) else { return false };
+        let Ok(inputs) = inputs::look(&places) else { return false };
         let looked = Looked { inputs, command: settled.commands.keys().next().cloned() };
         verdict(Some(settled), &looked, &record.nodes, |kind| command.builds(kind))
             == Verdict::Spare

@@ -1,0 +1,100 @@
+//! The nodes of a section by `unique_id`, each with its place in the file.
+
+use super::node::Node;
+use super::text::{Text, json_text};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+
+/// A member's name.
+#[derive(Debug)]
+pub(super) struct Name<'a> {
+    text: Text<'a>,
+    /// As it stands in the file, quotes included.
+    pub(super) raw: &'a str,
+}
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self { text: Text(json_text(raw)), raw: raw.get() })
+    }
+}
+
+impl Deref for Name<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Name<'_> {}
+
+impl PartialOrd for Name<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+/// The values in boxes: a tree of large values is half empty and moves them about.
+#[derive(Debug, Default)]
+pub(super) struct Members<'a>(BTreeMap<Name<'a>, Box<Node<'a>>>);
+
+impl<'a> Deref for Members<'a> {
+    type Target = BTreeMap<Name<'a>, Box<Node<'a>>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Once)
+    }
+}
+
+/// A node that stood there twice could not be left out by its name.
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((name, node)) = map.next_entry::<Name<'de>, Box<Node<'de>>>()? {
+            if members.contains_key(&*name) {
+                return Err(A::Error::custom(format!("{:?} stands there twice", &*name)));
+            }
+            members.insert(name, node);
+        }
+        Ok(Members(members))
+    }
+}

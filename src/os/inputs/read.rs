@@ -1,0 +1,126 @@
+//! The contents of files, and the variables that they name.
+
+use super::walk::{Inode, inode};
+use crate::dbt::inputs::variables;
+use anyhow::{Context, Result, bail};
+use memchr::memchr_iter;
+use nix::fcntl::{self, OFlag};
+use nix::sys::stat::Mode;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Beyond these a look would cost more than it spares.
+const MOST_BYTES: u64 = 1 << 30;
+/// A larger text is not searched for the variables that it names.
+const LARGEST_TEXT: u64 = 16 << 20;
+/// A larger file is not held in memory.
+const LARGEST_AT_ONCE: u64 = 1 << 20;
+
+/// SHA-256.
+pub(super) type Sum = [u8; 32];
+
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) sum: Sum,
+    /// The variables that it names.
+    pub(super) variables: BTreeSet<String>,
+}
+
+/// Reads one file after another.
+pub(super) struct Reader<'a> {
+    /// Read by all threads together.
+    bytes: &'a AtomicU64,
+    /// One for all files.
+    buffer: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a AtomicU64) -> Self {
+        Self { bytes, buffer: Vec::new() }
+    }
+
+    /// `None` where the file is one of the excluded.
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        excluded: &BTreeSet<Inode>,
+    ) -> Result<Option<Content>> {
+        self.try_read(path, excluded).with_context(|| path.display().to_string())
+    }
+
+    fn try_read(&mut self, path: &Path, excluded: &BTreeSet<Inode>) -> Result<Option<Content>> {
+        let mut file = open(path)?;
+        let metadata = file.metadata()?;
+        if excluded.contains(&inode(&metadata)) {
+            return Ok(None);
+        }
+        if !metadata.is_file() {
+            bail!("not a file");
+        }
+        let length = metadata.len();
+        if self.bytes.fetch_add(length, Ordering::Relaxed) + length > MOST_BYTES {
+            bail!("there is too much to look at (more than {MOST_BYTES} bytes)");
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let extension = extension.unwrap_or_default();
+        let is_code = ["sql", "yml", "yaml", "py"].contains(&extension);
+        if is_code && length > LARGEST_TEXT {
+            bail!("too large to be searched for variables");
+        }
+        if !is_code && length > LARGEST_AT_ONCE {
+            return Ok(Some(Content { sum: streamed(&mut file)?, variables: BTreeSet::new() }));
+        }
+        whole(&mut file, length, &mut self.buffer)?;
+        let sum = Sha256::digest(&*self.buffer).into();
+        let mut names = Some(BTreeSet::new());
+        if is_code && mentions_environment(&self.buffer) {
+            names = variables(&String::from_utf8_lossy(&self.buffer), extension);
+        }
+        let variables = names.context("it computes the name of a variable that it reads")?;
+        Ok(Some(Content { sum, variables }))
+    }
+}
+
+/// open(2). `File::open` costs a second system call with musl, whose open(3) still works around
+/// kernels without `O_CLOEXEC`.
+fn open(path: &Path) -> nix::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    Ok(fcntl::openat(fcntl::AT_FDCWD, path, flags, Mode::empty())?.into())
+}
+
+/// All of a file, in one read(2) where it is as long as it said: fewer bytes than asked for are
+/// the end of a file on a disk, while `read_to_end` would ask once more.
+fn whole(file: &mut File, length: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let asked = usize::try_from(length).unwrap_or(0) + 1;
+    if buffer.len() < asked {
+        buffer.resize(asked, 0);
+    }
+    let count = file.read(buffer.get_mut(..asked).unwrap_or_default())?;
+    buffer.truncate(count);
+    if count + 1 != asked {
+        file.read_to_end(buffer)?;
+    }
+    Ok(())
+}
+
+/// `env` is in every way to read a variable: `env_var`, `os.environ`, `getenv`. Its last letter is
+/// the rarest.
+fn mentions_environment(text: &[u8]) -> bool {
+    memchr_iter(b'v', text).any(|at| text.get(..at).is_some_and(|before| before.ends_with(b"en")))
+}
+
+fn streamed(file: &mut File) -> io::Result<Sum> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(digest.finalize().into()),
+            count => digest.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What there is to be read below some paths: each directory listed once, its names in order.
+
+use super::read::Sum;
+use crate::trees::IntoTree;
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{self, File, FileType, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Beyond these a look would cost more than it spares.
+const MOST_FILES: usize = 200_000;
+/// So much of either end of a program is read.
+const PROGRAM_END: u64 = 1 << 20;
+
+/// What names a file or directory, whatever path leads there.
+pub(super) type Inode = (u64, u64);
+
+/// What counts at a path.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// This, whatever is there.
+    Known(Sum),
+    /// The content of the file there, unless that is one of the excluded.
+    Content,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) excluded: BTreeSet<Inode>,
+    pub(super) items: Vec<(PathBuf, Item)>,
+    directories: BTreeSet<Inode>,
+}
+
+impl Walk {
+    pub(super) fn leaving_out(excluded: &[PathBuf]) -> Self {
+        let there = excluded.iter().filter_map(|path| path.metadata().ok());
+        Self {
+            excluded: there.map(|metadata| inode(&metadata)).into_tree(),
+            items: Vec::new(),
+            directories: BTreeSet::new(),
+        }
+    }
+
+    /// Find all files below `path`, which may be absent.
+    pub(super) fn below(&mut self, path: &Path) -> Result<()> {
+        match path.metadata() {
+            Ok(metadata) => self.entry(path, &metadata, &mut Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.known(path.to_owned(), [0; 32])
+            }
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
+    fn directory(&mut self, path: &Path, at: Inode, above: &mut Vec<Inode>) -> Result<()> {
+        if above.contains(&at) {
+            bail!("{} is a loop of links", path.display());
+        }
+        if !self.directories.insert(at) {
+            // Listed already, by another path.
+            let real = path.canonicalize().with_context(|| path.display().to_string())?;
+            let sum = Sha256::digest(real.as_os_str().as_bytes());
+            return self.known(path.to_owned(), sum.into());
+        }
+        above.push(at);
+        let mut entries = fs::read_dir(path)
+            .and_then(|listed| {
+                listed
+                    .map(|entry| {
+                        entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?)))
+                    })
+                    .collect::<io::Result<Vec<_>>>()
+            })
+            .with_context(|| path.display().to_string())?;
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, kind) in entries {
+            self.named(path.join(name), kind, above)?;
+        }
+        above.pop();
+        Ok(())
+    }
+
+    /// Most are files, and are not looked up before they are opened.
+    fn named(&mut self, path: PathBuf, kind: FileType, above: &mut Vec<Inode>) -> Result<()> {
+        if kind.is_file() {
+            return if is_byte_code(&path) { Ok(()) } else { self.push(path, Item::Content) };
+        }
+        let metadata = path.metadata().with_context(|| path.display().to_string())?;
+        self.entry(&path, &metadata, above)
+    }
+
+    fn entry(&mut self, path: &Path, metadata: &Metadata, above: &mut Vec<Inode>) -> Result<()> {
+        let at = inode(metadata);
+        if self.excluded.contains(&at) {
+            if above.len() > 1 && path.is_symlink() {
+                bail!("{} leads to what dbt writes", path.display());
+            }
+            return Ok(());
+        }
+        match metadata {
+            _ if metadata.is_dir() => self.directory(path, at, above),
+            _ if is_byte_code(path) => Ok(()),
+            _ if metadata.is_file() => self.push(path.to_owned(), Item::Content),
+            _ => bail!("{} is not a file", path.display()),
+        }
+    }
+
+    /// A native program of hundreds of megabytes: its length, its time, and both its ends,
+    /// where linkers put a build id and the tables of all sections.
+    pub(super) fn program(&mut self, path: &Path) -> Result<()> {
+        let unread = || path.display().to_string();
+        let mut file = File::open(path).with_context(unread)?;
+        let metadata = file.metadata().with_context(unread)?;
+        let mut digest = Sha256::new();
+        digest.update(metadata.len().to_le_bytes());
+        digest.update(metadata.mtime().to_le_bytes());
+        let mut end = vec![0; usize::try_from(metadata.len().min(PROGRAM_END)).unwrap_or(0)];
+        for from in [SeekFrom::Start(0), SeekFrom::End(-(end.len() as i64))] {
+            file.seek(from).and_then(|_| file.read_exact(&mut end)).with_context(unread)?;
+            digest.update(&end);
+        }
+        self.known(path.to_owned(), digest.finalize().into())
+    }
+
+    /// A name that counts without a content.
+    pub(super) fn name(&mut self, path: PathBuf) -> Result<()> {
+        self.known(path, [2; 32])
+    }
+
+    fn known(&mut self, path: PathBuf, sum: Sum) -> Result<()> {
+        self.push(path, Item::Known(sum))
+    }
+
+    fn push(&mut self, path: PathBuf, item: Item) -> Result<()> {
+        if self.items.len() == MOST_FILES {
+            bail!("there is too much to look at (more than {MOST_FILES} files)");
+        }
+        self.items.push((path, item));
+        Ok(())
+    }
+}
+
+/// Python writes it when it likes, and dbt never reads it as a part of a project.
+fn is_byte_code(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "pyc")
+}
+
+pub(super) fn inode(metadata: &Metadata) -> Inode {
+    (metadata.dev(), metadata.ino())
+}
