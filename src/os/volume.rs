@@ -333,6 +333,22 @@ mod tests {
     }
 
     #[test]
+    fn a_glance_leaves_a_text_that_has_a_record_to_be_read_while_it_is_the_same() {
+        let here = digest(SOUND.as_bytes());
+        let text = r#"{"format": 1, "tool": "t", "written_at": 7, "salt": "ab", "nodes": {},
+            "identity": {"project": "shop", "adapter": null, "target": null, "location": {}}}"#;
+        let dir = tempfile::tempdir().unwrap();
+        with_record(dir.path(), &here, text).unwrap();
+        let glanced = glance(dir.path()).unwrap();
+        assert_eq!((&glanced.manifest, &glanced.digest), (&None, &Some(here.clone())));
+        assert_eq!(Stored { manifest: Some(SOUND.into()), ..glanced }, look(dir.path()).unwrap());
+        assert_eq!(read(dir.path(), &here).unwrap(), SOUND);
+        fs::write(dir.path().join(MANIFEST), SOUND.replace("nodes", "Nodes")).unwrap();
+        let changed = read(dir.path(), &here).unwrap_err().to_string();
+        assert!(changed.contains("does not hold the lock"), "{changed}");
+    }
+
+    #[test]
     fn a_record_that_cannot_be_read_is_damage_and_a_newer_one_is_named() {
         let here = digest(SOUND.as_bytes());
         for text in ["", "{", "{}", r#"{"format": 1}"#, "\u{feff}{}"] {
