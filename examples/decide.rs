@@ -83,17 +83,30 @@ fn generate(models: usize, edited: usize) -> Result<()> {
         write!(out, "{comma}{}, {}", model(at, at % 100 < edited), test(at))?;
     }
     write!(out, r#"}}, "sources": {{}}, "macros": {{"#)?;
-    for at in 0..600 {
+    for at in 0..MACROS {
         let comma = if at == 0 { "" } else { ", " };
         let next = if at % 5 == 4 { at } else { at + 1 };
+        let (id, next, package) = (macro_id(at), macro_id(next), package(at));
         let body = "{%- set x = 1 -%}\\n select {{ x }} ".repeat(25);
         write!(
             out,
-            r#"{comma}"macro.big.m{at}": {{"name": "m{at}", "resource_type": "macro", "package_name": "big", "path": "macros/m{at}.sql", "original_file_path": "macros/m{at}.sql", "unique_id": "macro.big.m{at}", "macro_sql": "{{% macro m{at}() %}}{body}{{% endmacro %}}", "depends_on": {{"macros": ["macro.big.m{next}"]}}, "description": "", "meta": {{}}, "arguments": [], "created_at": 1.0}}"#
+            r#"{comma}"{id}": {{"name": "m{at}", "resource_type": "macro", "package_name": "{package}", "path": "macros/m{at}.sql", "original_file_path": "macros/m{at}.sql", "unique_id": "{id}", "macro_sql": "{{% macro m{at}() %}}{body}{{% endmacro %}}", "depends_on": {{"macros": ["{next}"]}}, "description": "", "meta": {{}}, "arguments": [], "created_at": 1.0}}"#
         )?;
     }
     write!(out, r#"}}, "parent_map": {{}}, "child_map": {{}}, "unit_tests": {{}}}}"#)?;
     Ok(())
+}
+
+/// dbt and an adapter bring some 510 macros (dbt-core 1.11 with DuckDB), a package like dbt_utils a
+/// hundred.
+const MACROS: usize = 600;
+
+fn package(at: usize) -> &'static str {
+    if at < 500 { "dbt" } else { "big" }
+}
+
+fn macro_id(at: usize) -> String {
+    format!("macro.{}.m{at}", package(at))
 }
 
 const CONFIG: &str = r#""enabled": true, "alias": null, "schema": null, "database": null, "tags": ["t"], "meta": {"owner": "me"}, "group": null, "materialized": "table", "incremental_strategy": null, "batch_size": null, "lookback": 1, "begin": null, "persist_docs": {"relation": true, "columns": true}, "post-hook": [], "pre-hook": [], "quoting": {}, "column_types": {}, "full_refresh": null, "unique_key": null, "on_schema_change": "ignore", "on_configuration_change": "apply", "grants": {}, "packages": [], "docs": {"show": true, "node_color": null}, "contract": {"enforced": false, "alias_types": true}, "event_time": null, "concurrent_batches": null, "access": "protected", "freshness": null"#;
@@ -113,8 +126,8 @@ fn model(at: usize, edited: bool) -> String {
         "select a.c1, a.c2, a.c3 \\n from a where a.c4 > 10 and a.c5 is not null\\n".repeat(8);
     let code = if edited { code + "-- edited" } else { code };
     format!(
-        r#""model.big.m{at}": {{"database": "big", "schema": "main", "name": "m{at}", "resource_type": "model", "package_name": "big", "path": "f/m{at}.sql", "original_file_path": "models/f/m{at}.sql", "unique_id": "model.big.m{at}", "fqn": ["big", "f", "m{at}"], "alias": "m{at}", "checksum": {{"name": "sha256", "checksum": "{at:064}"}}, "config": {{{CONFIG}}}, "tags": ["t"], "description": "A model of \"many\".", "columns": {{{columns}}}, "meta": {{}}, "docs": {{"show": true, "node_color": null}}, "patch_path": "big://models/f/s.yml", "build_path": null, "unrendered_config": {{"materialized": "{{{{ env_var('MAT', 'table') }}}}", "meta": {{"owner": "me"}}, "persist_docs": {{"relation": true, "columns": true}}, "tags": ["t"]}}, "created_at": 1795447034.1, "relation_name": "\"big\".\"main\".\"m{at}\"", "raw_code": "{code}", "language": "sql", "refs": [], "sources": [], "metrics": [], "depends_on": {{"macros": ["macro.big.m{}"], "nodes": [{parent}]}}, "compiled_path": null, "contract": {{"enforced": false, "alias_types": true, "checksum": null}}, "access": "protected", "constraints": [], "version": null, "latest_version": null, "deprecation_date": null, "primary_key": []}}"#,
-        at % 600
+        r#""model.big.m{at}": {{"database": "big", "schema": "main", "name": "m{at}", "resource_type": "model", "package_name": "big", "path": "f/m{at}.sql", "original_file_path": "models/f/m{at}.sql", "unique_id": "model.big.m{at}", "fqn": ["big", "f", "m{at}"], "alias": "m{at}", "checksum": {{"name": "sha256", "checksum": "{at:064}"}}, "config": {{{CONFIG}}}, "tags": ["t"], "description": "A model of \"many\".", "columns": {{{columns}}}, "meta": {{}}, "docs": {{"show": true, "node_color": null}}, "patch_path": "big://models/f/s.yml", "build_path": null, "unrendered_config": {{"materialized": "{{{{ env_var('MAT', 'table') }}}}", "meta": {{"owner": "me"}}, "persist_docs": {{"relation": true, "columns": true}}, "tags": ["t"]}}, "created_at": 1795447034.1, "relation_name": "\"big\".\"main\".\"m{at}\"", "raw_code": "{code}", "language": "sql", "refs": [], "sources": [], "metrics": [], "depends_on": {{"macros": ["{}"], "nodes": [{parent}]}}, "compiled_path": null, "contract": {{"enforced": false, "alias_types": true, "checksum": null}}, "access": "protected", "constraints": [], "version": null, "latest_version": null, "deprecation_date": null, "primary_key": []}}"#,
+        macro_id(at % MACROS)
     )
 }
 
