@@ -55,7 +55,7 @@ fn decide(before: &str, now: &str) -> Result<()> {
 fn promote(now: &str) -> Result<()> {
     let text = std::fs::read_to_string(now)?;
     let manifest = Manifest::read(&text)?;
-    let absent = manifest.graph().into_keys().step_by(20).collect();
+    let absent = manifest.graph().keys().step_by(20).cloned().collect();
     let read = of_manifest(&manifest).len();
     manifest.write_without(&absent, &mut io::sink())?;
     let peak = peak()?;

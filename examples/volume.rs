@@ -5,8 +5,9 @@
 //! reads a line in between, where dbt would run. `lock` says `locked` and holds the lock
 //! until its standard input ends. The exit codes are those of dbt-entrypoint.
 
-use dbt_entrypoint::cli::environment;
-use dbt_entrypoint::decide::record::{FORMAT, Identity, Record};
+use dbt_entrypoint::dbt::profile::Identity;
+use dbt_entrypoint::decide::record::{FORMAT, Record};
+use dbt_entrypoint::environment::of_this_process;
 use dbt_entrypoint::exit::Failure;
 use dbt_entrypoint::os::{commit, lock, mount, volume};
 use nix::sys::signal::Signal;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         ["look", dir] => look(Path::new(dir)),
         ["commit", dir, node, wait @ ..] => commit_one(Path::new(dir), node, wait),
         ["lock", dir, seconds] => hold(Path::new(dir), seconds),
-        _ => Err(Failure::Usage(anyhow::anyhow!("look DIR | commit DIR NODE [wait] | lock DIR S"))),
+        _ => Err(Failure::usage(anyhow::anyhow!("look DIR | commit DIR NODE [wait] | lock DIR S"))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,8 +43,8 @@ fn say(text: &str) {
 }
 
 fn look(dir: &Path) -> Result<(), Failure> {
-    say(&format!("{:?}", volume::place(dir, mount::surroundings(&environment()))));
-    let stored = volume::look(dir).map_err(Failure::Refused)?;
+    say(&format!("{:?}", volume::place(dir, mount::surroundings(&of_this_process()))));
+    let stored = volume::look(dir).map_err(Failure::refused)?;
     say(&format!("{:?} {:?}", stored.found, stored.record.map(|record| record.tool)));
     Ok(())
 }
@@ -70,7 +71,7 @@ fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
 }
 
 fn hold(dir: &Path, seconds: &str) -> Result<(), Failure> {
-    let signals = signals().map_err(|error| Failure::Internal(error.into()))?;
+    let signals = signals().map_err(|error| Failure::internal(error.to_string()))?;
     let timeout = Duration::from_secs_f64(seconds.parse().unwrap_or(0.0));
     let mut wait = |pause| signals.recv_timeout(pause).ok();
     let _lock = lock::acquire(dir, "volume lock", timeout, &mut wait)?;

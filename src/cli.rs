@@ -14,12 +14,12 @@ pub use help::{help, of_verb};
 pub use verbs::{Adoption, Form, Verb};
 
 use crate::decide::forecast::Budget;
+use crate::decide::plan::{Mode, OnEmpty};
+use crate::decide::retention::Bounds;
+use crate::environment::Environment;
 use crate::exit::Failure;
-use crate::os::history::Bounds;
-use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,9 +28,6 @@ use values::{
     LEVELS, MODES, ON_EMPTY, STOP_SIGNALS, SWITCH_WORDS, bytes, kinds, limit, not_empty, one_of,
     seconds, span, terms, text, whole,
 };
-
-/// A snapshot of the environment; nobody reads it a second time.
-pub type Environment = BTreeMap<OsString, OsString>;
 
 /// Everything that was asked for, defaults included.
 #[derive(Debug, Clone)]
@@ -42,15 +39,15 @@ pub struct Config {
     /// `--state-dir`; may be relative to the working directory.
     pub state_dir: PathBuf,
     /// `--only-changed`.
-    pub only_changed: Switch,
+    pub only_changed: bool,
     /// `--refresh-changed`: materializations.
     pub refresh_changed: Vec<String>,
     /// `--on-empty`.
     pub on_empty: OnEmpty,
     /// `--allow-ephemeral`.
-    pub allow_ephemeral: Switch,
+    pub allow_ephemeral: bool,
     /// `--always-start`.
-    pub always_start: Switch,
+    pub always_start: bool,
     /// `--probe`: a program and its words; its failure means that what was built is gone.
     pub probe: Option<Vec<OsString>>,
     /// `--lock-timeout`.
@@ -64,7 +61,7 @@ pub struct Config {
     /// `--max-rebuild`, `--max-rebuild-time`, `--protect`.
     pub budget: Budget,
     /// `--yes`: whatever the budget says.
-    pub yes: Switch,
+    pub yes: bool,
     /// `--approve`: the hash of the plan that may be built whatever the budget says.
     pub approve: Option<String>,
     /// `--publish`: a command for whenever the baseline has changed.
@@ -83,37 +80,6 @@ pub struct Config {
     pub environment: Environment,
 }
 
-/// How state takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Full on first population, only what changed later.
-    Auto,
-    /// Everything, and still recorded.
-    Full,
-    /// dbt alone; the volume is neither read nor written.
-    Off,
-}
-
-/// What an empty volume means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnEmpty {
-    /// First population.
-    Full,
-    /// The warehouse is already populated as the project now stands.
-    Adopt,
-    /// A volume that was lost.
-    Refuse,
-}
-
-/// An option that is on or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switch {
-    /// Asked for.
-    On,
-    /// The default.
-    Off,
-}
-
 /// How our own lines look on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogStyle {
@@ -123,24 +89,12 @@ pub enum LogStyle {
     Json,
 }
 
-/// The environment of this process, read once.
-#[must_use]
-pub fn environment() -> Environment {
-    environment_in_order().into_tree()
-}
-
-/// The same as it stands, for a child that gets it unchanged.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
-pub(crate) fn environment_in_order() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os()
-}
-
 /// Read argv (without `argv[0]`) and the environment.
 ///
 /// # Errors
-/// [`Failure::Usage`] (64) names the word that is wrong and what would be right.
+/// [`Failure::usage`] (64) names the word that is wrong and what would be right.
 pub fn parse(args: Vec<OsString>, environment: Environment) -> Result<Config, Failure> {
-    read(args, environment).map_err(Failure::Usage)
+    read(args, environment).map_err(Failure::usage)
 }
 
 fn read(args: Vec<OsString>, environment: Environment) -> Result<Config> {
@@ -166,18 +120,18 @@ fn defaults(environment: Environment) -> Config {
         verb: Verb::Help,
         mode: Mode::Auto,
         state_dir: state_dir.map_or_else(|| PathBuf::from("/state"), PathBuf::from),
-        only_changed: Switch::Off,
+        only_changed: false,
         refresh_changed: Vec::new(),
         on_empty: OnEmpty::Full,
-        allow_ephemeral: Switch::Off,
-        always_start: Switch::Off,
+        allow_ephemeral: false,
+        always_start: false,
         probe: None,
         lock_timeout: Duration::from_secs(3600),
         stop_grace: Duration::from_secs(8),
         stop_signal: Signal::SIGINT,
         dbt: OsString::from("dbt"),
         budget: Budget::default(),
-        yes: Switch::Off,
+        yes: false,
         approve: None,
         publish: None,
         history: Bounds::default(),

@@ -11,7 +11,10 @@
 //! ```
 
 pub mod cli;
+mod digest;
+pub mod environment;
 pub mod exit;
+pub mod graph;
 
 pub mod job;
 
@@ -22,10 +25,12 @@ pub mod report;
 mod trees;
 pub mod verbs;
 
-use cli::{Config, Environment, Mode};
+use cli::Config;
 use dbt::command::{Command, Duty};
 use decide::plan::Approach;
+use decide::plan::Mode;
 use decide::summary::Summary;
+use environment::Environment;
 use exit::Failure;
 use job::Job;
 use os::supervise::{Child, Policy, Stdout, Supervisor, Variables};
@@ -105,7 +110,7 @@ pub fn exec(
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
     let Some((name, args)) = words.split_first() else {
-        return Err(Failure::Usage(anyhow::anyhow!("exec needs a command")));
+        return Err(Failure::usage(anyhow::anyhow!("exec needs a command")));
     };
     let child = Child {
         program: program::find(name, environment)?,

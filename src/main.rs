@@ -1,7 +1,8 @@
 //! The process: panic hook, signals, run, exit code.
 
 use dbt_entrypoint::cli::{self, Config, LogStyle, Verb};
-use dbt_entrypoint::exit::Failure;
+use dbt_entrypoint::environment;
+use dbt_entrypoint::exit::{self, Failure};
 use dbt_entrypoint::os::stderr::start_log;
 use dbt_entrypoint::os::supervise::Supervisor;
 use dbt_entrypoint::verbs;
@@ -21,13 +22,13 @@ fn main() -> ExitCode {
 /// PID 1 by a fault and not by a code.
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "no panic unwinds to main")]
 fn leave() {
-    std::process::exit(70);
+    std::process::exit(exit::of_a_bug().into());
 }
 
 fn to_the_end() -> u8 {
-    let ended = Supervisor::register().map_err(Failure::Internal).and_then(|supervisor| {
+    let ended = Supervisor::register().map_err(Failure::internal).and_then(|supervisor| {
         let args = std::env::args_os().skip(1).collect();
-        let config = cli::parse(args, cli::environment())?;
+        let config = cli::parse(args, environment::of_this_process())?;
         start_log(config.log, config.log_level);
         start(&config, supervisor)
     });

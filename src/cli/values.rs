@@ -1,8 +1,8 @@
 //! What the values of options mean; whatever is not understood is an error.
 
-use super::{Mode, OnEmpty, Switch};
 use crate::dbt::manifest::KEEPS_ROWS;
 use crate::decide::forecast::Limit;
+use crate::decide::plan::{Mode, OnEmpty};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use std::ffi::OsStr;
@@ -22,15 +22,15 @@ pub(super) const STOP_SIGNALS: [(&str, Signal); 4] = [
 ];
 
 /// Both directions are spelt out, so that a typo is an error and never the expensive branch.
-pub(super) const SWITCH_WORDS: [(&str, Switch); 8] = [
-    ("yes", Switch::On),
-    ("true", Switch::On),
-    ("1", Switch::On),
-    ("on", Switch::On),
-    ("no", Switch::Off),
-    ("false", Switch::Off),
-    ("0", Switch::Off),
-    ("off", Switch::Off),
+pub(super) const SWITCH_WORDS: [(&str, bool); 8] = [
+    ("yes", true),
+    ("true", true),
+    ("1", true),
+    ("on", true),
+    ("no", false),
+    ("false", false),
+    ("0", false),
+    ("off", false),
 ];
 
 pub(super) const LEVELS: [(&str, log::LevelFilter); 5] = [

@@ -1,6 +1,5 @@
 //! Our own verbs, and what follows each of them.
 
-use super::Switch;
 use super::help::help;
 use super::options::{self, SHARED_WITH_DBT, VERBS};
 use super::values::seconds;
@@ -52,7 +51,7 @@ pub struct Adoption {
     /// `--from`: a manifest, `-` for standard input; otherwise the project as it stands.
     pub from: Option<OsString>,
     /// `--force`: over whatever is there.
-    pub force: Switch,
+    pub force: bool,
     /// dbt's options, which shape the parse.
     pub words: Vec<OsString>,
 }
@@ -211,7 +210,7 @@ fn adopt(words: Vec<OsString>) -> Result<Verb> {
     if let Some(word) = rest.first().filter(|word| !word.to_string_lossy().starts_with('-')) {
         bail!("`adopt` does not take {:?}; a manifest is named with --from FILE", word.display());
     }
-    let force = if given.contains_key("force") { Switch::On } else { Switch::Off };
+    let force = given.contains_key("force");
     Ok(Verb::Adopt(Adoption { from: given.remove("from").flatten(), force, words: rest }))
 }
 
@@ -277,7 +276,7 @@ mod tests {
             panic!()
         };
         let words = vec!["--target".into(), "x".into()];
-        assert_eq!(adoption, Adoption { from: Some("m.json".into()), force: Switch::On, words });
+        assert_eq!(adoption, Adoption { from: Some("m.json".into()), force: true, words });
         assert!(read(&["adopt", "m.json"]).unwrap_err().contains("--from"));
     }
 

@@ -15,7 +15,7 @@ pub use options::{Takes, takes};
 pub use selection::Selection;
 pub use variables::{Flag, Opt, STATE_VARIABLES};
 
-use crate::cli::Environment;
+use crate::environment::Environment;
 use options::ForParse;
 use scan::{Given, Scan};
 use std::ffi::{OsStr, OsString};

@@ -9,7 +9,7 @@ mod expression;
 mod value;
 
 use super::inputs::tokens::{Opening, Token, block, next_opening};
-use crate::cli::Environment;
+use crate::environment::Environment;
 use anyhow::{Context, Result, anyhow, bail};
 use expression::{Scope, evaluate};
 use serde_json::{Map, Value};

@@ -3,10 +3,23 @@
 use super::inputs::{Name, names};
 use super::jinja::Renderer;
 use super::project::{Project, mapping, scalar, switch};
-use crate::decide::record::Identity;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Where the baseline's nodes stand. dbt compares none of this itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `name` in `dbt_project.yml`.
+    pub project: Option<String>,
+    /// `type` of the target in `profiles.yml`, e.g. `duckdb`.
+    pub adapter: Option<String>,
+    /// The target's name. Informative: two names for one place are one place.
+    pub target: Option<String>,
+    /// Whitelisted location keys of the target (`host`, `schema`, `path`…), never a secret.
+    pub location: BTreeMap<String, String>,
+}
 
 /// What the command line or its variables say; it wins over the files.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,7 +160,7 @@ fn without_user(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Environment;
+    use crate::environment::Environment;
 
     const PROFILES: &str = "
 p:

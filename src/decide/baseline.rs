@@ -7,57 +7,17 @@
 //! Descendants of an absent node stay present while they themselves are as they were built:
 //! the `+` reaches them. They become absent when the ancestor has been rebuilt without them.
 
+use crate::dbt::changes::Needs;
 use crate::dbt::changes::Reason;
+use crate::dbt::results::Fate;
+use crate::dbt::results::Outcome;
 use crate::decide::record::NodeRecord;
+use crate::digest::Pieces;
+use crate::graph::Graph;
+use crate::graph::Member;
+use crate::graph::Role;
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a node is to us; everything that dbt does not build is left out of the graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// A table, view or the like: `run` and `build` make it.
-    Model,
-    /// A model that exists only inside its readers and never has a result of its own.
-    Ephemeral,
-    /// `seed` and `build` make it.
-    Seed,
-    /// `snapshot` and `build` make it.
-    Snapshot,
-    /// `build` makes it (dbt 1.11+).
-    Function,
-    /// Data and unit tests: `test` and `build` run them; they never mark a model.
-    Test,
-}
-
-/// A node among its parents; parents outside the graph (sources, macros) do not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// What it is.
-    pub role: Role,
-    /// `unique_id`s that it reads.
-    pub parents: Vec<String>,
-}
-
-/// Every node that dbt can build or test, by `unique_id`.
-pub type Graph = BTreeMap<String, Member>;
-
-/// Own needs: the node differs from the baseline or was not built; descendants not included.
-pub type Needs = BTreeMap<String, Vec<Reason>>;
-
-/// What a run did to a node. A node that is not named was not touched.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// As it now stands, in this many wall seconds.
-    Built(f64),
-    /// The warehouse may hold anything there; the words say why, e.g. `failed in the last run`.
-    Touched(&'static str),
-    /// It was being built when dbt was stopped or killed. Where that was its first build, a
-    /// plain build may call the half-made relation a success.
-    CutShort,
-}
-
-/// What a run did, by `unique_id`.
-pub type Outcome = BTreeMap<String, Fate>;
 
 /// Why a node is absent from the next baseline.
 #[derive(Debug, Clone, PartialEq)]
@@ -255,37 +215,19 @@ impl std::fmt::Display for Absence {
 /// What [`node_records`] keeps for a revert: the compared parts of the node and its inputs.
 #[must_use]
 pub fn fingerprint(compared: &str, inputs: &BTreeMap<String, String>) -> String {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
-    hash.update(compared);
+    let mut digest = Pieces::new();
+    digest.add(compared.as_bytes());
     for (name, value) in inputs {
-        hash.update(format!("\n{name}={value}"));
+        digest.add(name.as_bytes());
+        digest.add(value.as_bytes());
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest.short_hex(16)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// `a > b` lines; the first letter tells the role: e ephemeral, s seed, t test.
-    fn graph(lines: &[&str]) -> Graph {
-        let mut graph = Graph::new();
-        for line in lines {
-            let (parent, child) = line.split_once(" > ").unwrap();
-            for id in [parent, child] {
-                let role = match &id[..1] {
-                    "e" => Role::Ephemeral,
-                    "s" => Role::Seed,
-                    "t" => Role::Test,
-                    _ => Role::Model,
-                };
-                graph.entry(id.into()).or_insert(Member { role, parents: vec![] });
-            }
-            graph.get_mut(child).unwrap().parents.push(parent.into());
-        }
-        graph
-    }
+    use crate::graph::graph_of as graph;
 
     fn needs(ids: &[&str]) -> Needs {
         ids.iter().map(|id| ((*id).to_owned(), vec![Reason::Body])).collect()

@@ -1,13 +1,15 @@
 //! What a run will build, why, what becomes of it in the warehouse, and how long that takes.
 
 use crate::dbt::changes;
+use crate::dbt::changes::Needs;
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline::{self, Graph, Needs, Role};
+use crate::decide::baseline;
 use crate::decide::needs::{self, Inputs};
 use crate::decide::record::NodeRecord;
+use crate::digest::Pieces;
+use crate::graph::{Graph, Role};
 use crate::trees::IntoTree;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a run will build.
@@ -68,29 +70,16 @@ const ALTERED: &str = "altered, history not rebuilt";
 /// The action of a build with `--full-refresh`.
 const REFRESHED: &str = "refreshed (dropped and rebuilt)";
 
-/// Whether a node is one that a run builds and a forecast names.
-#[must_use]
-pub fn counts(graph: &Graph, id: &str) -> bool {
-    graph.get(id).is_some_and(|member| !matches!(member.role, Role::Test | Role::Ephemeral))
-}
-
-/// How many such nodes a manifest has.
-#[must_use]
-pub fn count(manifest: &Manifest<'_>) -> usize {
-    let graph = manifest.graph();
-    graph.keys().filter(|id| counts(&graph, id)).count()
-}
-
 /// The forecast of a run that builds `chosen`.
 pub fn forecast(basis: Basis<'_>, chosen: &BTreeSet<String>) -> Forecast {
-    let counted = chosen.iter().map(String::as_str).filter(|id| counts(basis.graph, id));
+    let counted = chosen.iter().map(String::as_str).filter(|id| basis.graph.is_built(id));
     let chosen: BTreeSet<&str> = counted.into_tree();
     let origins = origins(basis.graph, basis.needs);
     let steps: Vec<Step> =
-        in_order(basis.graph, &chosen).into_iter().map(|id| step(basis, &origins, id)).collect();
+        basis.graph.in_order(&chosen).into_iter().map(|id| step(basis, &origins, id)).collect();
     Forecast {
         hash: hash(basis, &steps),
-        nodes: basis.graph.keys().filter(|id| counts(basis.graph, id)).count(),
+        nodes: basis.graph.count_built(),
         seconds: steps.iter().filter_map(|step| step.seconds).fold(0.0, |sum, one| sum + one),
         unknown: steps
             .iter()
@@ -103,12 +92,7 @@ pub fn forecast(basis: Basis<'_>, chosen: &BTreeSet<String>) -> Forecast {
 
 /// For each node the nearest one upstream, or itself, that has a need of its own.
 fn origins<'a>(graph: &'a Graph, needs: &'a Needs) -> BTreeMap<&'a str, &'a str> {
-    let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (id, member) in graph {
-        for parent in &member.parents {
-            children.entry(parent).or_default().push(id);
-        }
-    }
+    let children = graph.children();
     let mut origins: BTreeMap<&str, &str> =
         needs.keys().map(|id| (id.as_str(), id.as_str())).into_tree();
     let mut open: VecDeque<&str> = origins.keys().copied().collect();
@@ -124,27 +108,6 @@ fn origins<'a>(graph: &'a Graph, needs: &'a Needs) -> BTreeMap<&'a str, &'a str>
     origins
 }
 
-/// Parents before children, else by name.
-pub(super) fn in_order<'a>(graph: &'a Graph, chosen: &BTreeSet<&'a str>) -> Vec<&'a str> {
-    let mut order = Vec::new();
-    let mut seen = BTreeSet::new();
-    for id in chosen {
-        let mut open = vec![(*id, false)];
-        while let Some((id, parents_done)) = open.pop() {
-            if parents_done {
-                if chosen.contains(id) {
-                    order.push(id);
-                }
-            } else if seen.insert(id) {
-                open.push((id, true));
-                let parents = graph.get(id).map_or(&[][..], |member| &member.parents);
-                open.extend(parents.iter().rev().map(|parent| (parent.as_str(), false)));
-            }
-        }
-    }
-    order
-}
-
 fn step(basis: Basis<'_>, origins: &BTreeMap<&str, &str>, id: &str) -> Step {
     let record = basis.records.get(id);
     let materialized = match basis.graph.get(id).map(|member| member.role) {
@@ -152,7 +115,7 @@ fn step(basis: Basis<'_>, origins: &BTreeMap<&str, &str>, id: &str) -> Step {
             .manifest
             .materialized(id)
             .map_or_else(|| "view".to_owned(), |kind| kind.to_string()),
-        Some(role) => needs::resource_type(role).to_owned(),
+        Some(role) => role.resource_type().to_owned(),
     };
     let there = basis.before.is_some_and(|before| before.node(id).is_some())
         || record.is_some_and(|record| record.seconds.is_some())
@@ -208,13 +171,15 @@ fn hash(basis: Basis<'_>, steps: &[Step]) -> String {
     let ids: Vec<&str> = steps.iter().map(|step| &*step.id).collect();
     let code = changes::fingerprints(basis.manifest, &ids);
     let empty = BTreeMap::new();
-    let mut hash = Sha256::new();
+    let mut digest = Pieces::new();
     for step in steps {
         let values = basis.inputs.and_then(|inputs| inputs.get(&step.id)).unwrap_or(&empty);
         let built = baseline::fingerprint(code.get(&step.id).map_or("", String::as_str), values);
-        hash.update(format!("{}\t{}\t{built}\n", step.id, step.action));
+        for piece in [&step.id, step.action, &built] {
+            digest.add(piece.as_bytes());
+        }
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.short_hex(8)
 }
 
 /// What may be built without asking.

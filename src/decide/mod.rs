@@ -6,6 +6,7 @@ pub mod needs;
 pub mod passes;
 pub mod plan;
 pub mod record;
+pub mod retention;
 pub mod skip;
 pub mod stop;
 pub mod summary;

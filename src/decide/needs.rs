@@ -1,10 +1,12 @@
 //! Which nodes have to be built now, and why: their own needs, descendants not included.
 
+use crate::dbt::changes::Needs;
 use crate::dbt::changes::{self, Reason};
 use crate::dbt::inputs;
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline::{self, Graph, Needs, Role};
+use crate::decide::baseline;
 use crate::decide::record::NodeRecord;
+use crate::graph::Graph;
 use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,10 +43,6 @@ pub enum Scope {
     /// Every node of these resource types, until it is built.
     Everything(BTreeSet<String>),
 }
-
-/// The resource types that dbt builds or tests, as `--resource-type` names them.
-pub const RESOURCE_TYPES: [&str; 6] =
-    ["model", "seed", "snapshot", "function", "test", "unit_test"];
 
 /// The nodes that differ from what was last built, or never were.
 #[must_use]
@@ -153,35 +151,4 @@ pub fn to_refresh(
             && (altered || outdates_rows(reasons, record).is_some())
     };
     needs.iter().filter(refreshes).map(|(id, _)| id.clone()).into_tree()
-}
-
-/// dbt's name for the resource type of a role, as `--resource-type` takes it.
-#[must_use]
-pub fn resource_type(role: Role) -> &'static str {
-    match role {
-        Role::Model | Role::Ephemeral => "model",
-        Role::Seed => "seed",
-        Role::Snapshot => "snapshot",
-        Role::Function => "function",
-        Role::Test => "test",
-    }
-}
-
-/// Every node of `wanted` and whatever is downstream of it.
-#[must_use]
-pub fn with_descendants(graph: &Graph, wanted: &BTreeSet<String>) -> BTreeSet<String> {
-    let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (id, member) in graph {
-        for parent in &member.parents {
-            children.entry(parent).or_default().push(id);
-        }
-    }
-    let mut reached = BTreeSet::new();
-    let mut open: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    while let Some(id) = open.pop() {
-        if reached.insert(id.to_owned()) {
-            open.extend(children.get(id).into_iter().flatten());
-        }
-    }
-    reached
 }

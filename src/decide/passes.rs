@@ -5,8 +5,7 @@
 //! the run builds come first; its descendants come after it. Whatever has no part in that is
 //! left to the pass that dbt selects itself, the last one.
 
-use crate::decide::baseline::{Graph, Member, Role};
-use crate::decide::forecast;
+use crate::graph::{Graph, Member, Role};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +43,7 @@ fn levels<'a>(
 ) -> BTreeMap<&'a str, usize> {
     let mut levels = BTreeMap::new();
     let mut built = BTreeMap::new();
-    for id in forecast::in_order(graph, &with_ancestors(graph, refreshed)) {
+    for id in graph.in_order(&graph.with_ancestors(refreshed)) {
         let Some(member) = graph.get(id) else { continue };
         let parents = member.parents.iter().filter_map(|parent| levels.get(parent.as_str()));
         let above: usize = parents.copied().max().unwrap_or(0);
@@ -60,18 +59,6 @@ fn levels<'a>(
         }
     }
     built
-}
-
-fn with_ancestors<'a>(graph: &'a Graph, ids: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
-    let mut reached = BTreeSet::new();
-    let mut open: Vec<&str> = ids.iter().copied().collect();
-    while let Some(id) = open.pop() {
-        if reached.insert(id) {
-            let parents = graph.get(id).map_or(&[][..], |member| &member.parents);
-            open.extend(parents.iter().map(String::as_str));
-        }
-    }
-    reached
 }
 
 /// A test belongs to the pass that makes the last of what it looks at, so that it can keep
@@ -96,24 +83,7 @@ fn tests<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// `a > b` lines; the first letter tells the role: e ephemeral, t test.
-    fn graph(lines: &[&str]) -> Graph {
-        let mut graph = Graph::new();
-        for line in lines {
-            let (parent, child) = line.split_once(" > ").unwrap();
-            for id in [parent, child] {
-                let role = match &id[..1] {
-                    "e" => Role::Ephemeral,
-                    "t" => Role::Test,
-                    _ => Role::Model,
-                };
-                graph.entry(id.into()).or_insert(Member { role, parents: vec![] });
-            }
-            graph.get_mut(child).unwrap().parents.push(parent.into());
-        }
-        graph
-    }
+    use crate::graph::graph_of as graph;
 
     fn set(ids: &[&str]) -> BTreeSet<String> {
         ids.iter().map(|id| (*id).to_owned()).collect()

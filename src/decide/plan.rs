@@ -3,9 +3,31 @@
 //! Only an empty volume means first population. Everything that is damaged, foreign or
 //! unsure is refused with the remedy: a potentially long downtime is a positive choice.
 
-use crate::cli::{Mode, OnEmpty, Switch};
 use crate::dbt::command::{Duty, Selection};
-use crate::decide::record::Identity;
+use crate::dbt::profile::Identity;
+use crate::exit::Refusal;
+
+/// How state takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Full on first population, only what changed later.
+    Auto,
+    /// Everything, and still recorded.
+    Full,
+    /// dbt alone; the volume is neither read nor written.
+    Off,
+}
+
+/// What an empty volume means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnEmpty {
+    /// First population.
+    Full,
+    /// The warehouse is already populated as the project now stands.
+    Adopt,
+    /// A volume that was lost.
+    Refuse,
+}
 
 /// What the volume lets us start from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,17 +43,6 @@ pub enum Start {
     Afresh,
     /// Not without a decision of the operator's.
     Refuse(Refusal),
-}
-
-/// A refusal: what was found, what it means for the warehouse, and what can be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What was found.
-    pub found: String,
-    /// What it means for the warehouse.
-    pub meaning: &'static str,
-    /// Commands or steps, the best first.
-    pub remedies: &'static [&'static str],
 }
 
 /// What is on the volume, as far as this decision needs it.
@@ -61,7 +72,7 @@ pub fn start(found: &Found, here: &Identity, mode: Mode, on_empty: OnEmpty) -> S
         {
             None => Start::Baseline,
             Some(_) if mode == Mode::Full => Start::Afresh,
-            Some(why) => Start::Refuse(foreign_state(why)),
+            Some(why) => Start::Refuse(foreign_state(&why)),
         },
         Found::Damaged(_) if mode == Mode::Full => Start::Afresh,
         Found::Damaged(why) => Start::Refuse(damaged(why)),
@@ -89,53 +100,32 @@ pub fn foreign(there: &Identity, here: &Identity) -> Option<String> {
 }
 
 fn unexpectedly_empty() -> Refusal {
-    Refusal {
-        found: "the state volume is empty, and --on-empty refuse says that it must not be".into(),
-        meaning: "nothing tells what the warehouse already holds; building everything could take it down for hours",
-        remedies: &[
-            "mount the volume that holds the baseline, if another one was mounted by mistake",
-            "dbt-entrypoint --on-empty adopt run     (the warehouse is populated as the project now stands)",
-            "dbt-entrypoint --full run     (rebuild everything, on purpose)",
-        ],
-    }
+    Refusal::new("the state volume is empty, and --on-empty refuse does not allow that")
+        .meaning("nothing shows what the warehouse already holds; building everything could take it down for hours")
+        .remedy("mount the volume that holds the baseline, if another one was mounted by mistake")
+        .remedy("dbt-entrypoint --on-empty adopt run     (the warehouse already holds the project as it now stands)")
+        .remedy("dbt-entrypoint --full run     (rebuild everything, on purpose)")
 }
 
-fn foreign_state(why: String) -> Refusal {
-    Refusal {
-        found: format!("the baseline was built for {why}"),
-        meaning: "what it says was built elsewhere; following it would leave this warehouse unbuilt, ignoring it would rebuild everything",
-        remedies: &[
-            "mount a volume of its own for each project, target and warehouse",
-            "dbt-entrypoint --full run     (this is the same volume on purpose: rebuild everything here)",
-        ],
-    }
+fn foreign_state(why: &str) -> Refusal {
+    Refusal::new(format!("the baseline was built for {why}"))
+        .meaning("following it would leave this warehouse unbuilt, and ignoring it would rebuild everything")
+        .remedy("mount a separate volume for each project, target and warehouse")
+        .remedy("dbt-entrypoint --full run     (the volume is the right one: rebuild everything here)")
 }
 
 fn damaged(why: &str) -> Refusal {
-    Refusal {
-        found: why.to_owned(),
-        meaning: "what the warehouse holds is unknown; nothing was run and nothing was changed",
-        remedies: &[
-            "dbt-entrypoint rollback     (the baseline before; what was built since is compared again: see `dbt-entrypoint history`)",
-            "or restore manifest.json from a backup of the volume",
-            "dbt-entrypoint --full run     (rebuild everything, on purpose)",
-        ],
-    }
+    Refusal::new(why)
+        .meaning("nothing shows what the warehouse holds; nothing was run and nothing was changed")
+        .remedy("dbt-entrypoint rollback     (restores the previous baseline; `dbt-entrypoint history` lists all of them)")
+        .remedy("restore manifest.json from a backup of the volume")
+        .remedy("dbt-entrypoint --full run     (rebuild everything, on purpose)")
 }
 
 fn newer(why: &str) -> Refusal {
-    Refusal {
-        found: why.to_owned(),
-        meaning: "an older version could misread it, so nothing was run",
-        remedies: &["use the version of dbt-entrypoint or dbt that wrote it, or a later one"],
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}\n  {}\n  what to do:", self.found, self.meaning)?;
-        self.remedies.iter().try_for_each(|remedy| write!(f, "\n    {remedy}"))
-    }
+    Refusal::new(why)
+        .meaning("an older version could misread it, so nothing was run")
+        .remedy("use the version of dbt-entrypoint or dbt that wrote it, or a later one")
 }
 
 /// How dbt is to be started.
@@ -156,7 +146,7 @@ pub enum Approach {
 pub fn approach(
     start: &Start,
     mode: Mode,
-    only_changed: Switch,
+    only_changed: bool,
     duty: Duty,
     selection: &Selection,
 ) -> Approach {
@@ -168,7 +158,7 @@ pub fn approach(
         },
         (Duty::BuildSelected, Selection::Terms(_) | Selection::Selector(_)) => {
             match (start, mode, only_changed) {
-                (Start::Baseline | Start::Adopt, Mode::Auto, Switch::On) => Approach::Narrowed,
+                (Start::Baseline | Start::Adopt, Mode::Auto, true) => Approach::Narrowed,
                 _ => Approach::AsGiven,
             }
         }
@@ -249,11 +239,11 @@ mod tests {
             approach(&Start::Baseline, Mode::Auto, only, duty, selection)
         };
         let (terms, build) = (Selection::Terms(vec!["a".into()]), Duty::BuildSelected);
-        assert_eq!(approach(&Selection::None, build, Switch::Off), Approach::Changed);
-        assert_eq!(approach(&terms, build, Switch::Off), Approach::AsGiven);
-        assert_eq!(approach(&terms, build, Switch::On), Approach::Narrowed);
-        assert_eq!(approach(&Selection::State, build, Switch::On), Approach::AsGiven);
-        assert_eq!(approach(&Selection::None, Duty::Build, Switch::On), Approach::AsGiven);
+        assert_eq!(approach(&Selection::None, build, false), Approach::Changed);
+        assert_eq!(approach(&terms, build, false), Approach::AsGiven);
+        assert_eq!(approach(&terms, build, true), Approach::Narrowed);
+        assert_eq!(approach(&Selection::State, build, true), Approach::AsGiven);
+        assert_eq!(approach(&Selection::None, Duty::Build, true), Approach::AsGiven);
     }
 
     #[test]
@@ -263,8 +253,7 @@ mod tests {
             (Start::Baseline, Mode::Full),
             (Start::Afresh, Mode::Full),
         ] {
-            let approach =
-                approach(&start, mode, Switch::Off, Duty::BuildSelected, &Selection::None);
+            let approach = approach(&start, mode, false, Duty::BuildSelected, &Selection::None);
             assert_eq!(approach, Approach::Everything);
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! A manifest without a record is a valid baseline of which we merely know less.
 
+use crate::dbt::profile::Identity;
+use crate::graph::is_test_id;
 use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,19 +40,6 @@ pub struct Settled {
     pub commands: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Where the baseline's nodes stand. dbt compares none of this itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// `name` in `dbt_project.yml`.
-    pub project: Option<String>,
-    /// `type` of the target in `profiles.yml`, e.g. `duckdb`.
-    pub adapter: Option<String>,
-    /// The target's name. Informative: two names for one place are one place.
-    pub target: Option<String>,
-    /// Whitelisted location keys of the target (`host`, `schema`, `path`…), never a secret.
-    pub location: BTreeMap<String, String>,
-}
-
 /// What we know of one node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeRecord {
@@ -84,8 +73,7 @@ pub struct NodeRecord {
 /// What waits to be built and why, tests left out.
 #[must_use]
 pub fn pending(nodes: &BTreeMap<String, NodeRecord>) -> BTreeMap<String, String> {
-    let is_test = |id: &str| id.starts_with("test.") || id.starts_with("unit_test.");
-    let waiting = nodes.iter().filter(|(id, _)| !is_test(id));
+    let waiting = nodes.iter().filter(|(id, _)| !is_test_id(id));
     waiting.filter_map(|(id, node)| Some((id.clone(), node.pending.clone()?))).into_tree()
 }
 

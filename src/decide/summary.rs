@@ -1,6 +1,9 @@
 //! What a run did, as one value: the summary, `last-run.json`, the verdict, the metrics.
 
-use crate::decide::baseline::{Absence, Fate, Graph, Outcome, Role};
+use crate::dbt::results::{Fate, Outcome};
+use crate::decide::baseline::Absence;
+use crate::exit;
+use crate::graph::Graph;
 use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,12 +50,11 @@ impl Summary {
 
     /// Take in what a pass did, and what stays to be built after it.
     pub fn add(&mut self, graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
-        let is_test = |id: &str| graph.get(id).is_none_or(|member| member.role == Role::Test);
         for (id, fate) in outcome {
             match fate {
                 Fate::Built(seconds) => {
                     self.failed.remove(id);
-                    if !is_test(id) {
+                    if !graph.is_test(id) {
                         self.built.insert(id.clone(), *seconds);
                     }
                 }
@@ -60,7 +62,7 @@ impl Summary {
                 Fate::CutShort => drop(self.failed.insert(id.clone(), "cut short".to_owned())),
             }
         }
-        let waiting = absent.iter().filter(|(id, _)| !is_test(id));
+        let waiting = absent.iter().filter(|(id, _)| !graph.is_test(id));
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
     }
 
@@ -80,13 +82,7 @@ impl Summary {
     /// In one word: how it ended.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
-        match self.exit {
-            0 => "succeeded",
-            74 => "not saved",
-            73..=78 if self.built.is_empty() => "refused",
-            129.. => "stopped",
-            _ => "failed",
-        }
+        exit::verdict(self.exit, self.built.is_empty())
     }
 
     /// In one line.
@@ -173,7 +169,7 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::baseline::Member;
+    use crate::graph::{Member, Role};
 
     #[test]
     fn a_verdict_fits_whatever_it_has_to_tell() {
@@ -188,30 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_follows_from_the_exit_code() {
-        let verdict = |exit| Summary { exit, ..Summary::default() }.verdict();
-        let said = [0, 1, 2, 70, 73, 74, 75, 77, 78, 137, 143].map(verdict);
-        let [ok, failed, refused, stopped] = ["succeeded", "failed", "refused", "stopped"];
-        let expected = [
-            ok,
-            failed,
-            failed,
-            failed,
-            refused,
-            "not saved",
-            refused,
-            refused,
-            refused,
-            stopped,
-            stopped,
-        ];
-        assert_eq!(said, expected);
-    }
-
-    #[test]
     fn a_node_that_fails_and_is_then_built_counts_as_built_and_a_failed_test_as_failed() {
         let member = |role| Member { role, parents: vec![] };
-        let graph = Graph::from([
+        let graph = Graph::from_iter([
             ("model.a".into(), member(Role::Model)),
             ("test.t".into(), member(Role::Test)),
         ]);

@@ -1,6 +1,6 @@
 //! Whether a state directory may hold state at all: before the lock, before anything is read.
 
-use crate::cli::{Config, Switch};
+use crate::cli::Config;
 use crate::exit::Failure;
 use crate::os::lock::{self, Lock};
 use crate::os::supervise::Supervisor;
@@ -22,7 +22,7 @@ pub(crate) struct Held {
 pub(crate) fn state_dir(config: &Config) -> Result<PathBuf, Failure> {
     std::path::absolute(&config.state_dir)
         .with_context(|| format!("the state directory {}", config.state_dir.display()))
-        .map_err(Failure::Refused)
+        .map_err(Failure::refused)
 }
 
 /// Admit the state directory, take its lock, and remove what killed processes left there.
@@ -60,7 +60,7 @@ pub(crate) fn readable(config: &Config) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// 78 where there is no lasting volume, 73 where it cannot be written, each with what to do.
-fn admit(state: &Path, place: &Place, ephemeral: Switch) -> Result<(), Failure> {
+fn admit(state: &Path, place: &Place, ephemeral: bool) -> Result<(), Failure> {
     let shown = state.display();
     match place {
         Place::Lasting { warning } => {
@@ -69,8 +69,8 @@ fn admit(state: &Path, place: &Place, ephemeral: Switch) -> Result<(), Failure> 
             }
             Ok(())
         }
-        Place::NotMounted | Place::Ephemeral(_) if ephemeral == Switch::On => Ok(()),
-        Place::Missing => Err(Failure::Refused(anyhow!(
+        Place::NotMounted | Place::Ephemeral(_) if ephemeral => Ok(()),
+        Place::Missing => Err(Failure::refused(anyhow!(
             "the state directory {shown} does not exist\n  \
              without it every run would be a first population\n  \
              what to do:\n    \
@@ -81,8 +81,8 @@ fn admit(state: &Path, place: &Place, ephemeral: Switch) -> Result<(), Failure> 
         Place::NotMounted => Err(forgets(state, "is inside the container's own file system")),
         Place::Ephemeral(kind) => Err(forgets(state, &format!("is in memory ({kind})"))),
         Place::ReadOnly => Err(unwritable(state, "is mounted read-only")),
-        Place::Unwritable(why) => Err(Failure::StateUnwritable(anyhow!("{why}"))),
-        Place::NotADirectory => Err(Failure::Refused(anyhow!(
+        Place::Unwritable(why) => Err(Failure::unwritable(anyhow!("{why}"))),
+        Place::NotADirectory => Err(Failure::refused(anyhow!(
             "the state directory {shown} is not a directory; nothing was run\n  \
              what to do:\n    \
              docker run -v dbt-state:{shown} …     (mount a volume there, not a file)\n    \
@@ -93,7 +93,7 @@ fn admit(state: &Path, place: &Place, ephemeral: Switch) -> Result<(), Failure> 
 
 fn forgets(state: &Path, how: &str) -> Failure {
     let state = state.display();
-    Failure::Refused(anyhow!(
+    Failure::refused(anyhow!(
         "the state directory {state} {how}: it is forgotten when the container ends\n  \
          every run would be a first population, and rebuild everything\n  \
          what to do:\n    \
@@ -104,7 +104,7 @@ fn forgets(state: &Path, how: &str) -> Failure {
 }
 
 fn unwritable(state: &Path, how: &str) -> Failure {
-    Failure::StateUnwritable(anyhow!(
+    Failure::unwritable(anyhow!(
         "the state directory {} {how}, so what is built could not be recorded; nothing was run\n  \
          what to do:\n    \
          docker run -v dbt-state:{} …     (mount it writable: without `:ro`, `readOnly: false`)\n    \

@@ -5,7 +5,8 @@
 
 use crate::dbt::manifest::begun_by;
 use crate::dbt::results::{self, Journal};
-use crate::decide::baseline::{Fate, Graph, Outcome};
+use crate::dbt::results::{Fate, Outcome};
+use crate::graph::Graph;
 use crate::trees::IntoTree;
 use std::fs::{self, File};
 use std::io::Read;

@@ -1,10 +1,10 @@
 //! What was last built, as it stands on the volume.
 
 use super::Job;
-use crate::cli::Switch;
 use crate::dbt::manifest::Manifest;
+use crate::dbt::profile::Identity;
 use crate::decide::plan::Found;
-use crate::decide::record::{Identity, NodeRecord, Record, Settled};
+use crate::decide::record::{NodeRecord, Record, Settled};
 use crate::exit::Failure;
 use crate::os::{random, volume};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(super) struct Baseline {
     /// The inputs of the last complete run.
     pub(super) settled: Option<Settled>,
     /// Whether a record came with the manifest.
-    pub(super) recorded: Switch,
+    pub(super) recorded: bool,
 }
 
 impl Baseline {
@@ -34,10 +34,10 @@ impl Baseline {
         digest: Option<String>,
         record: Option<Record>,
     ) -> Result<Self, Failure> {
-        let recorded = if record.is_some() { Switch::On } else { Switch::Off };
+        let recorded = record.is_some();
         let (nodes, salt, settled) = match record {
             Some(Record { nodes, salt, settled, .. }) => (nodes, salt, settled),
-            None => (BTreeMap::new(), random::salt().map_err(Failure::Internal)?, None),
+            None => (BTreeMap::new(), random::salt().map_err(Failure::internal)?, None),
         };
         Ok(Self { manifest, digest, nodes, salt, settled, recorded })
     }
@@ -47,7 +47,7 @@ impl Job<'_> {
     /// The text of the baseline, which a run that is spared does not need.
     pub(super) fn read_baseline(&mut self) -> Result<(), Failure> {
         if let (None, Some(digest)) = (&self.baseline.manifest, &self.baseline.digest) {
-            let text = volume::read(&self.state, digest).map_err(Failure::Refused)?;
+            let text = volume::read(&self.state, digest).map_err(Failure::refused)?;
             self.baseline.manifest = Some(text);
         }
         Ok(())

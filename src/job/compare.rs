@@ -3,14 +3,15 @@
 use super::comparison::Comparison;
 use super::writable::refuse_unwritable;
 use super::{Job, Words, artifacts, knows_selector_method};
-use crate::cli::Switch;
+use crate::dbt::changes::Needs;
 use crate::dbt::command::{CHANGED, Flag, Opt};
 use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
 use crate::dbt::results;
-use crate::decide::baseline::{Graph, Needs, Outcome, Role};
-use crate::decide::needs::{self, Scope};
+use crate::dbt::results::Outcome;
+use crate::decide::needs::Scope;
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
+use crate::graph::Graph;
 use crate::os::commit;
 use crate::os::supervise::Stdout;
 use crate::report;
@@ -37,9 +38,9 @@ impl Job<'_> {
         let path = self.project.target_path.join("manifest.json");
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
-            .map_err(Failure::Refused)?;
+            .map_err(Failure::refused)?;
         if begun_by(&text) == before {
-            return Err(Failure::Refused(anyhow!(
+            return Err(Failure::refused(anyhow!(
                 "dbt parse left {} as it was, so that what changed cannot be told; nothing was built\n  \
                  what to do:\n    \
                  dbt-entrypoint … --target-path DIR     (say where this dbt writes its artifacts)\n    \
@@ -81,8 +82,7 @@ impl Job<'_> {
 
     /// Whether nodes of this kind are built by the command.
     pub(super) fn can_build(&self, graph: &Graph, id: &str) -> bool {
-        let kind = graph.get(id).map(|member| needs::resource_type(member.role));
-        kind.is_some_and(|kind| self.command.builds(kind))
+        graph.role(id).is_some_and(|role| self.command.builds(role.resource_type()))
     }
 
     /// dbt's command line for building `wanted` and whatever is downstream of it.
@@ -120,7 +120,7 @@ impl Job<'_> {
     pub(super) fn default_selector(&self) -> Result<Option<String>, Failure> {
         match self.command.excludes() {
             true => Ok(None),
-            false => self.project.default_selector().map_err(Failure::Refused),
+            false => self.project.default_selector().map_err(Failure::refused),
         }
     }
 
@@ -131,7 +131,7 @@ impl Job<'_> {
         now: &Comparison<'_>,
         wanted: &BTreeSet<String>,
     ) -> Result<Words, Failure> {
-        let mut named = needs::with_descendants(&now.graph, wanted);
+        let mut named = now.graph.with_descendants(wanted);
         if self.default_selector()?.is_some() {
             match self.list()? {
                 Ok(listed) => named.retain(|id| listed.contains(id)),
@@ -152,18 +152,17 @@ impl Job<'_> {
     /// The `unique_id`s of the project's default selector, by `dbt ls`.
     pub(super) fn list(&mut self) -> Result<Result<BTreeSet<String>, u8>, Failure> {
         if self.is_held() {
-            commit::write_file(&self.state, "run/ls.jsonl", b"")
-                .map_err(Failure::StateUnwritable)?;
+            commit::write_file(&self.state, "run/ls.jsonl", b"").map_err(Failure::unwritable)?;
         }
         let path = self.scratch().join("ls.jsonl");
         let file =
-            std::fs::File::create(&path).map_err(|error| Failure::StateUnwritable(error.into()))?;
+            std::fs::File::create(&path).map_err(|error| Failure::unwritable(error.to_string()))?;
         let code = self.start(self.command.as_list(), Stdout::File(file))?;
         if code != 0 {
             return Ok(Err(code));
         }
         let text =
-            std::fs::read_to_string(&path).map_err(|error| Failure::Internal(error.into()))?;
+            std::fs::read_to_string(&path).map_err(|error| Failure::internal(error.to_string()))?;
         Ok(Ok(results::listed(&text)))
     }
 
@@ -175,7 +174,7 @@ impl Job<'_> {
     ) -> Result<PathBuf, Failure> {
         let mut copy = |out: &mut dyn Write| parsed.write_without(wanted, out);
         commit::write_file_by(&self.state, "run/baseline/manifest.json", &mut copy)
-            .map_err(Failure::StateUnwritable)?;
+            .map_err(Failure::unwritable)?;
         Ok(self.scratch().join("baseline"))
     }
 
@@ -185,7 +184,7 @@ impl Job<'_> {
     pub(super) fn carry_over(&mut self, now: &Comparison<'_>) -> Result<(), Failure> {
         let old = self.baseline.manifest.as_deref().and_then(dbt_version_of);
         let same_version = old.as_deref() == Some(now.manifest.dbt_version());
-        if same_version && self.baseline.recorded == Switch::On {
+        if same_version && self.baseline.recorded {
             return match self.leaves_something_untold(now) {
                 true => Ok(()),
                 false => self.settle_in_place(&now.graph),
@@ -193,7 +192,7 @@ impl Job<'_> {
         }
         let reservation = self.reserve()?;
         let end = (&Scope::Changes, &Ending::NothingToBuild);
-        self.record(reservation, now, &Outcome::new(), end, Switch::Off)
+        self.record(reservation, now, &Outcome::new(), end, false)
     }
 
     /// Whether something changed that this command does not build and the record does not
@@ -201,8 +200,6 @@ impl Job<'_> {
     fn leaves_something_untold(&self, now: &Comparison<'_>) -> bool {
         let told =
             |id: &String| self.baseline.nodes.get(id).is_some_and(|node| node.pending.is_some());
-        let is_test =
-            |id: &String| now.graph.get(id).is_some_and(|member| member.role == Role::Test);
-        now.needs.keys().any(|id| !is_test(id) && !told(id))
+        now.needs.keys().any(|id| !now.graph.is_test(id) && !told(id))
     }
 }

@@ -4,11 +4,12 @@
 //! longer to read than all that is decided from it.
 
 use super::Job;
+use crate::dbt::changes::Needs;
 use crate::dbt::changes::Reason;
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline::{Graph, Needs};
 use crate::decide::needs::{self, Before, Inputs, Now, Scope};
 use crate::exit::Failure;
+use crate::graph::Graph;
 use anyhow::Result;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,8 +33,8 @@ impl Comparison<'_> {
     pub(super) fn needs_in(&self, scope: &Scope) -> Cow<'_, Needs> {
         let Scope::Everything(types) = scope else { return Cow::Borrowed(&self.needs) };
         let mut needs = self.needs.clone();
-        for (id, member) in &self.graph {
-            if types.contains(needs::resource_type(member.role)) {
+        for (id, member) in self.graph.iter() {
+            if types.contains(member.role.resource_type()) {
                 needs.entry(id.clone()).or_insert_with(|| vec![Reason::Pending(NOT_YET.into())]);
             }
         }
@@ -76,6 +77,6 @@ impl Job<'_> {
 
     /// As [`Job::compared`], before anything is built: a refusal.
     pub(super) fn compared_or_refused<'m>(&self, text: &'m str) -> Result<Comparison<'m>, Failure> {
-        self.compared(text).map_err(Failure::Refused)
+        self.compared(text).map_err(Failure::refused)
     }
 }

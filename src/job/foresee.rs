@@ -2,15 +2,14 @@
 
 use super::comparison::Comparison;
 use super::{Access, Baseline, Job, admit};
-use crate::cli::{Config, Switch};
+use crate::cli::Config;
 use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline::Graph;
 use crate::decide::forecast::{self, Basis, Forecast};
-use crate::decide::needs;
 use crate::decide::plan::{Approach, Found};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
+use crate::graph::Graph;
 use crate::os::private::Private;
 use crate::os::supervise::Supervisor;
 use crate::os::{lock, volume};
@@ -42,7 +41,7 @@ impl<'a> Job<'a> {
                 state.display()
             );
         }
-        let stored = volume::look(&state).map_err(Failure::Refused)?;
+        let stored = volume::look(&state).map_err(Failure::refused)?;
         let baseline = Baseline::of(stored.manifest, stored.digest, stored.record)?;
         Ok(Self {
             config,
@@ -91,7 +90,7 @@ impl<'a> Job<'a> {
         let compared = matches!(approach, Approach::Changed | Approach::Narrowed);
         let mut reached = BTreeSet::new();
         if compared {
-            reached = needs::with_descendants(graph, wanted);
+            reached = graph.with_descendants(wanted);
         }
         if compared && (reached.is_empty() || self.builds_all_that_changed(approach)?) {
             return Ok(Ok(reached));
@@ -107,7 +106,7 @@ impl<'a> Job<'a> {
     fn builds_all_that_changed(&self, approach: &Approach) -> Result<bool, Failure> {
         Ok(*approach == Approach::Changed
             && !self.command.excludes()
-            && self.project.default_selector().map_err(Failure::Refused)?.is_none())
+            && self.project.default_selector().map_err(Failure::refused)?.is_none())
     }
 
     fn forecast(
@@ -120,14 +119,14 @@ impl<'a> Job<'a> {
             Approach::Changed | Approach::Narrowed => self.refreshed(now),
             Approach::AsGiven | Approach::Everything => BTreeSet::new(),
         };
-        let refreshed = |id: &str| ahead.contains(id) || self.refreshes() == Switch::On;
+        let refreshed = |id: &str| ahead.contains(id) || self.refreshes();
         chosen.retain(|id| self.can_build(&now.graph, id));
         let before = self.before();
         let basis = Basis {
             manifest: &now.manifest,
             graph: &now.graph,
             needs: &now.needs,
-            inputs: (self.baseline.recorded == Switch::On).then_some(&now.inputs),
+            inputs: self.baseline.recorded.then_some(&now.inputs),
             before: before.as_ref(),
             records: &self.baseline.nodes,
             refreshed: &refreshed,
@@ -152,12 +151,12 @@ impl<'a> Job<'a> {
         // A project that cannot be parsed is told by the run itself.
         let Some(parsed) = self.parsed.as_deref() else { return Ok(()) };
         let forecast = foreseen.map_err(|code| {
-            Failure::BudgetExceeded(anyhow!(
+            Failure::over_budget(anyhow!(
                 "what would be built cannot be told (dbt ls ended with {code}), so that it cannot be held against the budget\n  \
                  what to do:\n    dbt-entrypoint --yes …     (build whatever there is)"
             ))
         })?;
-        self.judge(&forecast, &Manifest::read(parsed).map_err(Failure::Internal)?)
+        self.judge(&forecast, &Manifest::read(parsed).map_err(Failure::internal)?)
     }
 
     /// The same while dbt waits; false where dbt itself has to be asked what it would build.
@@ -173,14 +172,14 @@ impl<'a> Job<'a> {
         if !self.builds_all_that_changed(approach)? {
             return Ok(false);
         }
-        let chosen = needs::with_descendants(&now.graph, wanted);
+        let chosen = now.graph.with_descendants(wanted);
         self.judge(&self.forecast(now, chosen, approach), &now.manifest).map(|()| true)
     }
 
     fn is_limited(&self) -> bool {
         let config = self.config;
         let first = self.found == Found::Empty && self.baseline.manifest.is_none();
-        !first && config.budget.limits() && config.yes == Switch::Off
+        !first && config.budget.limits() && !config.yes
     }
 
     fn judge(&self, forecast: &Forecast, manifest: &Manifest<'_>) -> Result<(), Failure> {
@@ -188,6 +187,6 @@ impl<'a> Job<'a> {
         if beyond.is_empty() || self.config.approve.as_deref() == Some(&forecast.hash) {
             return Ok(());
         }
-        Err(Failure::BudgetExceeded(anyhow!("{}", report::over_budget(&beyond, forecast))))
+        Err(Failure::over_budget(anyhow!("{}", report::over_budget(&beyond, forecast))))
     }
 }

@@ -20,15 +20,17 @@ mod refresh;
 mod skip;
 mod writable;
 
-use crate::cli::{Config, Mode, Switch};
+use crate::cli::Config;
 use crate::dbt::command::{CHANGED, Command, Opt, Selection};
 use crate::dbt::manifest::Manifest;
-use crate::decide::needs::{self, Scope};
+use crate::decide::needs::Scope;
+use crate::decide::plan::Mode;
 use crate::decide::plan::{self, Approach, Found, Start};
 use crate::decide::record;
 use crate::decide::skip::Looked;
 use crate::decide::summary::Summary;
 use crate::exit::{self, Failure};
+use crate::graph::RESOURCE_TYPES;
 use crate::os::inputs::Contents;
 use crate::os::lock::Lock;
 use crate::os::private::Private;
@@ -97,7 +99,7 @@ impl<'a> Job<'a> {
         let what = format!("dbt {}", command.subcommand().unwrap_or_default());
         let Held { state, lock } = admit::hold(config, &what, supervisor)?;
         let (stored, contents) = skip::look_at_both(config, command, dbt, &project, &state);
-        let stored = stored.map_err(Failure::Refused)?;
+        let stored = stored.map_err(Failure::refused)?;
         let baseline = Baseline::of(stored.manifest, stored.digest, stored.record)?;
         Ok(Self {
             config,
@@ -134,7 +136,7 @@ impl<'a> Job<'a> {
             start = Start::Baseline;
         }
         match &start {
-            Start::Refuse(refusal) => return Err(Failure::Refused(anyhow::anyhow!("{refusal}"))),
+            Start::Refuse(refusal) => return Err(Failure::refused(anyhow::anyhow!("{refusal}"))),
             Start::Afresh => self.baseline = Baseline::none()?,
             Start::Adopt => self.adopt()?,
             Start::FirstPopulation | Start::Baseline => {}
@@ -204,7 +206,7 @@ impl<'a> Job<'a> {
     /// None of its own: those of the run.
     pub fn conclude(mut self, ended: Result<u8, Failure>) -> Result<u8, Failure> {
         self.publish();
-        let (exit, why) = exit::told(&ended);
+        let (exit, why) = exit::code_and_reason(&ended);
         self.summary.end(clock::now(), exit, why);
         announce::on_the_volume(&self.state, self.summary);
         ended
@@ -226,7 +228,7 @@ impl<'a> Job<'a> {
     pub fn build_everything(&mut self) -> Result<u8, Failure> {
         // Whoever leaves out a part of a full run leaves that part as it was built.
         let part = self.command.excludes() && self.baseline.manifest.is_some();
-        let types = needs::RESOURCE_TYPES.into_iter().filter(|kind| self.command.builds(kind));
+        let types = RESOURCE_TYPES.into_iter().filter(|kind| self.command.builds(kind));
         let everything = Scope::Everything(types.map(str::to_owned).into_tree());
         let scope = if part { &Scope::Changes } else { &everything };
         if self.baseline.manifest.is_some() && !self.config.refresh_changed.is_empty() {
@@ -263,7 +265,7 @@ impl<'a> Job<'a> {
             wanted = self.wanted(&now);
         }
         let words = match approach {
-            _ if wanted.is_empty() && self.config.always_start == Switch::Off => Words::Nothing,
+            _ if wanted.is_empty() && !self.config.always_start => Words::Nothing,
             Approach::Narrowed => self.narrowing(&now.manifest, &wanted)?,
             Approach::Changed | Approach::AsGiven | Approach::Everything => {
                 self.selecting(&now, &wanted)?
@@ -284,7 +286,7 @@ impl<'a> Job<'a> {
         let state = self.comparison_copy(parsed, wanted)?;
         let words = self.narrowed(knows_selector_method(parsed.dbt_version()), CHANGED, &state);
         words.map(Words::Run).ok_or_else(|| {
-            Failure::Refused(anyhow::anyhow!(
+            Failure::refused(anyhow::anyhow!(
                 "--only-changed cannot narrow --selector with dbt {}: its command line cannot intersect one\n  \
                  what to do:\n    give the selection with --select, or use dbt 1.12 or later",
                 parsed.dbt_version()
@@ -340,5 +342,6 @@ fn locate(config: &Config, command: &Command) -> Result<Project, Failure> {
         log_path: value(Opt::LogPath),
         vars: value(Opt::Vars),
     };
-    project::locate(&asked, &config.environment).map_err(|trouble| Failure::Refused(trouble.into()))
+    project::locate(&asked, &config.environment)
+        .map_err(|trouble| Failure::refused(trouble.to_string()))
 }

@@ -8,7 +8,6 @@
 use super::comparison::Comparison;
 use super::pass::{Begun, Run};
 use super::{Job, artifacts, knows_selector_method, outside, recover};
-use crate::cli::Switch;
 use crate::dbt::command::{Flag, SKIPPED};
 use crate::dbt::manifest::{begun_by, dbt_version_of};
 use crate::dbt::results;
@@ -51,7 +50,7 @@ impl Job<'_> {
                 return Ok(None);
             }
         };
-        let begun = self.begin(&Scope::Changes, Switch::Off)?;
+        let begun = self.begin(&Scope::Changes, false)?;
         let words = begun.journalled(self.command, self.dbt, &words);
         let environment = self.child_environment();
         let child = self.child(words, Stdout::Inherit, &environment);
@@ -70,7 +69,7 @@ impl Job<'_> {
             && !program::is_native(self.dbt)
             // A parse of its own leaves this flag out, so that a config() which asks for it does
             // not look changed; see `Command::as_parse`.
-            && self.refreshes() == Switch::Off
+            && !self.refreshes()
             && self.command.unreal().is_none()
             // dbt would look in our state for a manifest to defer to.
             && self.command.flag(Flag::Defer) != Some(true)
@@ -151,7 +150,7 @@ impl Job<'_> {
             return Ok(Answer::Otherwise);
         }
         let wanted = self.wanted(now);
-        if wanted.is_empty() && self.config.always_start == Switch::Off {
+        if wanted.is_empty() && !self.config.always_start {
             return Ok(Answer::Nothing);
         }
         if !self.is_within_budget(now, &wanted, ask.approach)? {
@@ -187,7 +186,7 @@ struct Ask<'a> {
 }
 
 fn changed(code: u8) -> Run<'static> {
-    Run { scope: &Scope::Changes, refresh: Switch::Off, code }
+    Run { scope: &Scope::Changes, refresh: false, code }
 }
 
 /// The directory that dbt is given as `--state`. No other dbt ever gets its name: one that was
@@ -199,7 +198,7 @@ struct Place {
 
 impl Place {
     fn new(state: &Path) -> Result<Self, Failure> {
-        let name = random::salt().map_err(Failure::Internal)?;
+        let name = random::salt().map_err(Failure::internal)?;
         let place = Self { state: state.to_owned(), name };
         place.clear();
         Ok(place)
@@ -211,7 +210,7 @@ impl Place {
 
     fn put(&self, text: &str) -> Result<(), Failure> {
         let file = format!("run/answer/{}/run_results.json", self.name);
-        commit::write_file(&self.state, &file, text.as_bytes()).map_err(Failure::StateUnwritable)
+        commit::write_file(&self.state, &file, text.as_bytes()).map_err(Failure::unwritable)
     }
 
     /// Every place, those of killed runs included.

@@ -3,12 +3,12 @@
 //! A value of its own, so that a thread can look while dbt runs.
 
 use super::Job;
-use crate::cli::Environment;
 use crate::dbt::inputs;
 use crate::dbt::inputs::dotenv::effective_environment;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::project::reads_dotenv;
 use crate::decide::needs::Inputs;
+use crate::environment::Environment;
 use crate::os::project::{self, Project};
 use crate::trees::IntoTree;
 use anyhow::{Context, Result};

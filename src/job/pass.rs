@@ -7,13 +7,14 @@ use super::outside::Outside;
 use super::publish;
 use super::recover::Intent;
 use super::writable::refuse_unwritable;
-use crate::cli::{Environment, Switch};
 use crate::dbt::command::{Command, STATE_VARIABLES, Selection};
 use crate::dbt::manifest::is_whole;
-use crate::decide::baseline::{self, Absence, Fate, Outcome};
+use crate::dbt::results::{Fate, Outcome};
+use crate::decide::baseline::{self, Absence};
 use crate::decide::needs::{self, Scope};
 use crate::decide::record::{self, FORMAT, NodeRecord, Record};
 use crate::decide::skip::Ending;
+use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::os::clock;
 use crate::os::commit::{self, Reservation, Writer};
@@ -35,7 +36,7 @@ const FIRST_MANIFEST: u64 = 8 << 20;
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
     pub(super) scope: &'a Scope,
-    pub(super) refresh: Switch,
+    pub(super) refresh: bool,
     pub(super) code: u8,
 }
 
@@ -87,7 +88,7 @@ impl Job<'_> {
         &mut self,
         words: Vec<OsString>,
         scope: &Scope,
-        refresh: Switch,
+        refresh: bool,
     ) -> Result<u8, Failure> {
         let mut begun = self.begin(scope, refresh)?;
         begun.follow(&self.project.target_path, self.outside());
@@ -98,7 +99,7 @@ impl Job<'_> {
     }
 
     /// Take the room, and say on the volume that dbt is about to run.
-    pub(super) fn begin(&mut self, scope: &Scope, refresh: Switch) -> Result<Begun, Failure> {
+    pub(super) fn begin(&mut self, scope: &Scope, refresh: bool) -> Result<Begun, Failure> {
         refuse_unwritable(&self.project.target_path)?;
         let reservation = self.reserve()?;
         let before = artifacts::invocation(&self.project.target_path);
@@ -121,7 +122,7 @@ impl Job<'_> {
                 }
                 // dbt was killed while it wrote it.
                 Err(_) if !is_whole(&text) => continue,
-                Err(why) => Err(Failure::NotSaved(why)),
+                Err(why) => Err(Failure::not_saved(why)),
             };
             told_first(saved, run.code)?;
             return intent.done();
@@ -154,7 +155,7 @@ impl Job<'_> {
         run: Run<'_>,
     ) -> Result<(), Failure> {
         let mut outcome = left.outcome(&now.graph);
-        if run.refresh == Switch::Off {
+        if !run.refresh {
             self.distrust(&now.manifest, &mut outcome);
         }
         if let Some(flag) = self.command.unreal() {
@@ -185,7 +186,7 @@ impl Job<'_> {
         now: &Comparison<'_>,
         outcome: &Outcome,
         (scope, ending): (&Scope, &Ending),
-        refresh: Switch,
+        refresh: bool,
     ) -> Result<(), Failure> {
         let Comparison { manifest, graph, .. } = now;
         let (absent, nodes) = self.next(now, outcome, scope, refresh);
@@ -206,12 +207,12 @@ impl Job<'_> {
                 self.baseline.digest = Some(saved.digest);
                 saved.text
             }
-            None => in_memory(&mut write).map_err(Failure::NotSaved)?,
+            None => in_memory(&mut write).map_err(Failure::not_saved)?,
         };
         self.summary.add(graph, outcome, &absent);
         self.summary.altered = record::altered(&record.nodes);
         self.baseline.manifest = Some(text);
-        self.baseline.recorded = Switch::On;
+        self.baseline.recorded = true;
         Ok(())
     }
 
@@ -233,7 +234,7 @@ impl Job<'_> {
         now: &Comparison<'_>,
         outcome: &Outcome,
         scope: &Scope,
-        refresh: Switch,
+        refresh: bool,
     ) -> (BTreeMap<String, Absence>, BTreeMap<String, NodeRecord>) {
         let Comparison { manifest, graph, inputs, .. } = now;
         let needs = now.needs_in(scope);
@@ -247,7 +248,7 @@ impl Job<'_> {
             let outdated = needs::outdates_rows(now.unwrap_or_default(), old);
             let Some(node) = nodes.get_mut(id).filter(|_| keeps(false)) else { continue };
             match outcome.get(id) {
-                Some(_) if keeps(refresh == Switch::On) => {
+                Some(_) if keeps(refresh) => {
                     node.altered = outdated.or_else(|| old?.altered.clone());
                 }
                 Some(Fate::Built(_)) => {}

@@ -22,7 +22,7 @@ impl Job<'_> {
         let Some(words) = self.config.probe.as_deref().filter(|_| trusts) else { return Ok(()) };
         let Some((name, args)) = words.split_first() else { return Ok(()) };
         let environment = &self.config.environment;
-        let unusable = |failure: Failure| Failure::Usage(anyhow!("--probe: {failure}"));
+        let unusable = |failure: Failure| Failure::usage(anyhow!("--probe: {failure}"));
         let child = Child {
             program: program::find(name, environment).map_err(unusable)?,
             name: name.clone(),
@@ -37,7 +37,7 @@ impl Job<'_> {
         }
         match outcome.end {
             End::Code(0) => Ok(()),
-            End::Code(_) | End::Signal(_) => Err(Failure::Refused(anyhow!(
+            End::Code(_) | End::Signal(_) => Err(Failure::refused(anyhow!(
                 "{}",
                 report::probe_failed(words, outcome.end.exit_code())
             ))),

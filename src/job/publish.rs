@@ -20,10 +20,10 @@ const UNPUBLISHED: &str = "unpublished";
 /// The baseline is about to change: the hook, if there is one, has to see it.
 ///
 /// # Errors
-/// [`Failure::NotSaved`] where even this cannot be written.
+/// [`Failure::not_saved`] where even this cannot be written.
 pub(crate) fn owe(config: &Config, state: &Path) -> Result<(), Failure> {
     match config.publish {
-        Some(_) => commit::write_file(state, UNPUBLISHED, b"").map_err(Failure::NotSaved),
+        Some(_) => commit::write_file(state, UNPUBLISHED, b"").map_err(Failure::not_saved),
         None => Ok(()),
     }
 }

@@ -7,13 +7,13 @@
 
 use super::outside::Seen;
 use super::{Job, artifacts};
-use crate::cli::Switch;
 use crate::dbt::command::{Command, Opt};
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline::{Fate, Outcome};
+use crate::dbt::profile::Identity;
+use crate::dbt::results::{Fate, Outcome};
 use crate::decide::needs::{Inputs, Scope};
 use crate::decide::plan::{self, Start};
-use crate::decide::record::{FORMAT, Identity};
+use crate::decide::record::FORMAT;
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
 use crate::os::{commit, program, volume};
@@ -56,20 +56,20 @@ struct Notes {
 }
 
 impl Notes {
-    fn refresh(&self) -> Switch {
-        if self.full_refresh { Switch::On } else { Switch::Off }
+    fn refresh(&self) -> bool {
+        self.full_refresh
     }
 }
 
 impl Job<'_> {
     /// Say on the volume that a run begins.
-    pub(super) fn intend(&self, scope: &Scope, refresh: Switch) -> Result<Intent, Failure> {
+    pub(super) fn intend(&self, scope: &Scope, refresh: bool) -> Result<Intent, Failure> {
         let intent = Intent::on(&self.state);
         let unreal = self.command.unreal().map(str::to_owned);
-        let full_refresh = refresh == Switch::On;
+        let full_refresh = refresh;
         let identity = self.project.identity.clone();
         let notes = Notes { format: FORMAT, scope: scope.clone(), unreal, identity, full_refresh };
-        intent.begin(&notes).map_err(Failure::StateUnwritable)?;
+        intent.begin(&notes).map_err(Failure::unwritable)?;
         Ok(intent)
     }
 
@@ -97,11 +97,11 @@ impl Job<'_> {
             (Some(text), Some(seen)) => (text, Some(seen)),
             _ => (self.parse()?.map_err(no_manifest)?, None),
         };
-        let manifest = Manifest::read(&text).map_err(Failure::Internal)?;
+        let manifest = Manifest::read(&text).map_err(Failure::internal)?;
         let known = seen.is_some();
         let inputs = match seen {
             Some(inputs) => inputs,
-            None => self.outside().inputs(&manifest).map_err(Failure::NotSaved)?,
+            None => self.outside().inputs(&manifest).map_err(Failure::not_saved)?,
         };
         let now = self.comparison(manifest, inputs);
         let mut outcome = artifacts::told(&journal, &now.graph);
@@ -126,7 +126,7 @@ impl Job<'_> {
     /// stands nowhere else yet.
     fn seen(&mut self, intent: &Intent) -> Option<Inputs> {
         let seen: Seen<'_> = serde_json::from_slice(&std::fs::read(intent.inputs()).ok()?).ok()?;
-        if self.baseline.recorded == Switch::Off {
+        if !self.baseline.recorded {
             self.baseline.salt = seen.salt.clone().into_owned();
         }
         (self.baseline.salt == seen.salt).then(|| seen.inputs.into_owned())
@@ -141,7 +141,7 @@ fn doubt(outcome: &mut Outcome) {
 }
 
 fn no_manifest(code: u8) -> Failure {
-    Failure::Refused(anyhow!(
+    Failure::refused(anyhow!(
         "the last run was killed, and the project cannot be parsed (dbt parse ended with {code}) to record what it left\n  \
          what to do:\n    mend the project so that dbt parse succeeds, and start again"
     ))
@@ -185,7 +185,7 @@ impl Intent {
 
     /// The run has been recorded.
     pub(super) fn done(&self) -> Result<(), Failure> {
-        remove(&self.file()).map_err(Failure::NotSaved)
+        remove(&self.file()).map_err(Failure::not_saved)
     }
 
     /// With dbt's log as our journal, unless the command line wants it elsewhere or dbt is a

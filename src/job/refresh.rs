@@ -7,10 +7,9 @@
 
 use super::Job;
 use super::comparison::Comparison;
-use crate::cli::Switch;
 use crate::dbt::command::Flag;
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline::{Fate, Outcome};
+use crate::dbt::results::{Fate, Outcome};
 use crate::decide::needs::{self, Scope};
 use crate::decide::passes::{self, Pass};
 use crate::decide::plan::Approach;
@@ -57,19 +56,19 @@ impl Job<'_> {
         let terms: Vec<OsString> =
             manifest.selection_terms(&pass.nodes).into_iter().map(Into::into).collect();
         let words = self.command.naming(&terms);
-        let (refresh, alone) = match pass.refresh {
-            true => (Switch::On, &["--full-refresh", "--indirect-selection", "empty"][..]),
-            false => (Switch::Off, &["--indirect-selection", "empty"][..]),
+        let alone: &[&str] = match pass.refresh {
+            true => &["--full-refresh", "--indirect-selection", "empty"],
+            false => &["--indirect-selection", "empty"],
         };
         let alone: Vec<OsString> = alone.iter().map(OsString::from).collect();
         let words = self.command.with_in(&words, &alone);
-        self.pass(words, &Scope::Changes, refresh)
+        self.pass(words, &Scope::Changes, pass.refresh)
     }
 
     /// The nodes that are built with `--full-refresh` while the rest is not, whether or not
     /// this run builds them.
     pub(super) fn refreshed(&self, now: &Comparison<'_>) -> BTreeSet<String> {
-        if self.refreshes() == Switch::On {
+        if self.refreshes() {
             return BTreeSet::new();
         }
         let Comparison { manifest, needs, .. } = now;
@@ -83,11 +82,8 @@ impl Job<'_> {
     }
 
     /// Whether the user's own command line refreshes.
-    pub(super) fn refreshes(&self) -> Switch {
-        match self.command.flag(Flag::FullRefresh) {
-            Some(true) => Switch::On,
-            _ => Switch::Off,
-        }
+    pub(super) fn refreshes(&self) -> bool {
+        self.command.flag(Flag::FullRefresh) == Some(true)
     }
 
     /// A plain build over what is half made is no build, where it would append to it.

@@ -4,13 +4,14 @@
 //! was changed in between vouches for nothing.
 
 use super::Job;
-use crate::cli::{Config, Environment, Switch};
+use crate::cli::Config;
 use crate::dbt::command::{Command, Flag, Opt};
-use crate::decide::baseline::Graph;
 use crate::decide::plan::Approach;
 use crate::decide::record::Settled;
 use crate::decide::skip::{self, Ending, Looked, Verdict};
+use crate::environment::Environment;
 use crate::exit::Failure;
+use crate::graph::Graph;
 use crate::os::inputs::{Contents, Places};
 use crate::os::project::Project;
 use crate::os::volume::{self, Stored};
@@ -119,7 +120,7 @@ impl Job<'_> {
         let Some(looked) = self.looked.as_ref().filter(|_| compares) else { return false };
         let builds = |kind: &str| self.command.builds(kind);
         match skip::verdict(self.baseline.settled.as_ref(), looked, &self.baseline.nodes, builds) {
-            Verdict::Spare => self.config.always_start == Switch::Off,
+            Verdict::Spare => !self.config.always_start,
             Verdict::Start(reason) => {
                 report::not_spared(&reason);
                 false
@@ -184,7 +185,8 @@ impl Job<'_> {
         }
         self.baseline.settled = settled;
         let record = self.baseline_record();
-        let text = serde_json::to_vec(&record).map_err(|error| Failure::Internal(error.into()))?;
+        let text =
+            serde_json::to_vec(&record).map_err(|error| Failure::internal(error.to_string()))?;
         let name = format!("{}/{digest}.json", volume::RECORDS);
         // Nothing was built and nothing is lost: the next start merely looks as this one did.
         if let Err(error) = commit::write_file(&self.state, &name, &text) {

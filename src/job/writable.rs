@@ -58,7 +58,7 @@ pub(super) fn refuse_unwritable(target: &Path) -> Result<(), Failure> {
     if place::is_writable(target) {
         return Ok(());
     }
-    Err(Failure::Refused(anyhow!(
+    Err(Failure::refused(anyhow!(
         "dbt cannot write its artifacts to {}; nothing was run\n  \
          what to do:\n    \
          docker run --tmpfs /tmp …     (or an emptyDir at /tmp: dbt's files go there where the project is read-only)\n    \

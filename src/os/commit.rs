@@ -7,10 +7,11 @@
 //! with the new.
 
 use crate::decide::record::Record;
+use crate::decide::retention::Bounds;
 use crate::exit::Failure;
 use crate::os::dir::{Dir, Temporary};
 use crate::os::fault::explained;
-use crate::os::history::{self, Bounds};
+use crate::os::history;
 use crate::os::soundness;
 use crate::os::volume::{CONTROL, MANIFEST, POPULATED, RECORDS, digest};
 use anyhow::{Context, Result, anyhow, bail};
@@ -57,13 +58,13 @@ impl Reservation {
 /// disk is found now rather than after hours of work.
 ///
 /// # Errors
-/// [`Failure::StateUnwritable`], with what to do.
+/// [`Failure::unwritable`], with what to do.
 pub fn reserve(dir: &Path, bytes: u64) -> Result<Reservation, Failure> {
     try_reserve(dir, bytes)
         .with_context(|| {
             format!("no room for the next baseline ({bytes} bytes) can be had in {}", dir.display())
         })
-        .map_err(|error| Failure::StateUnwritable(explained(&error, dir)))
+        .map_err(|error| Failure::unwritable(explained(&error, dir)))
 }
 
 fn try_reserve(dir: &Path, bytes: u64) -> Result<Reservation> {
@@ -120,7 +121,7 @@ pub struct Saved {
 /// What this module's reader would not accept is not committed.
 ///
 /// # Errors
-/// [`Failure::NotSaved`], with what to do; the old baseline is then what it was, unless the
+/// [`Failure::not_saved`], with what to do; the old baseline is then what it was, unless the
 /// message says that only the storage's confirmation is missing.
 pub fn commit(
     reservation: Reservation,
@@ -132,7 +133,7 @@ pub fn commit(
         .context(
             "the new baseline could not be saved, so that the next run will build the same again",
         )
-        .map_err(|error| Failure::NotSaved(explained(&error, &dir)))
+        .map_err(|error| Failure::not_saved(explained(&error, &dir)))
 }
 
 fn replace(reservation: Reservation, manifest: Writer<'_>, record: &Record) -> Result<Saved> {
@@ -204,8 +205,9 @@ pub(crate) fn mark(ours: &Dir) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dbt::profile::Identity;
     use crate::decide::plan::Found;
-    use crate::decide::record::{FORMAT, Identity};
+    use crate::decide::record::FORMAT;
     use crate::os::volume::look;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -278,7 +280,7 @@ mod tests {
         let first = commit_text(dir.path(), &manifest("a"), &record(1)).unwrap();
         for text in ["", "{}", &manifest("b")[..50]] {
             let failure = commit_text(dir.path(), text, &record(2)).unwrap_err();
-            assert!(matches!(&failure, Failure::NotSaved(_)), "{failure}");
+            assert!(failure.code() == Failure::not_saved("").code(), "{failure}");
             assert_eq!(look(dir.path()).unwrap().digest, Some(first.clone()));
         }
     }
@@ -307,7 +309,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join(MANIFEST)).unwrap();
         let failure = reserve(dir.path(), 10).unwrap_err();
-        assert!(matches!(&failure, Failure::StateUnwritable(_)), "{failure}");
+        assert!(failure.code() == Failure::unwritable("").code(), "{failure}");
         assert!(failure.to_string().contains("is a directory"), "{failure}");
     }
 

@@ -4,6 +4,7 @@
 //! the old file itself under another name (a hard link), so that it costs nothing to make.
 
 use crate::decide::record::Record;
+use crate::decide::retention::Bounds;
 use crate::os::dir::{Dir, Opened};
 use crate::os::soundness;
 use crate::os::volume::{self, CONTROL, HISTORY, MANIFEST};
@@ -12,21 +13,6 @@ use nix::Error as Errno;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
-
-/// How much is kept: both bounds hold, and the newest is kept whatever its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// So many.
-    pub number: usize,
-    /// So many bytes together.
-    pub bytes: u64,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { number: 10, bytes: 256 << 20 }
-    }
-}
 
 /// One earlier baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,14 +8,15 @@ mod installation;
 mod read;
 mod walk;
 
-use crate::cli::Environment;
 use crate::dbt::inputs::dotenv::effective_environment;
 use crate::dbt::inputs::variables;
+use crate::digest::{Pieces, Sum, hex};
+use crate::environment::Environment;
+use crate::environment::home;
 use crate::os::project::{Project, find_dotenv, seed_digest};
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow};
-use read::{Content, Reader, Sum};
-use sha2::{Digest, Sha256};
+use read::{Content, Reader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -163,13 +164,13 @@ impl Contents {
         let Self { files, settings, program, variables, dotenv } = self;
         let mut names = named_by(places.words)?;
         names.extend(variables.iter().cloned());
-        let salted = |feed: &dyn Fn(&mut Sums)| Sums::salted(places.salt, feed);
+        let salted = |feed: &dyn Fn(&mut Pieces)| salted(places.salt, feed);
         let environment =
-            |sums: &mut Sums| values(places.environment, dotenv.as_deref(), &names, sums);
+            |sums: &mut Pieces| values(places.environment, dotenv.as_deref(), &names, sums);
         Ok(BTreeMap::from([
-            ("files".to_owned(), salted(&|sums| sums.add_all(files))),
-            ("profiles".to_owned(), salted(&|sums| sums.add_all(settings))),
-            ("dbt".to_owned(), salted(&|sums| sums.add_all(program))),
+            ("files".to_owned(), salted(&|sums| add_all(files, sums))),
+            ("profiles".to_owned(), salted(&|sums| add_all(settings, sums))),
+            ("dbt".to_owned(), salted(&|sums| add_all(program, sums))),
             ("environment".to_owned(), salted(&environment)),
             ("command".to_owned(), salted(&|sums| command(places, sums))),
         ]))
@@ -181,12 +182,8 @@ impl Contents {
     #[must_use]
     pub fn is_still(&self, path: &Path) -> Option<bool> {
         let (_, then) = self.files.iter().find(|(known, _)| known == path)?;
-        Some(seed_digest(path).ok() == Some(hexadecimal(then)))
+        Some(seed_digest(path).ok() == Some(hex(then)))
     }
-}
-
-fn hexadecimal(sum: &[u8]) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All of it at once.
@@ -208,7 +205,7 @@ fn named_by(words: &[OsString]) -> Result<BTreeSet<String>> {
 /// The salted digest of a command line, word for word.
 #[must_use]
 pub fn words(salt: &str, words: &[OsString]) -> String {
-    Sums::salted(salt, &|sums| words.iter().for_each(|word| sums.add(word.as_bytes())))
+    salted(salt, &|sums| words.iter().for_each(|word| sums.add(word.as_bytes())))
 }
 
 /// What dbt, a database or we ourselves write, and dbt never reads as a part of the project.
@@ -249,10 +246,6 @@ fn is_roundabout(path: &Path) -> bool {
     path.components().any(|component| component == std::path::Component::ParentDir)
 }
 
-fn home(environment: &Environment) -> PathBuf {
-    environment.get(OsStr::new("HOME")).map_or_else(PathBuf::new, PathBuf::from)
-}
-
 /// Variables that dbt or Python read themselves.
 const ALWAYS: [&str; 4] = ["HOME", "PYTHONPATH", "PYTHONHOME", "PYTHON_DOTENV_DISABLED"];
 
@@ -261,7 +254,7 @@ fn values(
     environment: &Environment,
     dotenv: Option<&str>,
     names: &BTreeSet<String>,
-    sums: &mut Sums,
+    sums: &mut Pieces,
 ) {
     let named = |name: &OsStr| {
         let text = name.to_str().unwrap_or_default();
@@ -278,7 +271,7 @@ fn values(
     }
 }
 
-fn command(places: &Places<'_>, sums: &mut Sums) {
+fn command(places: &Places<'_>, sums: &mut Pieces) {
     sums.add(env!("CARGO_PKG_VERSION").as_bytes());
     let project = places.project;
     for path in [places.here, &project.root, &project.profiles_dir, places.dbt] {
@@ -288,28 +281,18 @@ fn command(places: &Places<'_>, sums: &mut Sums) {
     places.words.iter().for_each(|word| sums.add(word.as_bytes()));
 }
 
-/// A digest of pieces, each with its length, so that none runs into the next.
-struct Sums(Sha256);
+fn salted(salt: &str, feed: &dyn Fn(&mut Pieces)) -> String {
+    let mut pieces = Pieces::new();
+    pieces.add(salt.as_bytes());
+    feed(&mut pieces);
+    pieces.hex()
+}
 
-impl Sums {
-    fn salted(salt: &str, feed: &dyn Fn(&mut Self)) -> String {
-        let mut sums = Self(Sha256::new());
-        sums.add(salt.as_bytes());
-        feed(&mut sums);
-        hexadecimal(&sums.0.finalize())
-    }
-
-    /// In the order of the walk.
-    fn add_all(&mut self, contents: &[(PathBuf, Sum)]) {
-        for (path, sum) in contents {
-            self.add(path.as_os_str().as_bytes());
-            self.add(sum);
-        }
-    }
-
-    fn add(&mut self, piece: &[u8]) {
-        self.0.update((piece.len() as u64).to_le_bytes());
-        self.0.update(piece);
+/// Every file with its digest, in the order of the walk.
+fn add_all(contents: &[(PathBuf, Sum)], pieces: &mut Pieces) {
+    for (path, sum) in contents {
+        pieces.add(path.as_os_str().as_bytes());
+        pieces.add(sum);
     }
 }
 

@@ -5,6 +5,7 @@
 //! well have the same host name and the same pid, and none of that decides anything.
 
 use crate::exit::Failure;
+use crate::os::clock::now;
 use crate::os::dir::{Dir, Opened};
 use crate::os::fault::explained;
 use crate::os::volume::CONTROL;
@@ -15,7 +16,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 const NAME: &str = "lock";
 
@@ -124,17 +125,13 @@ fn holder(file: &mut File) -> Holder {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 /// Take the lock, waiting up to `timeout` for whoever has it.
 ///
 /// `wait` passes the given time, or less, and returns the signal that asks us to stop.
 ///
 /// # Errors
-/// [`Failure::LockTimeout`] after `timeout`, [`Failure::Stopped`] on a signal,
-/// [`Failure::StateUnwritable`] where no lock can be had at all.
+/// [`Failure::lock_timeout`] after `timeout`, [`Failure::Stopped`] on a signal,
+/// [`Failure::unwritable`] where no lock can be had at all.
 pub fn acquire(
     dir: &Path,
     command: &str,
@@ -145,15 +142,15 @@ pub fn acquire(
     let mut pause = FIRST_PAUSE;
     let mut said: Option<(Holder, Instant)> = None;
     loop {
-        let attempt = try_take(dir, command)
-            .map_err(|error| Failure::StateUnwritable(explained(&error, dir)))?;
+        let attempt =
+            try_take(dir, command).map_err(|error| Failure::unwritable(explained(&error, dir)))?;
         let holder = match attempt {
             Ok(lock) => return Ok(lock),
             Err(holder) => holder,
         };
         let left = timeout.saturating_sub(start.elapsed());
         if left.is_zero() {
-            return Err(Failure::LockTimeout(timed_out(dir, &holder, timeout)));
+            return Err(Failure::lock_timeout(timed_out(dir, &holder, timeout)));
         }
         said = Some(mention(said, holder, dir, left));
         if let Some(signal) = wait(pause.min(left)) {

@@ -2,7 +2,7 @@
 //!
 //! Everything comes from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 
-use crate::cli::Environment;
+use crate::environment::Environment;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

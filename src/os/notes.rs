@@ -1,6 +1,5 @@
 //! The small files below `.dbt-entrypoint`: whole or not there, as the baseline itself.
 
-use crate::cli::Switch;
 use crate::os::commit::Writer;
 use crate::os::dir::Dir;
 use crate::os::fault::explained;
@@ -22,7 +21,7 @@ pub fn write_file(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_file`].
 pub fn write_file_by(dir: &Path, below: &str, content: Writer<'_>) -> Result<()> {
-    write(dir, below, content, Switch::On)
+    write(dir, below, content, true)
 }
 
 /// As [`write_file`], without waiting for the storage: after a power cut the file may be empty.
@@ -31,16 +30,16 @@ pub fn write_file_by(dir: &Path, below: &str, content: Writer<'_>) -> Result<()>
 /// # Errors
 /// As [`write_file`].
 pub fn write_note(dir: &Path, below: &str, bytes: &[u8]) -> Result<()> {
-    write(dir, below, &mut |out| out.write_all(bytes), Switch::Off)
+    write(dir, below, &mut |out| out.write_all(bytes), false)
 }
 
-fn write(dir: &Path, below: &str, content: Writer<'_>, synced: Switch) -> Result<()> {
+fn write(dir: &Path, below: &str, content: Writer<'_>, synced: bool) -> Result<()> {
     try_write(dir, below, content, synced)
         .with_context(|| format!("cannot write {}", dir.join(CONTROL).join(below).display()))
         .map_err(|error| explained(&error, dir))
 }
 
-fn try_write(dir: &Path, below: &str, content: Writer<'_>, synced: Switch) -> Result<()> {
+fn try_write(dir: &Path, below: &str, content: Writer<'_>, synced: bool) -> Result<()> {
     let mut parent = Dir::open(dir)?.enter_or_create(CONTROL)?;
     let mut names = below.split('/').peekable();
     while let Some(name) = names.next() {
@@ -50,11 +49,11 @@ fn try_write(dir: &Path, below: &str, content: Writer<'_>, synced: Switch) -> Re
         }
         let mut file = parent.temporary(name)?;
         file.fill(content)?;
-        if synced == Switch::On {
+        if synced {
             file.sync()?;
         }
         file.put(name)?;
-        if synced == Switch::On {
+        if synced {
             parent.sync()?;
         }
     }

@@ -1,6 +1,6 @@
 //! A directory of our own that is gone when we are done.
 
-use crate::cli::Environment;
+use crate::environment::Environment;
 use crate::os::random;
 use anyhow::{Context, Result};
 use std::ffi::OsStr;

@@ -1,6 +1,6 @@
 //! Find a program by the rules of execvp(3), and never ourselves in dbt's place.
 
-use crate::cli::Environment;
+use crate::environment::Environment;
 use crate::exit::Failure;
 use anyhow::anyhow;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 /// along PATH, where an empty entry means the working directory.
 ///
 /// # Errors
-/// [`Failure::NotFound`] (127); [`Failure::NotExecutable`] (126) when a file is there that may
+/// [`Failure::not_found`] (127); [`Failure::not_executable`] (126) when a file is there that may
 /// not be executed.
 pub fn find(program: &OsStr, environment: &Environment) -> Result<PathBuf, Failure> {
     first(program, environment, |_| true)
@@ -47,7 +47,7 @@ fn first(
     wanted: impl Fn(&Path) -> bool,
 ) -> Result<PathBuf, Failure> {
     if program.is_empty() {
-        return Err(Failure::NotFound(anyhow!("the name of the program is empty")));
+        return Err(Failure::not_found(anyhow!("the name of the program is empty")));
     }
     if program.as_bytes().contains(&b'/') {
         let path = PathBuf::from(program);
@@ -80,11 +80,11 @@ fn is_executable(file: &Path) -> bool {
 fn none_of(program: &OsStr, path: &OsStr) -> Failure {
     let name = program.display();
     match candidates(program, path).find(|file| file.exists()) {
-        Some(file) => Failure::NotExecutable(anyhow!(
+        Some(file) => Failure::not_executable(anyhow!(
             "{} is there but cannot be executed (a directory, or no permission)",
             file.display()
         )),
-        None => Failure::NotFound(anyhow!(
+        None => Failure::not_found(anyhow!(
             "{name} was not found on PATH ({}); nothing was run\n  \
              what to do:\n    \
              dbt-entrypoint --dbt PATH …     (say where dbt is, if it is dbt)\n    \
@@ -95,7 +95,7 @@ fn none_of(program: &OsStr, path: &OsStr) -> Failure {
 }
 
 fn only_ourselves(program: &OsStr) -> Failure {
-    Failure::NotFound(anyhow!(
+    Failure::not_found(anyhow!(
         "the only {} to be found is dbt-entrypoint itself; say where the real one is with --dbt PATH",
         program.display()
     ))

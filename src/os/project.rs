@@ -4,21 +4,22 @@
 //! The rules are those of dbt 1.8 to 1.12 (`dbt.cli.resolvers`, `dbt.config`): paths on the
 //! command line are relative to the working directory, paths in the project to the project.
 
-use crate::cli::Environment;
 use crate::dbt::inputs::Vars;
 use crate::dbt::jinja::Renderer;
+use crate::dbt::profile::Identity;
 use crate::dbt::profile::{self, Choice};
 use crate::dbt::project as files;
-use crate::decide::record::Identity;
+use crate::digest::{self, hex};
+use crate::environment::Environment;
+use crate::environment::home;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What the command line, or a variable in its place, says. Each wins over the files.
@@ -163,11 +164,10 @@ const FILE: &str = "dbt_project.yml";
 /// The directory asked for; else the working directory if it has a `profiles.yml`; else
 /// `~/.dbt`.
 fn profiles_dir(here: &Path, asked: Option<&OsStr>, environment: &Environment) -> PathBuf {
-    let home = || environment.get(OsStr::new("HOME")).map_or_else(PathBuf::new, PathBuf::from);
     match asked {
         Some(directory) => here.join(directory),
         None if here.join("profiles.yml").exists() => here.to_path_buf(),
-        None => here.join(home()).join(".dbt"),
+        None => here.join(home(environment)).join(".dbt"),
     }
 }
 
@@ -328,19 +328,8 @@ pub fn find_dotenv(here: &Path) -> Result<Option<(PathBuf, String)>> {
 /// # Errors
 /// The file cannot be read.
 pub fn seed_digest(path: &Path) -> Result<String> {
-    let mut digest = Sha256::new();
-    let mut read = || -> io::Result<()> {
-        let mut file = File::open(path)?;
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(()),
-                count => digest.update(buffer.get(..count).unwrap_or_default()),
-            }
-        }
-    };
-    read().with_context(|| format!("reading {}", path.display()))?;
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let sum = File::open(path).and_then(|mut file| digest::of_reader(&mut file));
+    Ok(hex(&sum.with_context(|| format!("reading {}", path.display()))?))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Salt for the fingerprints of environment values.
 
+use crate::digest::hex;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::Read;
@@ -12,5 +13,5 @@ pub fn salt() -> Result<String> {
     let mut bytes = [0; 16];
     let mut device = File::open("/dev/urandom").context("/dev/urandom cannot be opened")?;
     device.read_exact(&mut bytes).context("/dev/urandom cannot be read")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }

@@ -11,9 +11,9 @@ mod tree;
 
 pub use crate::decide::stop::{Policy, Target};
 
-use crate::cli::Environment;
 use crate::decide::stop::{self, Action, Event, Origin, Place};
-use crate::exit::Failure;
+use crate::environment::Environment;
+use crate::exit::{self, Failure};
 use crate::os::gate::Gate;
 use anyhow::Result;
 use family::{Family, take_along_when_panicking};
@@ -82,7 +82,7 @@ impl End {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Code(code) => code,
-            Self::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            Self::Signal(signal) => exit::of_signal(signal),
         }
     }
 }
@@ -184,7 +184,7 @@ impl Supervisor {
     /// started. Other signals that came before are passed to the child once it runs.
     ///
     /// # Errors
-    /// [`Failure::Stopped`] as said; [`Failure::NotFound`] (127) and [`Failure::NotExecutable`]
+    /// [`Failure::Stopped`] as said; [`Failure::not_found`] (127) and [`Failure::not_executable`]
     /// (126) when it cannot be started.
     pub fn run(&mut self, child: Child<'_>) -> Result<Outcome, Failure> {
         let running = self.start(child)?;
@@ -241,7 +241,7 @@ impl Supervisor {
         self.family.living.store(0, Ordering::SeqCst);
         self.sweep();
         terminal::take_back(running.terminal, running.pid);
-        ended.map_err(Failure::Internal)
+        ended.map_err(Failure::internal)
     }
 
     /// The loop: everything that came, in order, then one wait.

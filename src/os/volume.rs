@@ -5,10 +5,10 @@
 
 use crate::decide::plan::Found;
 use crate::decide::record::{FORMAT, Record};
+use crate::digest::{self, hex, hex_of};
 use crate::os::dir::{Dir, Opened};
 use crate::os::soundness;
 use anyhow::{Context, Result, anyhow, bail};
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -69,6 +69,10 @@ pub fn look(dir: &Path) -> Result<Stored> {
 /// As [`look`].
 pub fn glance(dir: &Path) -> Result<Stored> {
     let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
+    let digest_of = |mut file: File| match digest::of_reader(&mut file) {
+        Ok(sum) => Ok(hex(&sum)),
+        Err(error) => Err(unreadable(MANIFEST, &error)),
+    };
     let digest = match file(&state, MANIFEST).and_then(|file| file.map(digest_of).transpose()) {
         Ok(Some(digest)) => digest,
         Ok(None) => return Ok(Stored::without_baseline(without_manifest(&state)?)),
@@ -119,23 +123,7 @@ pub fn read(dir: &Path, expected: &str) -> Result<String> {
 /// SHA-256 in hexadecimal: the name of a manifest's record.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    hexadecimal(Sha256::digest(bytes).into())
-}
-
-/// The same, without holding it.
-fn digest_of(mut file: File) -> Result<String, String> {
-    let mut sha = Sha256::new();
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        match file.read(&mut buffer).map_err(|error| unreadable(MANIFEST, &error))? {
-            0 => return Ok(hexadecimal(sha.finalize().into())),
-            count => sha.update(buffer.get(..count).unwrap_or_default()),
-        }
-    }
-}
-
-fn hexadecimal(sum: [u8; 32]) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex_of(bytes)
 }
 
 fn unreadable(name: &str, error: &io::Error) -> String {

@@ -5,14 +5,17 @@ mod forecast;
 pub use forecast::{over_budget, plan};
 
 use crate::cli::{Config, LogStyle};
+use crate::dbt::changes::Needs;
 use crate::dbt::changes::Reason;
 use crate::dbt::results::Journal;
-use crate::decide::baseline::{Absence, Fate, Graph, Needs, Outcome, Role};
+use crate::dbt::results::{Fate, Outcome};
+use crate::decide::baseline::Absence;
 use crate::decide::passes::Pass;
 use crate::decide::plan::{Approach, Start};
 use crate::decide::skip;
 use crate::decide::summary::Summary;
 use crate::exit::{self, Failure};
+use crate::graph::{Graph, Role};
 use crate::os::stderr::VERBATIM;
 use crate::os::{announce, clock};
 use crate::trees::IntoTree;
@@ -90,7 +93,7 @@ pub fn not_for_this_command(others: &Needs, graph: &Graph, subcommand: Option<&s
 /// What has to be built, tests left out, each with its reasons in one line.
 #[must_use]
 pub fn pending(needs: &Needs, graph: &Graph) -> BTreeMap<String, String> {
-    let nodes = needs.iter().filter(|(id, _)| is_node(graph, id));
+    let nodes = needs.iter().filter(|(id, _)| !graph.is_test(id));
     nodes.map(|(id, reasons)| (id.clone(), words_of(reasons))).into_tree()
 }
 
@@ -119,13 +122,9 @@ pub fn summary(style: LogStyle, summary: &Summary) {
 /// What the run did, and what stays to be built.
 pub fn saved(graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
     let built =
-        outcome.iter().filter(|(id, fate)| is_node(graph, id) && matches!(fate, Fate::Built(_)));
-    let waiting: Vec<_> = absent.iter().filter(|(id, _)| is_node(graph, id)).collect();
+        outcome.iter().filter(|(id, fate)| !graph.is_test(id) && matches!(fate, Fate::Built(_)));
+    let waiting: Vec<_> = absent.iter().filter(|(id, _)| !graph.is_test(id)).collect();
     info!("baseline saved: {} built, {} still to be built", built.count(), waiting.len());
-}
-
-fn is_node(graph: &Graph, id: &str) -> bool {
-    graph.get(id).is_some_and(|member| member.role != Role::Test)
 }
 
 /// dbt ended before it began a node.
@@ -160,7 +159,7 @@ pub fn not_saved(failure: &Failure) {
 
 /// A pass ahead of the rest: what is built with `--full-refresh`, or what that reads.
 pub fn ahead(pass: &Pass, graph: &Graph, half_made: &BTreeSet<String>) {
-    let nodes: Vec<&String> = pass.nodes.iter().filter(|id| is_node(graph, id)).collect();
+    let nodes: Vec<&String> = pass.nodes.iter().filter(|id| !graph.is_test(id)).collect();
     let named = |cut: bool| {
         let ids = nodes.iter().filter(|id| half_made.contains(**id) == cut);
         ids.map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
@@ -250,7 +249,7 @@ pub fn left_to_others(others: &BTreeMap<&str, &str>, subcommand: Option<&str>) {
 
 /// Tell everybody who listens how the run ended: people, the container's runtime, Prometheus.
 pub fn ended(config: &Config, summary: &mut Summary, ended: &Result<u8, Failure>) {
-    let (exit, why) = exit::told(ended);
+    let (exit, why) = exit::code_and_reason(ended);
     summary.end(clock::now(), exit, why);
     if summary.verdict() != "refused" {
         self::summary(config.log, summary);

@@ -1,7 +1,7 @@
 //! `adopt`: what the warehouse holds is said, not built.
 
 use super::Answer;
-use crate::cli::{Adoption, Config, Switch};
+use crate::cli::{Adoption, Config};
 use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
 use crate::decide::summary::Summary;
@@ -23,7 +23,7 @@ pub(super) fn adopt(
     let words: Vec<OsString> = words.collect();
     let config = &with_writable_paths(config, &words);
     let command = Command::parse(words, &config.environment);
-    let given = adoption.from.as_deref().map(given).transpose().map_err(Failure::Refused)?;
+    let given = adoption.from.as_deref().map(given).transpose().map_err(Failure::refused)?;
     // A given manifest needs no dbt.
     let dbt = match given {
         Some(_) => PathBuf::from(&config.dbt),
@@ -31,7 +31,7 @@ pub(super) fn adopt(
     };
     let mut summary = Summary::begin("adopt", clock::now());
     let mut job = Job::open(config, &command, &dbt, supervisor, &mut summary)?;
-    if adoption.force == Switch::Off {
+    if !adoption.force {
         job.refuse_to_replace()?;
     }
     let nodes = job.take_for_built(given)?;

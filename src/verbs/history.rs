@@ -3,9 +3,9 @@
 use super::Answer;
 use crate::cli::{Config, Form};
 use crate::dbt::manifest::Manifest;
-use crate::decide::forecast;
+use crate::dbt::profile::Identity;
 use crate::decide::plan::Found;
-use crate::decide::record::{self, FORMAT, Identity, Record};
+use crate::decide::record::{self, FORMAT, Record};
 use crate::exit::Failure;
 use crate::job::admit::{self, Held};
 use crate::job::publish;
@@ -33,7 +33,7 @@ struct Listed {
 
 pub(super) fn history(config: &Config, form: Form) -> Result<Answer, Failure> {
     let state = admit::state_dir(config)?;
-    let entries = earlier(&state).map_err(Failure::Refused)?;
+    let entries = earlier(&state).map_err(Failure::refused)?;
     let listed: Vec<Listed> =
         (1..).zip(&entries).map(|(steps, entry)| listed(&state, steps, entry)).collect();
     Ok(Answer::of(form, &listed, || words(&state, &listed)))
@@ -61,7 +61,7 @@ fn listed(state: &Path, steps: usize, entry: &Entry) -> Listed {
     match history::read(state, entry) {
         Ok((text, record)) => {
             if let Ok(manifest) = Manifest::read(&text) {
-                listed.nodes = forecast::count(&manifest);
+                listed.nodes = manifest.graph().count_built();
                 listed.dbt_version = Some(manifest.dbt_version().to_owned());
             }
             listed.pending =
@@ -104,11 +104,11 @@ pub(super) fn rollback(
 ) -> Result<Answer, Failure> {
     let Held { state, lock: _lock } = admit::hold(config, "dbt-entrypoint rollback", supervisor)?;
     if let Ok(volume::Stored { found: Found::Newer(why), .. }) = volume::look(&state) {
-        return Err(Failure::Refused(anyhow!(
+        return Err(Failure::refused(anyhow!(
             "{why}\n  what to do:\n    roll back with the version that wrote it, or a later one"
         )));
     }
-    let (text, record) = at(&state, steps).map_err(Failure::Refused)?;
+    let (text, record) = at(&state, steps).map_err(Failure::refused)?;
     let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
     let reservation = commit::reserve(&state, room)?.keeping(config.history);
     publish::owe(config, &state)?;

@@ -3,12 +3,10 @@
 use super::Answer;
 use crate::cli::Config;
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline::Graph;
-use crate::decide::forecast;
-use crate::decide::needs;
 use crate::decide::plan::Found;
 use crate::decide::record::Record;
 use crate::exit::Failure;
+use crate::graph::Graph;
 use crate::job::admit::{self, Held};
 use crate::job::publish;
 use crate::os::supervise::Supervisor;
@@ -27,17 +25,17 @@ pub(super) fn invalidate(
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
     let Held { state, lock: _lock } = admit::hold(config, "dbt-entrypoint invalidate", supervisor)?;
-    let stored = volume::look(&state).map_err(Failure::Refused)?;
+    let stored = volume::look(&state).map_err(Failure::refused)?;
     let text = match (stored.found, stored.manifest) {
         (Found::Baseline(_), Some(text)) => text,
-        (found, _) => return Err(Failure::Refused(without_baseline(&found))),
+        (found, _) => return Err(Failure::refused(without_baseline(&found))),
     };
-    let manifest = Manifest::read(&text).map_err(Failure::Refused)?;
+    let manifest = Manifest::read(&text).map_err(Failure::refused)?;
     let mut record = match stored.record {
         Some(record) => record,
-        None => super::history::without_record(&text).map_err(Failure::Internal)?,
+        None => super::history::without_record(&text).map_err(Failure::internal)?,
     };
-    let named = named(&manifest, &record, terms).map_err(Failure::Refused)?;
+    let named = named(&manifest, &record, terms).map_err(Failure::refused)?;
     mark(&mut record, &named);
     let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
     let reservation = commit::reserve(&state, room)?.keeping(config.history);
@@ -86,12 +84,10 @@ fn named(manifest: &Manifest<'_>, record: &Record, terms: &[String]) -> Result<B
             );
         }
         if downstream {
-            found = needs::with_descendants(&graph, &found);
+            found = graph.with_descendants(&found);
         }
         all.extend(
-            found
-                .into_iter()
-                .filter(|id| forecast::counts(&graph, id) || record.nodes.contains_key(id)),
+            found.into_iter().filter(|id| graph.is_built(id) || record.nodes.contains_key(id)),
         );
     }
     Ok(all)

@@ -1,10 +1,11 @@
 //! `plan`: what a run would build, by the very comparison that the run makes.
 
 use super::Answer;
-use crate::cli::{Config, Form, Mode};
+use crate::cli::{Config, Form};
 use crate::dbt::command::{Command, Duty};
+use crate::decide::plan::Mode;
 use crate::decide::summary::Summary;
-use crate::exit::Failure;
+use crate::exit::{CHANGES, Failure};
 use crate::job::Job;
 use crate::os::private::Private;
 use crate::os::supervise::Supervisor;
@@ -12,9 +13,6 @@ use crate::os::{clock, program};
 use crate::report;
 use anyhow::anyhow;
 use std::ffi::OsString;
-
-/// The exit code of a plan with something in it, for scripts.
-const WORK: u8 = 10;
 
 pub(super) fn plan(
     config: &Config,
@@ -24,13 +22,13 @@ pub(super) fn plan(
 ) -> Result<Answer, Failure> {
     let command = Command::parse(words.to_vec(), &config.environment);
     if command.duty() != Duty::BuildSelected || config.mode == Mode::Off {
-        return Err(Failure::Usage(anyhow!(
+        return Err(Failure::usage(anyhow!(
             "plan knows what `run`, `build` and `seed` would build over the state volume, not `{}`",
             report::words(words)
         )));
     }
     let dbt = program::find_dbt(&config.dbt, &config.environment)?;
-    let private = Private::make(&config.environment).map_err(Failure::Refused)?;
+    let private = Private::make(&config.environment).map_err(Failure::refused)?;
     let aside = [
         "--target-path".into(),
         private.path().join("target").into_os_string(),
@@ -53,6 +51,6 @@ pub(super) fn plan(
         .filter(|id| !id.starts_with("model."))
         .collect();
     let mut answer = Answer::of(form, &forecast, || report::plan(&forecast, &others));
-    answer.code = if forecast.steps.is_empty() { 0 } else { WORK };
+    answer.code = if forecast.steps.is_empty() { 0 } else { CHANGES };
     Ok(answer)
 }

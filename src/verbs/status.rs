@@ -3,9 +3,9 @@
 use super::Answer;
 use crate::cli::{Config, Form};
 use crate::dbt::manifest::Manifest;
-use crate::decide::forecast;
+use crate::dbt::profile::Identity;
 use crate::decide::plan::Found;
-use crate::decide::record::{self, Identity};
+use crate::decide::record;
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::job::admit;
@@ -97,7 +97,7 @@ impl Status {
         if let Some(manifest) =
             stored.manifest.as_deref().and_then(|text| Manifest::read(text).ok())
         {
-            self.nodes = forecast::count(&manifest);
+            self.nodes = manifest.graph().count_built();
             self.dbt_version = Some(manifest.dbt_version().to_owned());
             self.identity = Some(Identity {
                 project: manifest.project_name().map(str::to_owned),

@@ -4,9 +4,9 @@
 //! By hand: `AGREEMENT_ROUNDS=100 cargo test agreement`.
 
 use crate::support::{dbt, root, variable};
+use dbt_entrypoint::dbt::changes::Needs;
 use dbt_entrypoint::dbt::changes::{Reason, changes, fingerprints};
 use dbt_entrypoint::dbt::manifest::Manifest;
-use dbt_entrypoint::decide::baseline::Needs;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

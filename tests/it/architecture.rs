@@ -59,7 +59,7 @@ fn the_environment_is_read_in_one_place() {
         .flat_map(|path| lines_with(path, &["env::var", "env::vars"]))
         .collect();
     assert_eq!(readers.len(), 1, "{readers:#?}");
-    assert!(readers[0].contains("src/cli.rs"), "{readers:#?}");
+    assert!(readers[0].contains("src/environment.rs"), "{readers:#?}");
 }
 
 #[test]

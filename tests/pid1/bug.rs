@@ -3,7 +3,7 @@
 //! The bug is a log that panics, so the program needs no hook for tests. Without a test
 //! harness, because signals and children belong to the whole process: the test starts itself.
 
-use dbt_entrypoint::cli::Environment;
+use dbt_entrypoint::environment::Environment;
 use dbt_entrypoint::os::supervise::{Child, Policy, Stdout, Supervisor, Variables};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

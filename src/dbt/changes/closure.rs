@@ -4,8 +4,8 @@
 //! the project, but are not compared: they change with an upgrade, not with the project.
 
 use super::mentions::MacroNames;
-use super::same::Digester;
 use crate::dbt::manifest::{Macro, Manifest};
+use crate::digest::Pieces;
 use crate::trees::IntoTree;
 use serde_json::value::RawValue;
 use std::cell::RefCell;
@@ -130,7 +130,7 @@ impl<'m, 'a> Closures<'m, 'a> {
 }
 
 fn digest(found: &Macro<'_>) -> String {
-    let mut hash = Digester::new();
-    hash.add("", found.macro_sql().trim());
-    hash.hex()
+    let mut digest = Pieces::new();
+    digest.add(found.macro_sql().trim().as_bytes());
+    digest.short_hex(16)
 }

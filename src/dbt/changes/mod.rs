@@ -14,7 +14,7 @@ mod same;
 mod tests;
 
 use crate::dbt::manifest::{Manifest, Node};
-use crate::decide::baseline::Needs;
+use crate::digest::Pieces;
 use crate::trees::IntoTree;
 use closure::Closures;
 use parts::{Keys, Part, parts, user_keys};
@@ -82,6 +82,10 @@ impl fmt::Display for Reason {
         }
     }
 }
+
+/// What has to be built and why, by `unique_id`: nodes that differ from the baseline themselves.
+/// What is downstream of them is not in it.
+pub type Needs = BTreeMap<String, Vec<Reason>>;
 
 /// Nodes of `now` that are not as they were in `before`, each with every reason; what was
 /// deleted has no entry, and descendants are not included.
@@ -183,14 +187,16 @@ pub fn fingerprints(manifest: &Manifest<'_>, ids: &[&str]) -> BTreeMap<String, S
     let closures = Closures::new(manifest);
     let fingerprint = |id: &str| {
         let node = manifest.node(id)?;
-        let mut hash = same::Digester::new();
+        let mut hash = Pieces::new();
         for ((reason, label), part) in parts(manifest, node, Keys::All) {
-            hash.add(&format!("{reason} {label}"), &part.canonical());
+            hash.add(format!("{reason} {label}").as_bytes());
+            hash.add(part.canonical().as_bytes());
         }
         for name in closures.reached(id).keys() {
-            hash.add(name, closures.digest(name).unwrap_or_default());
+            hash.add(name.as_bytes());
+            hash.add(closures.digest(name).unwrap_or_default().as_bytes());
         }
-        Some((id.to_owned(), hash.hex()))
+        Some((id.to_owned(), hash.short_hex(16)))
     };
     ids.iter().filter_map(|id| fingerprint(id)).into_tree()
 }

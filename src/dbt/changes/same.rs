@@ -2,7 +2,6 @@
 
 use crate::trees::IntoTree;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 /// Whether two manifests were written by the same generation of dbt.
@@ -55,23 +54,4 @@ pub(super) fn canonical_json(text: &str) -> String {
         return text.to_owned();
     }
     serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value| unify(value).to_string())
-}
-
-/// SHA-256 over named parts, each with its length, so that none can pass for two.
-pub(super) struct Digester(Sha256);
-
-impl Digester {
-    pub(super) fn new() -> Self {
-        Self(Sha256::new())
-    }
-
-    pub(super) fn add(&mut self, name: &str, part: &str) {
-        self.0.update(format!("{}:{name}{}:", name.len(), part.len()));
-        self.0.update(part);
-    }
-
-    /// The first half, in hexadecimal: 32 characters.
-    pub(super) fn hex(self) -> String {
-        self.0.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-    }
 }

@@ -1,6 +1,6 @@
 //! dbt's variables, and the options and flags that have one.
 
-use crate::cli::Environment;
+use crate::environment::Environment;
 use crate::trees::IntoTree;
 use std::ffi::{OsStr, OsString};
 

@@ -2,7 +2,7 @@
 //! working directory, adds variables that are not set already (`load_dotenv(override=False)`
 //! of python-dotenv 1.2, when `dbt.cli.main` is imported, so that `DBT_*` options count too).
 
-use crate::cli::Environment;
+use crate::environment::Environment;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -4,8 +4,8 @@
 //! it may stand in the branch of an `if … else …` that is not taken.
 
 use super::value;
-use crate::cli::Environment;
 use crate::dbt::inputs::tokens::Token;
+use crate::environment::Environment;
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use serde_json::{Map, Number, Value};
 use std::cmp::Ordering;

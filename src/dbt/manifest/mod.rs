@@ -19,7 +19,7 @@ mod tests;
 pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
-use crate::decide::baseline::{Graph, Member, Role};
+use crate::graph::{Graph, Member, Role};
 use anyhow::{Context as _, Result, bail};
 use members::Members;
 use serde::Deserialize;

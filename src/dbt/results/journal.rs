@@ -10,7 +10,7 @@
 
 use super::fate;
 use crate::dbt::manifest::Text;
-use crate::decide::baseline::Outcome;
+use crate::dbt::results::Outcome;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -176,7 +176,7 @@ pub fn journal<'a>(lines: impl Iterator<Item = &'a str>) -> Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::baseline::Fate;
+    use crate::dbt::results::Fate;
 
     fn line(name: &str, id: &str, status: &str, seconds: f64) -> String {
         format!(

@@ -1,16 +1,18 @@
 //! What a dbt command did to each node: `run_results.json`, and [`journal()`] for a command that
 //! did not live to write it.
 
+mod fate;
 mod journal;
 mod listed;
 mod skipped;
 
+pub use fate::{Fate, Outcome};
 pub use journal::{Journal, journal};
 pub use listed::listed;
 pub use skipped::skipped;
 
 use crate::dbt::manifest::Text;
-use crate::decide::baseline::{Fate, Graph, Outcome, Role};
+use crate::graph::{Graph, Role};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -169,7 +171,7 @@ fn fate(status: &str, message: Option<&str>, seconds: f64) -> Option<Fate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::baseline::Member;
+    use crate::graph::Member;
 
     fn graph(ids: &[(&str, Role)]) -> Graph {
         ids.iter()

@@ -3,9 +3,9 @@
 //! dbt-core's and the adapter's macros are in the manifest, so that they are read like the
 //! project's own; of all other packages the name and version in `*.dist-info` is enough.
 
-use super::home;
 use super::walk::Walk;
-use crate::cli::Environment;
+use crate::environment::Environment;
+use crate::environment::home;
 use crate::os::program;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;

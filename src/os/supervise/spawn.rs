@@ -5,7 +5,7 @@
 //! whole process group finds the child with its own dispositions, never with ours.
 
 use super::{Child, Stdout, Target, Variables};
-use crate::cli;
+use crate::environment;
 use crate::exit::Failure;
 use anyhow::{Context, Error, Result, anyhow};
 use nix::errno::Errno;
@@ -24,7 +24,7 @@ const SHELL: &str = "/bin/sh";
 /// Start it with this signal mask; 126 and 127 as POSIX has them for `env` and `nohup`.
 pub(super) fn spawn(child: &Child<'_>, mask: &SigSet) -> Result<Pid, Failure> {
     let words = std::iter::once(&child.name).chain(&child.args).cloned();
-    match start(child, &child.program, words.collect(), mask).map_err(Failure::Internal)? {
+    match start(child, &child.program, words.collect(), mask).map_err(Failure::internal)? {
         Err(Errno::ENOEXEC) if !is_binary(&child.program) => by_shell(child, mask),
         Ok(pid) => Ok(pid),
         Err(errno) => Err(explain(&child.program, errno)),
@@ -35,7 +35,7 @@ fn by_shell(child: &Child<'_>, mask: &SigSet) -> Result<Pid, Failure> {
     let script = child.program.as_os_str().to_owned();
     let words = [OsString::from(SHELL), script].into_iter().chain(child.args.iter().cloned());
     start(child, Path::new(SHELL), words.collect(), mask)
-        .map_err(Failure::Internal)?
+        .map_err(Failure::internal)?
         .map_err(|_| explain(&child.program, Errno::ENOEXEC))
 }
 
@@ -82,7 +82,7 @@ fn files(stdout: &Stdout) -> Result<PosixSpawnFileActions> {
 
 fn block(environment: Variables<'_>) -> Result<Vec<CString>> {
     match environment {
-        Variables::AsFound => cli::environment_in_order().map(pair).collect(),
+        Variables::AsFound => environment::in_order().map(pair).collect(),
         Variables::These(these) => these.clone().into_iter().map(pair).collect(),
     }
 }
@@ -113,13 +113,13 @@ fn head(program: &Path) -> Vec<u8> {
 
 fn explain(program: &Path, errno: Errno) -> Failure {
     if matches!(errno, Errno::ENOENT | Errno::ENOTDIR) {
-        return Failure::NotFound(not_found(program));
+        return Failure::not_found(not_found(program));
     }
     let directory = errno == Errno::EACCES && program.is_dir();
     let known = REFUSALS.iter().find(|(known, _)| *known == errno);
     let why = if directory { "it is a directory" } else { known.map_or("refused", |(_, why)| why) };
     let what = format!("cannot run {}: {why}", program.display());
-    Failure::NotExecutable(Error::new(errno).context(what))
+    Failure::not_executable(Error::new(errno).context(what))
 }
 
 const REFUSALS: [(Errno, &str); 5] = [

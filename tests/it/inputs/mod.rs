@@ -4,10 +4,10 @@ mod location;
 mod places;
 
 use crate::support::{dbt, root, variable};
-use dbt_entrypoint::cli::Environment;
 use dbt_entrypoint::dbt::changes::changes;
 use dbt_entrypoint::dbt::inputs::{self, differing, fingerprints};
 use dbt_entrypoint::dbt::manifest::Manifest;
+use dbt_entrypoint::environment::Environment;
 use dbt_entrypoint::os::project::{Asked, locate_from};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,16 @@
+//! How many earlier baselines the volume keeps.
+
+/// How much is kept: both bounds hold, and the newest is kept whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// So many.
+    pub number: usize,
+    /// So many bytes together.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { number: 10, bytes: 256 << 20 }
+    }
+}
