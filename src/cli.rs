@@ -13,11 +13,12 @@ mod words;
 pub use help::{help, of_verb};
 pub use verbs::{Adoption, Form, Verb};
 
-use crate::decide::forecast::Budget;
-use crate::decide::plan::{Mode, OnEmpty};
+use crate::decide::budget::Budget;
+use crate::decide::start::{Mode, OnEmpty};
 use crate::decide::retention::Bounds;
 use crate::environment::Environment;
 use crate::exit::Failure;
+use crate::log_style::LogStyle;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
@@ -78,15 +79,6 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// The environment as it was at the start.
     pub environment: Environment,
-}
-
-/// How our own lines look on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogStyle {
-    /// `dbt-entrypoint: words`.
-    Human,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Read argv (without `argv[0]`) and the environment.

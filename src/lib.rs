@@ -1,44 +1,43 @@
-//! Stands where `dbt` stood in a container, and rebuilds only what changed.
+//! The entrypoint of a container around `dbt`: rebuilds only what changed.
 //!
 //! ```text
-//! argv + environment ─ cli ─▶ Config
-//! Config ─ os::volume ─▶ Volume            what is on the mount: facts, damage included
-//! Config + Volume ─ decide::plan ─▶ Plan   what to do, and why: a pure value
-//! Plan ─ os::supervise ─▶ Outcome          dbt as a child: signals, reaping, exit
-//! Volume + Outcome + dbt's artifacts ─ decide::baseline ─▶ next Baseline   pure
-//! Baseline ─ os::commit ─▶ the volume      write, fsync, rename, fsync directory
-//! ─▶ report, exit code
+//! argv + environment ─ cli ─▶ Session        config, command, engine, project, environment
+//! Session ─ store ─▶ Opened                  the state, locked, with what is on it
+//! Opened ─ decide ─▶ Started                 first population, baseline… or a refusal
+//! Started ─ run ─▶ Parsed ─▶ Comparison      what has to be built, and why
+//! Comparison ─ decide ─▶ Plan                the nodes, the runs of dbt, the words for dbt
+//! Plan ─ run ─▶ Ran ─ decide ─▶ Next ─ store ─▶ the next baseline
+//! ─▶ say, exit code
 //! ```
 
 pub mod cli;
+pub mod dbt;
+pub mod decide;
 mod digest;
 pub mod environment;
 pub mod exit;
 pub mod graph;
-
-pub mod job;
-
-pub mod dbt;
-pub mod decide;
+pub mod log_style;
 pub mod os;
-pub mod report;
+mod run;
+mod say;
+mod session;
+pub mod store;
 mod trees;
 pub mod verbs;
 
 use cli::Config;
-use dbt::command::{Command, Duty};
-use decide::plan::Approach;
-use decide::plan::Mode;
+use decide::stop::Policy;
 use decide::summary::Summary;
 use environment::Environment;
 use exit::Failure;
-use job::Job;
-use os::supervise::{Child, Policy, Stdout, Supervisor, Variables};
-use os::{clock, program};
+use os::supervise::{Child, Stdout, Supervisor, Variables};
+use os::{announce, clock, program};
+use run::{Access, Driver, Opened};
+use session::{Invocation, Session};
 use std::ffi::OsString;
-use std::path::Path;
 
-/// Run dbt as its command and the state volume demand; dbt's own exit code, or 128+n.
+/// Run dbt as its command and the state demand; dbt's own exit code, or 128+n.
 ///
 /// # Errors
 /// Whatever keeps dbt's own exit code from being ours.
@@ -47,56 +46,71 @@ pub fn run(
     words: &[OsString],
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
-    let config = &job::with_writable_paths(config, words);
-    let dbt = program::find_dbt(&config.dbt, &config.environment)?;
-    let command = Command::parse(words.to_vec(), &config.environment);
-    if config.mode == Mode::Off || command.duty() == Duty::Bystander {
-        job::clear_the_way(config, &command);
-        return beside_the_state(config, &dbt, words, supervisor);
+    let invocation = Invocation::new(config, words)?;
+    if invocation.is_stateless() {
+        return run::run_without_state(&invocation, supervisor);
     }
-    let mut summary = Summary::begin(command.subcommand().unwrap_or_default(), clock::now());
-    let ended = build(config, &command, &dbt, supervisor, &mut summary);
-    report::ended(config, &mut summary, &ended);
+    let subcommand = invocation.command.subcommand().unwrap_or_default();
+    let mut summary = Summary::begin(subcommand, clock::now());
+    let (ended, access) = match Session::new(invocation) {
+        Ok(session) => with_the_state(&mut Driver::new(&session, supervisor), &mut summary),
+        Err(failure) => (Err(failure), None),
+    };
+    summary.end(clock::now(), &ended);
+    if let Some(state) = access.as_ref().and_then(Access::held) {
+        state.keep_summary(&summary);
+    }
+    announce_end(config, &summary);
     ended
 }
 
-/// Build over the state volume, and keep there what the run did.
-fn build(
-    config: &Config,
-    command: &Command,
-    dbt: &Path,
-    supervisor: &mut Supervisor,
+/// Build over the state. The lock is handed back, unless the state is not ours to write.
+fn with_the_state(
+    driver: &mut Driver<'_>,
     summary: &mut Summary,
-) -> Result<u8, Failure> {
-    let mut job = Job::open(config, command, dbt, supervisor, summary)?;
-    let approach = match job.admitted() {
-        Ok(approach) => approach,
-        Err(refusal) => return Err(job.turned_down(refusal)),
+) -> (Result<u8, Failure>, Option<Access>) {
+    let access = match Access::hold(driver, &format!("dbt {}", summary.command)) {
+        Ok(access) => access,
+        Err(failure) => return (Err(failure), None),
     };
-    let ended = match approach {
-        Approach::AsGiven => job.build_as_given(),
-        Approach::Everything => job.build_everything(),
-        Approach::Changed | Approach::Narrowed => job.build_changed(&approach),
+    let opened = match Opened::read(driver.session(), &access) {
+        Ok(opened) => opened,
+        Err(failure) => return (Err(failure), Some(access)),
     };
-    job.conclude(ended)
+    let is_ours = opened.is_ours();
+    let ended = build(opened, driver, summary);
+    if summary.was_admitted() {
+        run::publish(driver, &access);
+    }
+    (ended, is_ours.then_some(access))
 }
 
-/// dbt alone: the volume is neither read nor written.
-fn beside_the_state(
-    config: &Config,
-    dbt: &Path,
-    words: &[OsString],
-    supervisor: &mut Supervisor,
+/// Build what has to be built, and commit it.
+fn build(
+    opened: Opened<'_>,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
 ) -> Result<u8, Failure> {
-    let child = Child {
-        program: dbt.to_owned(),
-        name: config.dbt.clone(),
-        args: words.to_vec(),
-        environment: Variables::These(&config.environment),
-        stdout: Stdout::Inherit,
-        policy: Policy::dbt(config.stop_signal, config.stop_grace),
-    };
-    Ok(supervisor.run(child)?.end.exit_code())
+    let mut started = run::start(opened, driver, summary)?;
+    if started.is_unchanged {
+        return Ok(started.finish_without_dbt());
+    }
+    let mut parsed = run::parse(&mut started, driver, summary)?;
+    let (text, old) = (parsed.text(), started.baseline_text());
+    let now = run::compare(&started, &text, &old, &mut parsed, driver)?;
+    let planned = run::plan(&started, now.as_ref(), &mut parsed, driver, summary)?;
+    run::carry_out(&mut started, planned, parsed, now, driver, summary)
+}
+
+/// Tell everybody who listens how the run ended: people, the container's runtime, Prometheus.
+fn announce_end(config: &Config, summary: &Summary) {
+    if summary.verdict() != "refused" {
+        say::summary(config.log, summary);
+    }
+    announce::to_the_runtime(&config.termination_log, summary);
+    if let Some(path) = &config.metrics_file {
+        announce::to_prometheus(path, summary);
+    }
 }
 
 /// Be a plain PID 1 for a command line; its exit code, or 128+n.
@@ -110,7 +124,7 @@ pub fn exec(
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
     let Some((name, args)) = words.split_first() else {
-        return Err(Failure::usage(anyhow::anyhow!("exec needs a command")));
+        return Err(Failure::usage("exec needs a command: dbt-entrypoint exec -- CMD…"));
     };
     let child = Child {
         program: program::find(name, environment)?,

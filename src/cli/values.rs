@@ -1,8 +1,8 @@
 //! What the values of options mean; whatever is not understood is an error.
 
 use crate::dbt::manifest::KEEPS_ROWS;
-use crate::decide::forecast::Limit;
-use crate::decide::plan::{Mode, OnEmpty};
+use crate::decide::budget::Limit;
+use crate::decide::start::{Mode, OnEmpty};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use std::ffi::OsStr;

@@ -16,6 +16,7 @@ pub use selection::Selection;
 pub use variables::{Flag, Opt, STATE_VARIABLES};
 
 use crate::environment::Environment;
+use crate::graph::RESOURCE_TYPES;
 use options::ForParse;
 use scan::{Given, Scan};
 use std::ffi::{OsStr, OsString};
@@ -33,16 +34,9 @@ pub enum Duty {
     Bystander,
 }
 
-/// What dbt's own comparison with `manifest.json` in a state directory finds, and all that is
-/// downstream of it.
-pub const CHANGED: &str = "state:modified+";
-
 /// What `run_results.json` in a state directory calls skipped, found by `unique_id` (`result:`,
 /// dbt-core 1.8 to 1.12), and all that is downstream of it.
 pub const SKIPPED: &str = "result:skipped+";
-
-/// The resource types that `build` builds, and that the types `all` and `default` stand for.
-const BUILDABLE: [&str; 6] = ["model", "seed", "snapshot", "function", "test", "unit_test"];
 
 /// The name of the first option before the subcommand that no dbt has.
 #[must_use]
@@ -149,6 +143,19 @@ impl Command {
         older.or_else(given).or_else(|| self.variables.flag(flag.variable()))
     }
 
+    /// Whether the command line, or dbt's variable for it, says `--full-refresh`.
+    #[must_use]
+    pub fn refreshes(&self) -> bool {
+        self.flag(Flag::FullRefresh) == Some(true)
+    }
+
+    /// Whether `--defer` needs a manifest in `--state`: it is on, and no `--defer-state` says where
+    /// else to look.
+    #[must_use]
+    pub fn defers_to_state(&self) -> bool {
+        self.flag(Flag::Defer) == Some(true) && self.value(Opt::DeferState).is_none()
+    }
+
     /// Whether the command builds nodes of this resource type (`model`, `seed`, `snapshot`,
     /// `function`, `test`, `unit_test`), by its subcommand and the `--resource-type` options
     /// (which only `build` has); `retry` may build them all.
@@ -157,12 +164,12 @@ impl Command {
         match self.subcommand() {
             Some("run") => resource_type == "model",
             Some("seed" | "snapshot") => self.subcommand() == Some(resource_type),
-            Some("retry") => BUILDABLE.contains(&resource_type),
+            Some("retry") => RESOURCE_TYPES.contains(&resource_type),
             Some("build") => {
                 let all = ["all", "default", resource_type];
                 let asked = self.types("resource-type", "RESOURCE_TYPES");
                 let left_out = self.types("exclude-resource-type", "EXCLUDE_RESOURCE_TYPES");
-                BUILDABLE.contains(&resource_type)
+                RESOURCE_TYPES.contains(&resource_type)
                     && (asked.is_empty() || asked.iter().any(|asked| all.contains(&asked.as_str())))
                     && !left_out.iter().any(|left_out| left_out == resource_type)
             }
@@ -234,7 +241,7 @@ impl Command {
         self.edited(words).selecting(terms, None)
     }
 
-    /// With each term `t` of the user's selection as `t,` and `to` ([`CHANGED`], [`SKIPPED`]),
+    /// With each term `t` of the user's selection as `t,` and `to` ([`SKIPPED`]),
     /// `--state DIR`, and `--write-json` forced. `None` where there are no terms to narrow: for
     /// a `--selector`, and where state is the user's own affair.
     #[must_use]

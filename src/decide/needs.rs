@@ -4,7 +4,7 @@ use crate::dbt::changes::Needs;
 use crate::dbt::changes::{self, Reason};
 use crate::dbt::inputs;
 use crate::dbt::manifest::Manifest;
-use crate::decide::baseline;
+use crate::decide::next;
 use crate::decide::record::NodeRecord;
 use crate::graph::Graph;
 use crate::trees::IntoTree;
@@ -88,7 +88,7 @@ fn reverted<'a>(
     let (compared, empty) = (changes::fingerprints(now.manifest, &ids), BTreeMap::new());
     let stands_again = |(id, built): &(&str, &str)| {
         let values = now.inputs.get(*id).unwrap_or(&empty);
-        compared.get(*id).is_some_and(|now| baseline::fingerprint(now, values) == *built)
+        compared.get(*id).is_some_and(|now| next::fingerprint(now, values) == *built)
     };
     built.into_iter().filter(stands_again).map(|(id, _)| id).into_tree()
 }
@@ -103,7 +103,7 @@ pub fn built_before(before: Before<'_>, inputs: &Inputs, ids: &[&str]) -> BTreeM
     let digest = |(id, compared): (String, String)| {
         let recorded = before.nodes.get(&id).map(|record| &record.inputs);
         let values = recorded.filter(|values| !values.is_empty()).or_else(|| inputs.get(&id));
-        let digest = baseline::fingerprint(&compared, values.unwrap_or(&empty));
+        let digest = next::fingerprint(&compared, values.unwrap_or(&empty));
         (id, digest)
     };
     changes::fingerprints(manifest, ids).into_iter().map(digest).into_tree()

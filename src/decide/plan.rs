@@ -1,260 +1,322 @@
-//! What to do, and why: pure values from the configuration, the command and the volume.
-//!
-//! Only an empty volume means first population. Everything that is damaged, foreign or
-//! unsure is refused with the remedy: a potentially long downtime is a positive choice.
+//! What a run will build, why, in which order, what becomes of it in the warehouse, and how long
+//! that takes. `plan`, the budget, the approval and the run itself share this one value.
 
-use crate::dbt::command::{Duty, Selection};
-use crate::dbt::profile::Identity;
-use crate::exit::Refusal;
+use crate::dbt::changes;
+use crate::dbt::changes::Needs;
+use crate::dbt::command::Command;
+use crate::dbt::engine::Engine;
+use crate::decide::baseline::Baseline;
+use crate::decide::comparison::Comparison;
+use crate::decide::needs;
+use crate::decide::next;
+use crate::decide::passes::{self, Pass};
+use crate::decide::start::Approach;
+use crate::decide::telling::Telling;
+use crate::digest::Pieces;
+use crate::graph::{Graph, Role};
+use crate::trees::IntoTree;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// How state takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Full on first population, only what changed later.
-    Auto,
-    /// Everything, and still recorded.
-    Full,
-    /// dbt alone; the volume is neither read nor written.
-    Off,
-}
-
-/// What an empty volume means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnEmpty {
-    /// First population.
-    Full,
-    /// The warehouse is already populated as the project now stands.
-    Adopt,
-    /// A volume that was lost.
-    Refuse,
-}
-
-/// What the volume lets us start from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use]
-pub enum Start {
-    /// Nothing was ever built: everything is to be.
-    FirstPopulation,
-    /// The warehouse is said to hold the project as it now stands.
-    Adopt,
-    /// The baseline on the volume.
-    Baseline,
-    /// The operator chose `--full` over a baseline that cannot be used.
-    Afresh,
-    /// Not without a decision of the operator's.
-    Refuse(Refusal),
+pub struct Plan {
+    /// Stands for the steps and for the code and values that they build; `--approve` takes it.
+    pub hash: String,
+    /// Every node that will be built, parents first. Tests and ephemeral models are not steps.
+    pub steps: Vec<Step>,
+    /// How many such nodes the project has.
+    pub nodes: usize,
+    /// Wall seconds of the last builds of the steps, added up; steps that were never built add
+    /// nothing.
+    pub seconds: f64,
+    /// The steps that were never built, so nobody knows how long they take.
+    pub unknown: Vec<String>,
+    /// The nodes that this command builds and that need it themselves; what is downstream follows.
+    #[serde(skip)]
+    pub wanted: BTreeSet<String>,
+    /// What has to be built, but not by this command.
+    #[serde(skip)]
+    pub others: Needs,
+    /// The runs of dbt before the last one.
+    #[serde(skip)]
+    pub ahead: Vec<Pass>,
+    /// The last run of dbt.
+    #[serde(skip)]
+    pub last: Last,
 }
 
-/// What is on the volume, as far as this decision needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing yet.
-    Empty,
-    /// A sound baseline; its identity where a record tells it.
-    Baseline(Option<Identity>),
-    /// A file that is not a usable baseline, and why.
-    Damaged(String),
-    /// Written by a later version, and which.
-    Newer(String),
-}
-
-/// Decide what to start from.
-pub fn start(found: &Found, here: &Identity, mode: Mode, on_empty: OnEmpty) -> Start {
-    match found {
-        Found::Empty => match on_empty {
-            OnEmpty::Full => Start::FirstPopulation,
-            OnEmpty::Adopt if mode == Mode::Auto => Start::Adopt,
-            OnEmpty::Adopt => Start::FirstPopulation,
-            OnEmpty::Refuse if mode == Mode::Full => Start::FirstPopulation,
-            OnEmpty::Refuse => Start::Refuse(unexpectedly_empty()),
-        },
-        Found::Baseline(identity) => match identity.as_ref().and_then(|there| foreign(there, here))
-        {
-            None => Start::Baseline,
-            Some(_) if mode == Mode::Full => Start::Afresh,
-            Some(why) => Start::Refuse(foreign_state(&why)),
-        },
-        Found::Damaged(_) if mode == Mode::Full => Start::Afresh,
-        Found::Damaged(why) => Start::Refuse(damaged(why)),
-        Found::Newer(why) => Start::Refuse(newer(why)),
-    }
-}
-
-/// The first difference that makes two places two places; what one side does not know is
-/// no difference, and neither is a target's name.
-#[must_use]
-pub fn foreign(there: &Identity, here: &Identity) -> Option<String> {
-    let differs = |what: &str, there: &Option<String>, here: &Option<String>| match (there, here) {
-        (Some(there), Some(here)) if there != here => {
-            Some(format!("{what} {there:?}, and this is {here:?}"))
-        }
-        _ => None,
-    };
-    differs("project", &there.project, &here.project)
-        .or_else(|| differs("adapter", &there.adapter, &here.adapter))
-        .or_else(|| {
-            there.location.iter().find_map(|(key, value)| {
-                differs(key, &Some(value.clone()), &here.location.get(key).cloned())
-            })
-        })
-}
-
-fn unexpectedly_empty() -> Refusal {
-    Refusal::new("the state volume is empty, and --on-empty refuse does not allow that")
-        .meaning("nothing shows what the warehouse already holds; building everything could take it down for hours")
-        .remedy("mount the volume that holds the baseline, if another one was mounted by mistake")
-        .remedy("dbt-entrypoint --on-empty adopt run     (the warehouse already holds the project as it now stands)")
-        .remedy("dbt-entrypoint --full run     (rebuild everything, on purpose)")
-}
-
-fn foreign_state(why: &str) -> Refusal {
-    Refusal::new(format!("the baseline was built for {why}"))
-        .meaning("following it would leave this warehouse unbuilt, and ignoring it would rebuild everything")
-        .remedy("mount a separate volume for each project, target and warehouse")
-        .remedy("dbt-entrypoint --full run     (the volume is the right one: rebuild everything here)")
-}
-
-fn damaged(why: &str) -> Refusal {
-    Refusal::new(why)
-        .meaning("nothing shows what the warehouse holds; nothing was run and nothing was changed")
-        .remedy("dbt-entrypoint rollback     (restores the previous baseline; `dbt-entrypoint history` lists all of them)")
-        .remedy("restore manifest.json from a backup of the volume")
-        .remedy("dbt-entrypoint --full run     (rebuild everything, on purpose)")
-}
-
-fn newer(why: &str) -> Refusal {
-    Refusal::new(why)
-        .meaning("an older version could misread it, so nothing was run")
-        .remedy("use the version of dbt-entrypoint or dbt that wrote it, or a later one")
-}
-
-/// How dbt is to be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Approach {
-    /// As the user typed it; what it builds is recorded node by node.
+/// The last run of dbt, after those ahead of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Last {
+    /// There is nothing to build, and dbt is not started.
+    Nothing,
+    /// The command as the user gave it.
     AsGiven,
-    /// Parse, compare, and build what changed with its descendants.
-    Changed,
-    /// Parse, compare, and build what of the user's own selection changed.
-    Narrowed,
-    /// Without a selector, everything counting as unbuilt until it is built.
-    Everything,
+    /// What changed and everything downstream of it. The nodes are for [`Telling::Names`], tests
+    /// included.
+    Changed(Telling, BTreeSet<String>),
 }
 
-/// Decide how dbt is to be started, once the volume has been admitted.
-pub fn approach(
-    start: &Start,
-    mode: Mode,
-    only_changed: bool,
-    duty: Duty,
-    selection: &Selection,
-) -> Approach {
-    match (duty, selection) {
-        (Duty::Build | Duty::Bystander, _) | (_, Selection::State) => Approach::AsGiven,
-        (Duty::BuildSelected, Selection::None) => match (start, mode) {
-            (Start::Baseline | Start::Adopt, Mode::Auto | Mode::Off) => Approach::Changed,
-            _ => Approach::Everything,
-        },
-        (Duty::BuildSelected, Selection::Terms(_) | Selection::Selector(_)) => {
-            match (start, mode, only_changed) {
-                (Start::Baseline | Start::Adopt, Mode::Auto, true) => Approach::Narrowed,
-                _ => Approach::AsGiven,
-            }
+/// One node of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Its `unique_id`.
+    pub id: String,
+    /// `config.materialized`; `seed`, `snapshot` or `function` for those.
+    pub materialized: String,
+    /// Why it is built: `body`, `downstream of model.shop.orders (body)`.
+    pub reason: String,
+    /// What becomes of it in the warehouse.
+    pub action: &'static str,
+    /// Whether it keeps rows that former code made.
+    pub altered: bool,
+    /// Wall seconds of its last build.
+    pub seconds: Option<f64>,
+}
+
+/// What is asked of a run.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The dbt that will be started.
+    pub engine: &'a Engine,
+    /// Its command line.
+    pub command: &'a Command,
+    /// How it is started.
+    pub approach: Approach,
+    /// The name of the project's default selector, where the command line leaves it in force.
+    pub default_selector: Option<&'a str>,
+    /// `--refresh-changed`: materializations.
+    pub refresh_changed: &'a [String],
+    /// `--always-start`.
+    pub always_start: bool,
+    /// Whether the steps have to be exact, because somebody reads or limits them.
+    pub is_exact: bool,
+}
+
+impl Request<'_> {
+    /// Whether the run builds what changed, rather than what the user or a full run selects.
+    #[must_use]
+    pub fn is_compared(&self) -> bool {
+        matches!(self.approach, Approach::Changed | Approach::Narrowed)
+    }
+
+    /// How dbt will be told what to build.
+    #[must_use]
+    pub fn telling(&self) -> Telling {
+        Telling::choose(self.engine, self.command, self.approach, self.default_selector)
+    }
+
+    /// Whether something besides the resource type limits what is built, so that only `dbt ls` knows
+    /// what the command selects.
+    fn is_limited(&self) -> bool {
+        self.approach != Approach::Changed
+            || self.command.excludes()
+            || self.default_selector.is_some()
+    }
+
+    /// Whether the plan needs to know what `dbt ls` lists for the command.
+    #[must_use]
+    pub fn needs_list(&self, now: &Comparison<'_, '_>, baseline: &Baseline) -> bool {
+        if !self.is_compared() {
+            return self.is_exact;
         }
+        let wants = |id: &String| now.is_built_by(self.command, id);
+        let to_refresh = now.to_refresh(baseline, self.command, self.refresh_changed);
+        self.is_limited()
+            && now.needs.keys().any(wants)
+            && (self.is_exact || to_refresh.iter().any(wants) || self.telling() == Telling::Names)
     }
 }
 
-/// What kind of run it is, for people.
-#[must_use]
-pub fn mode(start: &Start, approach: &Approach) -> &'static str {
-    match (start, approach) {
-        (Start::Refuse(_), _) => "refused",
-        (_, Approach::AsGiven) => "selection",
-        (_, Approach::Narrowed) => "selection, changes",
-        (Start::Adopt, Approach::Changed) => "adopted",
-        (_, Approach::Changed) => "changes",
-        (Start::FirstPopulation, Approach::Everything) => "first population",
-        (_, Approach::Everything) => "full",
-    }
+/// What a plan is made from.
+#[derive(Clone, Copy)]
+struct Basis<'a, 'm, 'b> {
+    now: &'a Comparison<'m, 'b>,
+    baseline: &'a Baseline,
+    /// The nodes that are built with `--full-refresh`.
+    refreshed: &'a dyn Fn(&str) -> bool,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(host: &str, target: &str) -> Identity {
-        Identity {
-            project: Some("shop".into()),
-            adapter: Some("clickhouse".into()),
-            target: Some(target.into()),
-            location: [("host".to_owned(), host.to_owned())].into(),
-        }
-    }
-
-    fn every_found() -> Vec<Found> {
-        vec![
-            Found::Empty,
-            Found::Baseline(None),
-            Found::Baseline(Some(place("a", "prod"))),
-            Found::Baseline(Some(place("b", "prod"))),
-            Found::Damaged("truncated".into()),
-            Found::Newer("format 2".into()),
-        ]
-    }
-
-    #[test]
-    fn nothing_but_an_empty_volume_leads_to_an_unasked_full_run() {
-        for found in every_found() {
-            for on_empty in [OnEmpty::Full, OnEmpty::Adopt, OnEmpty::Refuse] {
-                let start = start(&found, &place("a", "prod"), Mode::Auto, on_empty);
-                let full = matches!(start, Start::FirstPopulation | Start::Afresh);
-                assert_eq!(full, found == Found::Empty && on_empty == OnEmpty::Full, "{found:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_baseline_of_a_later_version_is_refused_even_for_a_full_run() {
-        let found = Found::Newer("format 2".into());
-        for mode in [Mode::Auto, Mode::Full] {
-            let start = start(&found, &place("a", "prod"), mode, OnEmpty::Full);
-            assert!(matches!(start, Start::Refuse(_)));
-        }
-    }
-
-    #[test]
-    fn another_warehouse_is_foreign_and_another_name_for_the_same_one_is_not() {
-        assert_eq!(foreign(&place("a", "prod"), &place("a", "blue")), None);
-        assert!(
-            foreign(&place("a", "prod"), &place("b", "prod"))
-                .is_some_and(|why| why.contains("host"))
-        );
-        assert_eq!(foreign(&Identity::default(), &place("b", "prod")), None);
-    }
-
-    #[test]
-    fn a_selector_is_added_only_where_the_user_gave_none() {
-        let approach = |selection: &Selection, duty: Duty, only| {
-            approach(&Start::Baseline, Mode::Auto, only, duty, selection)
+impl Plan {
+    /// The plan of a run. `listed` is what `dbt ls` lists for the command, where
+    /// [`Request::needs_list`] asks for it.
+    pub fn of(
+        now: &Comparison<'_, '_>,
+        baseline: &Baseline,
+        request: &Request<'_>,
+        listed: Option<&BTreeSet<String>>,
+    ) -> Self {
+        let compared = request.is_compared();
+        let (wanted, others) = if compared { wanted(now, request.command) } else { Default::default() };
+        let reached = now.graph.with_descendants(&wanted);
+        let chosen: BTreeSet<String> = match listed {
+            Some(listed) if compared => reached.intersection(listed).cloned().into_tree(),
+            Some(listed) => listed.clone(),
+            None => reached,
         };
-        let (terms, build) = (Selection::Terms(vec!["a".into()]), Duty::BuildSelected);
-        assert_eq!(approach(&Selection::None, build, false), Approach::Changed);
-        assert_eq!(approach(&terms, build, false), Approach::AsGiven);
-        assert_eq!(approach(&terms, build, true), Approach::Narrowed);
-        assert_eq!(approach(&Selection::State, build, true), Approach::AsGiven);
-        assert_eq!(approach(&Selection::None, Duty::Build, true), Approach::AsGiven);
+        let mut refreshed = BTreeSet::new();
+        if compared {
+            refreshed = now.to_refresh(baseline, request.command, request.refresh_changed);
+        }
+        let is_refreshed = |id: &str| refreshed.contains(id) || request.command.refreshes();
+        let basis = Basis { now, baseline, refreshed: &is_refreshed };
+        let built: BTreeSet<String> =
+            chosen.iter().filter(|id| now.is_built_by(request.command, id)).cloned().into_tree();
+        let to_refresh: BTreeSet<String> = refreshed.intersection(&wanted).cloned().into_tree();
+        Self {
+            ahead: passes::ahead(&now.graph, &built, &to_refresh),
+            last: last(request, &wanted, chosen),
+            ..Self::with_steps(basis, &built, wanted, others)
+        }
     }
 
-    #[test]
-    fn the_first_population_and_a_full_run_have_no_selector() {
-        for (start, mode) in [
-            (Start::FirstPopulation, Mode::Auto),
-            (Start::Baseline, Mode::Full),
-            (Start::Afresh, Mode::Full),
-        ] {
-            let approach = approach(&start, mode, false, Duty::BuildSelected, &Selection::None);
-            assert_eq!(approach, Approach::Everything);
+    fn with_steps(
+        basis: Basis<'_, '_, '_>,
+        built: &BTreeSet<String>,
+        wanted: BTreeSet<String>,
+        others: Needs,
+    ) -> Self {
+        let graph = &basis.now.graph;
+        let built = built.iter().map(String::as_str).filter(|id| graph.is_built(id));
+        let origins = origins(graph, &basis.now.needs);
+        let built: BTreeSet<&str> = built.into_tree();
+        let in_order = graph.in_order(&built);
+        let steps: Vec<Step> = in_order.into_iter().map(|id| step(basis, &origins, id)).collect();
+        let unknown = steps.iter().filter(|step| step.seconds.is_none());
+        Self {
+            hash: hash(basis, &steps),
+            nodes: graph.count_built(),
+            seconds: steps.iter().filter_map(|step| step.seconds).fold(0.0, |sum, one| sum + one),
+            unknown: unknown.map(|step| step.id.clone()).collect(),
+            steps,
+            wanted,
+            others,
+            ahead: Vec::new(),
+            last: Last::Nothing,
         }
     }
 }
+
+/// The nodes that have to be built: those that the command builds, and the others with their
+/// reasons.
+fn wanted(now: &Comparison<'_, '_>, command: &Command) -> (BTreeSet<String>, Needs) {
+    let (wanted, others): (Needs, Needs) =
+        now.needs.clone().into_iter().partition(|(id, _)| now.is_built_by(command, id));
+    (wanted.into_keys().into_tree(), others)
+}
+
+fn last(request: &Request<'_>, wanted: &BTreeSet<String>, chosen: BTreeSet<String>) -> Last {
+    if !request.is_compared() {
+        return Last::AsGiven;
+    }
+    if wanted.is_empty() && !request.always_start {
+        return Last::Nothing;
+    }
+    match request.telling() {
+        Telling::Names if chosen.is_empty() => Last::Nothing,
+        telling => Last::Changed(telling, chosen),
+    }
+}
+
+/// The action of a build that does not make new what is there.
+const ALTERED: &str = "altered, history not rebuilt";
+
+/// The action of a build with `--full-refresh`.
+const REFRESHED: &str = "refreshed (dropped and rebuilt)";
+
+/// For each node the nearest one upstream, or itself, that has a need of its own.
+fn origins<'a>(graph: &'a Graph, needs: &'a Needs) -> BTreeMap<&'a str, &'a str> {
+    let children = graph.children();
+    let mut origins: BTreeMap<&str, &str> =
+        needs.keys().map(|id| (id.as_str(), id.as_str())).into_tree();
+    let mut open: VecDeque<&str> = origins.keys().copied().collect();
+    while let Some(id) = open.pop_front() {
+        let Some(origin) = origins.get(id).copied() else { continue };
+        for child in children.get(id).into_iter().flatten() {
+            origins.entry(child).or_insert_with(|| {
+                open.push_back(child);
+                origin
+            });
+        }
+    }
+    origins
+}
+
+fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id: &str) -> Step {
+    let record = basis.baseline.nodes.get(id);
+    let materialized = match basis.now.graph.role(id) {
+        Some(Role::Model) | None => basis
+            .now
+            .manifest
+            .materialized(id)
+            .map_or_else(|| "view".to_owned(), |kind| kind.to_string()),
+        Some(role) => role.resource_type().to_owned(),
+    };
+    let there = basis.now.before.as_ref().is_some_and(|before| before.node(id).is_some())
+        || record.is_some_and(|record| record.seconds.is_some())
+        || (basis.refreshed)(id) && record.is_some_and(|record| record.half_made);
+    let keeps = basis.now.manifest.node(id).is_some_and(|node| node.keeps_rows((basis.refreshed)(id)));
+    let reasons = basis.now.needs.get(id).map(Vec::as_slice).unwrap_or_default();
+    let outdated = needs::outdates_rows(reasons, record).is_some();
+    let already = record.is_some_and(|record| record.altered.is_some());
+    let action = action(&materialized, there, keeps, outdated);
+    Step {
+        id: id.to_owned(),
+        reason: reason(&basis.now.needs, origins, id),
+        action,
+        altered: there && keeps && (outdated || already),
+        seconds: record.and_then(|record| record.seconds),
+        materialized,
+    }
+}
+
+fn reason(needs: &Needs, origins: &BTreeMap<&str, &str>, id: &str) -> String {
+    let own = |id: &str| {
+        let reasons = needs.get(id).map(Vec::as_slice).unwrap_or_default();
+        reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match origins.get(id) {
+        Some(origin) if *origin == id => own(id),
+        Some(origin) => format!("downstream of {origin} ({})", own(origin)),
+        None => "selected".to_owned(),
+    }
+}
+
+fn action(materialized: &str, there: bool, keeps: bool, outdated: bool) -> &'static str {
+    match materialized {
+        _ if !there => "created",
+        "seed" => "table loaded anew",
+        "snapshot" => "compared, changed rows added",
+        "function" => "function replaced",
+        "incremental" | "materialized_view" | "distributed_incremental" => {
+            match (keeps, outdated, materialized) {
+                (false, ..) => REFRESHED,
+                (true, true, _) => ALTERED,
+                (true, false, "materialized_view") => "left as it is, or altered",
+                (true, false, _) => "new rows added",
+            }
+        }
+        "view" => "view replaced",
+        "table" => "table replaced",
+        _ => "built by its own materialization",
+    }
+}
+
+fn hash(basis: Basis<'_, '_, '_>, steps: &[Step]) -> String {
+    let ids: Vec<&str> = steps.iter().map(|step| &*step.id).collect();
+    let codes = changes::fingerprints(&basis.now.manifest, &ids);
+    let empty = BTreeMap::new();
+    let mut digest = Pieces::new();
+    for step in steps {
+        let code = codes.get(&step.id).map_or("", String::as_str);
+        let values = basis.now.inputs.get(&step.id).filter(|_| basis.baseline.is_recorded);
+        let built = next::fingerprint(code, values.unwrap_or(&empty));
+        for piece in [&step.id, step.action, &built] {
+            digest.add(piece.as_bytes());
+        }
+    }
+    digest.short_hex(8)
+}
+

@@ -1,8 +1,8 @@
 //! What a run did, as one value: the summary, `last-run.json`, the verdict, the metrics.
 
 use crate::dbt::results::{Fate, Outcome};
-use crate::decide::baseline::Absence;
-use crate::exit;
+use crate::decide::next::Absence;
+use crate::exit::{self, Failure};
 use crate::graph::Graph;
 use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
@@ -66,11 +66,16 @@ impl Summary {
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
     }
 
-    /// The run has ended with this code; `why` where it is not dbt's own. The first end counts.
-    pub fn end(&mut self, now: u64, exit: u8, why: Option<String>) {
-        if self.ended_at == 0 {
-            (self.ended_at, self.exit, self.why) = (now, exit, why);
-        }
+    /// The run has ended; `now` is in seconds since the epoch (UTC).
+    pub fn end(&mut self, now: u64, ended: &Result<u8, Failure>) {
+        self.ended_at = now;
+        (self.exit, self.why) = exit::code_and_reason(ended);
+    }
+
+    /// Whether the run came as far as to know what it starts from.
+    #[must_use]
+    pub fn was_admitted(&self) -> bool {
+        !self.mode.is_empty()
     }
 
     /// Wall seconds of the whole run.

@@ -3,7 +3,7 @@
 use super::Job;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
-use crate::decide::plan::Found;
+use crate::decide::start::Found;
 use crate::decide::record::{NodeRecord, Record, Settled};
 use crate::exit::Failure;
 use crate::os::{random, volume};

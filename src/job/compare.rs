@@ -9,7 +9,7 @@ use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
 use crate::dbt::results;
 use crate::dbt::results::Outcome;
 use crate::decide::needs::Scope;
-use crate::decide::skip::Ending;
+use crate::decide::settle::Ending;
 use crate::exit::Failure;
 use crate::graph::Graph;
 use crate::os::commit;

@@ -6,7 +6,7 @@ use crate::cli::Config;
 use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
 use crate::decide::forecast::{self, Basis, Forecast};
-use crate::decide::plan::{Approach, Found};
+use crate::decide::start::{Approach, Found};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::graph::Graph;

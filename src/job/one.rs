@@ -12,7 +12,7 @@ use crate::dbt::command::{Flag, SKIPPED};
 use crate::dbt::manifest::{begun_by, dbt_version_of};
 use crate::dbt::results;
 use crate::decide::needs::Scope;
-use crate::decide::plan::Approach;
+use crate::decide::start::Approach;
 use crate::exit::Failure;
 use crate::os::gate::Gate;
 use crate::os::supervise::{First, Outcome, Running, Stdout};

@@ -4,7 +4,7 @@
 //! or left as it was, the operator's own command may look.
 
 use super::Job;
-use crate::decide::plan::Approach;
+use crate::decide::start::Approach;
 use crate::exit::Failure;
 use crate::os::program;
 use crate::os::supervise::{Child, End, Policy, Stdout, Variables};

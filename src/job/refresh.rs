@@ -12,7 +12,7 @@ use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::needs::{self, Scope};
 use crate::decide::passes::{self, Pass};
-use crate::decide::plan::Approach;
+use crate::decide::start::Approach;
 use crate::exit::Failure;
 use crate::report;
 use crate::trees::IntoTree;

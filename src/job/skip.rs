@@ -6,9 +6,9 @@
 use super::Job;
 use crate::cli::Config;
 use crate::dbt::command::{Command, Flag, Opt};
-use crate::decide::plan::Approach;
+use crate::decide::start::Approach;
 use crate::decide::record::Settled;
-use crate::decide::skip::{self, Ending, Looked, Verdict};
+use crate::decide::settle::{self, Ending, Looked, Verdict};
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::graph::Graph;

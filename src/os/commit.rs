@@ -206,7 +206,7 @@ pub(crate) fn mark(ours: &Dir) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::dbt::profile::Identity;
-    use crate::decide::plan::Found;
+    use crate::decide::start::Found;
     use crate::decide::record::FORMAT;
     use crate::os::volume::look;
     use std::fs;

@@ -2,7 +2,7 @@
 //!
 //! The text is read once and nothing is kept: memory does not grow with the project.
 
-use crate::decide::plan::Found;
+use crate::decide::start::Found;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Our own lines on standard error: never a reason to die, to hang or to disturb the child.
 
-use crate::cli::LogStyle;
+use crate::log_style::{LogStyle, VERBATIM};
 use log::LevelFilter;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Write};
@@ -8,9 +8,6 @@ use std::os::fd::AsFd;
 
 /// How long a reader that does not read may hold us up, once.
 const PATIENCE: u16 = 1000;
-
-/// The target of a record that is a JSON object already.
-pub const VERBATIM: &str = "verbatim";
 
 /// Standard error as the log's target.
 ///

@@ -3,7 +3,7 @@
 //! Only a volume that really holds nothing is [`Found::Empty`], because only that leads to
 //! a full run that nobody asked for.
 
-use crate::decide::plan::Found;
+use crate::decide::start::Found;
 use crate::decide::record::{FORMAT, Record};
 use crate::digest::{self, hex, hex_of};
 use crate::os::dir::{Dir, Opened};

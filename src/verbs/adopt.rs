@@ -1,18 +1,15 @@
-//! `adopt`: what the warehouse holds is said, not built.
+//! `adopt`: what the warehouse holds is asserted, not built.
 
 use super::Answer;
 use crate::cli::{Adoption, Config};
-use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
-use crate::decide::summary::Summary;
 use crate::exit::Failure;
-use crate::job::{Job, with_writable_paths};
 use crate::os::supervise::Supervisor;
-use crate::os::{clock, program};
+use crate::run::{self, Access, Driver, Opened};
+use crate::session::{Invocation, Session};
 use anyhow::{Context, Result};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
-use std::path::PathBuf;
 
 pub(super) fn adopt(
     config: &Config,
@@ -21,24 +18,20 @@ pub(super) fn adopt(
 ) -> Result<Answer, Failure> {
     let words = std::iter::once(OsString::from("build")).chain(adoption.words.iter().cloned());
     let words: Vec<OsString> = words.collect();
-    let config = &with_writable_paths(config, &words);
-    let command = Command::parse(words, &config.environment);
     let given = adoption.from.as_deref().map(given).transpose().map_err(Failure::refused)?;
-    // A given manifest needs no dbt.
-    let dbt = match given {
-        Some(_) => PathBuf::from(&config.dbt),
-        None => program::find_dbt(&config.dbt, &config.environment)?,
+    let invocation = match given {
+        Some(_) => Invocation::without_dbt(config, &words),
+        None => Invocation::new(config, &words)?,
     };
-    let mut summary = Summary::begin("adopt", clock::now());
-    let mut job = Job::open(config, &command, &dbt, supervisor, &mut summary)?;
-    if !adoption.force {
-        job.refuse_to_replace()?;
-    }
-    let nodes = job.take_for_built(given)?;
-    job.publish();
+    let session = Session::new(invocation)?;
+    let mut driver = Driver::new(&session, supervisor);
+    let access = Access::hold(&mut driver, "dbt-entrypoint adopt")?;
+    let opened = Opened::read(&session, &access)?;
+    let nodes = run::adopt(opened, &mut driver, given, adoption.force)?;
+    run::publish(&mut driver, &access);
     Ok(Answer::new(format!(
-        "adopted {nodes} nodes: the warehouse is taken to hold them as they stand {}\n\
-         nothing was built, and nothing was looked up in the warehouse; what differs from now on is built\n",
+        "adopted {nodes} nodes: the warehouse is assumed to hold them as they are {}\n\
+         nothing was built, and the warehouse was not asked; the next run builds what differs by then\n",
         match adoption.from {
             Some(_) => "in that manifest",
             None => "in the project now",

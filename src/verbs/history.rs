@@ -4,7 +4,7 @@ use super::Answer;
 use crate::cli::{Config, Form};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
-use crate::decide::plan::Found;
+use crate::decide::start::Found;
 use crate::decide::record::{self, FORMAT, Record};
 use crate::exit::Failure;
 use crate::job::admit::{self, Held};

@@ -3,7 +3,7 @@
 use super::Answer;
 use crate::cli::Config;
 use crate::dbt::manifest::Manifest;
-use crate::decide::plan::Found;
+use crate::decide::start::Found;
 use crate::decide::record::Record;
 use crate::exit::Failure;
 use crate::graph::Graph;

@@ -2,16 +2,15 @@
 
 use super::Answer;
 use crate::cli::{Config, Form};
-use crate::dbt::command::{Command, Duty};
-use crate::decide::plan::Mode;
+use crate::dbt::command::Duty;
+use crate::decide::start::Mode;
 use crate::decide::summary::Summary;
 use crate::exit::{CHANGES, Failure};
-use crate::job::Job;
 use crate::os::private::Private;
 use crate::os::supervise::Supervisor;
-use crate::os::{clock, program};
-use crate::report;
-use anyhow::anyhow;
+use crate::run::{self, Access, Driver, Opened};
+use crate::say;
+use crate::session::{Invocation, Session};
 use std::ffi::OsString;
 
 pub(super) fn plan(
@@ -20,37 +19,44 @@ pub(super) fn plan(
     form: Form,
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
-    let command = Command::parse(words.to_vec(), &config.environment);
-    if command.duty() != Duty::BuildSelected || config.mode == Mode::Off {
-        return Err(Failure::usage(anyhow!(
-            "plan knows what `run`, `build` and `seed` would build over the state volume, not `{}`",
-            report::words(words)
+    let invocation = Invocation::new(config, words)?;
+    if invocation.command.duty() != Duty::BuildSelected || config.mode == Mode::Off {
+        return Err(Failure::usage(format!(
+            "plan shows what `run`, `build` or `seed` would build over the state volume, not `{}`",
+            say::words(words)
         )));
     }
-    let dbt = program::find_dbt(&config.dbt, &config.environment)?;
     let private = Private::make(&config.environment).map_err(Failure::refused)?;
-    let aside = [
+    let session = aside(invocation, &private)?;
+    let access = Access::look(&session, private)?;
+    let mut driver = Driver::new(&session, supervisor);
+    let mut summary = Summary::default();
+    let opened = Opened::read(&session, &access)?;
+    let mut started = run::start(opened, &mut driver, &mut summary)?;
+    let mut parsed = run::parse(&mut started, &mut driver, &mut summary)?;
+    let (text, old) = (parsed.text(), started.baseline_text());
+    let now = run::compare(&started, &text, &old, &mut parsed, &mut driver)?;
+    let planned = run::plan(&started, now.as_ref(), &mut parsed, &mut driver, &mut summary)?;
+    let plan = match planned {
+        Some(Ok(plan)) => plan,
+        Some(Err(code)) => return Ok(Answer { text: String::new(), code }),
+        None => return Ok(Answer { text: String::new(), code: parsed.exit_code() }),
+    };
+    let others: Vec<String> =
+        plan.others.keys().filter(|id| !crate::graph::is_test_id(id)).cloned().collect();
+    let mut answer = Answer::of(form, &plan, || say::plan(&plan, &others));
+    answer.code = if plan.steps.is_empty() { 0 } else { CHANGES };
+    Ok(answer)
+}
+
+/// The command with everything that dbt writes in a directory of our own.
+fn aside(invocation: Invocation<'_>, private: &Private) -> Result<Session, Failure> {
+    let words = [
         "--target-path".into(),
         private.path().join("target").into_os_string(),
         "--log-path".into(),
         private.path().join("log").into_os_string(),
     ];
-    let command = command.edited(command.with(&aside));
-    let mut summary = Summary::begin("plan", clock::now());
-    let mut job = Job::look(config, &command, &dbt, supervisor, &mut summary, private)?;
-    let approach = job.plan()?;
-    let forecast = match job.foresee(&approach)? {
-        Ok(forecast) => forecast,
-        Err(code) => return Ok(Answer { text: String::new(), code }),
-    };
-    drop(job);
-    let others: Vec<String> = summary
-        .pending
-        .into_keys()
-        .filter(|id| forecast.steps.iter().all(|step| step.id != *id))
-        .filter(|id| !id.starts_with("model."))
-        .collect();
-    let mut answer = Answer::of(form, &forecast, || report::plan(&forecast, &others));
-    answer.code = if forecast.steps.is_empty() { 0 } else { CHANGES };
-    Ok(answer)
+    let command = invocation.command.edited(invocation.command.with(&words));
+    Session::new(Invocation { command, ..invocation })
 }

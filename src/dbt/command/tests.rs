@@ -71,7 +71,7 @@ fn what_is_not_understood_is_passed_through() {
             command.with(&words("--log-format|json")),
         ];
         assert!(edited.iter().all(|edited| edited == command.words()), "{line}");
-        assert_eq!(command.narrowed(CHANGED, Path::new("/s")), None, "{line}");
+        assert_eq!(command.narrowed(SKIPPED, Path::new("/s")), None, "{line}");
     }
 }
 
@@ -213,19 +213,19 @@ fn every_term_is_narrowed_in_whatever_form_it_came() {
         ("-s||--select=|-m|a,b", "-s||--select=|-m|a,b,M"),
     ] {
         let narrowed =
-            command(&format!("run|{line}"), &[]).narrowed(CHANGED, Path::new("/s")).unwrap();
-        let expected = format!("run|--state=/s|--write-json|{}", edited.replace('M', CHANGED));
+            command(&format!("run|{line}"), &[]).narrowed(SKIPPED, Path::new("/s")).unwrap();
+        let expected = format!("run|--state=/s|--write-json|{}", edited.replace('M', SKIPPED));
         assert_eq!(spelt(&narrowed), expected);
     }
-    assert_eq!(command("run|--selector|d", &[]).narrowed(CHANGED, Path::new("/s")), None);
-    assert_eq!(command("run|-s|state:new", &[]).narrowed(CHANGED, Path::new("/s")), None);
+    assert_eq!(command("run|--selector|d", &[]).narrowed(SKIPPED, Path::new("/s")), None);
+    assert_eq!(command("run|-s|state:new", &[]).narrowed(SKIPPED, Path::new("/s")), None);
 }
 
 #[test]
 fn a_selector_is_narrowed_as_a_method() {
     let narrowed = |line| {
         command(line, &[])
-            .narrowed_selector(OsStr::new("d"), CHANGED, Path::new("/s"))
+            .narrowed_selector(OsStr::new("d"), SKIPPED, Path::new("/s"))
             .as_deref()
             .map(spelt)
     };
@@ -350,8 +350,8 @@ proptest! {
         let command = Command::parse(words.clone(), &Environment::new());
         let edited = [command.recorded(), command.selecting(&[], None), command.with(&[])];
         let _ = (command.as_parse(), command.as_list(), command.unreal(), command.builds("model"));
-        let _ = (command.narrowed(CHANGED, Path::new("/s")), command.value(Opt::Target));
-        let _ = command.narrowed_selector(OsStr::new("d"), CHANGED, Path::new("/s"));
+        let _ = (command.narrowed(SKIPPED, Path::new("/s")), command.value(Opt::Target));
+        let _ = command.narrowed_selector(OsStr::new("d"), SKIPPED, Path::new("/s"));
         prop_assert!(command.duty() != Duty::Bystander || edited.iter().all(|line| *line == words));
     }
 

@@ -191,6 +191,12 @@ impl<'a> Manifest<'a> {
         self.node(id)?.materialized()
     }
 
+    /// Whether a build of the node may leave rows of an earlier one in place; see [`Node::appends`].
+    #[must_use]
+    pub fn appends(&self, id: &str) -> bool {
+        self.node(id).is_some_and(Node::appends)
+    }
+
     /// Every `unique_id` that dbt can build or test, with the node's own name.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.nodes().filter(|(_, node)| role(node).is_some()).map(|(id, node)| (id, &*node.name))

@@ -98,6 +98,9 @@ struct Materialized<'a> {
 /// made anew each time.)
 pub const KEEPS_ROWS: [&str; 3] = ["incremental", "materialized_view", "distributed_incremental"];
 
+/// Materializations that every build replaces as a whole.
+const REPLACED: [&str; 5] = ["table", "view", "seed", "ephemeral", "test"];
+
 #[derive(Deserialize)]
 struct FullRefresh {
     #[serde(default)]
@@ -153,6 +156,13 @@ impl<'a> Node<'a> {
         let own = self.config.and_then(|raw| serde_json::from_str::<FullRefresh>(raw.get()).ok());
         let refreshes = own.and_then(|own| own.full_refresh).unwrap_or(full_refresh);
         keeps && !refreshes
+    }
+
+    /// Whether a build may leave rows of an earlier one in place. True for every materialization
+    /// that is not known to replace the whole relation, custom ones included.
+    #[must_use]
+    pub fn appends(&self) -> bool {
+        self.materialized().is_some_and(|kind| !REPLACED.contains(&&*kind))
     }
 
     /// The rendered `config.materialized`.

@@ -1,7 +1,7 @@
-//! Whether dbt need not be started at all: a pure value.
+//! Whether a command can be answered without starting dbt.
 //!
-//! When every input of a complete run is as it was and nothing is left to be built, dbt
-//! could not select anything. Whatever is not known for certain starts dbt.
+//! When every input of a complete run is unchanged and nothing is left to be built, dbt could not
+//! select anything. Whatever is not known for certain starts dbt.
 
 use crate::decide::record::{NodeRecord, Settled};
 use crate::trees::IntoTree;

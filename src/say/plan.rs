@@ -1,25 +1,25 @@
-//! A forecast in words.
+//! A plan in words.
 
-use crate::decide::forecast::{Forecast, Step};
+use crate::decide::plan::{Plan, Step};
+use crate::exit::Refusal;
 use std::fmt::Write;
 
 /// How many nodes are named before the rest is counted.
 const NAMED: usize = 200;
 
 /// A plan for people: a line for each node, the total, the hash.
-#[must_use]
-pub fn plan(forecast: &Forecast, pending: &[String]) -> String {
+pub(crate) fn plan(plan: &Plan, pending: &[String]) -> String {
     let mut text = String::new();
-    for step in forecast.steps.iter().take(NAMED) {
+    for step in plan.steps.iter().take(NAMED) {
         let _ = writeln!(text, "{}", line(step));
     }
-    if forecast.steps.len() > NAMED {
-        let _ = writeln!(text, "and {} more", forecast.steps.len() - NAMED);
+    if plan.steps.len() > NAMED {
+        let _ = writeln!(text, "and {} more", plan.steps.len() - NAMED);
     }
     for id in pending {
         let _ = writeln!(text, "{id} changed, but this command does not build it");
     }
-    let _ = writeln!(text, "{}", total(forecast));
+    let _ = writeln!(text, "{}", total(plan));
     text
 }
 
@@ -36,15 +36,15 @@ fn line(step: &Step) -> String {
     )
 }
 
-fn total(forecast: &Forecast) -> String {
-    if forecast.steps.is_empty() {
+fn total(plan: &Plan) -> String {
+    if plan.steps.is_empty() {
         return "there is nothing to build".to_owned();
     }
-    let unknown = match forecast.unknown.len() {
+    let unknown = match plan.unknown.len() {
         0 => String::new(),
         count => format!(", and {count} that were never built"),
     };
-    let altered = forecast.steps.iter().filter(|step| step.altered).count();
+    let altered = plan.steps.iter().filter(|step| step.altered).count();
     let altered = match altered {
         0 => String::new(),
         count => format!(
@@ -53,26 +53,18 @@ fn total(forecast: &Forecast) -> String {
     };
     format!(
         "{} of {} nodes would be built: {:.1} s by their last builds{unknown}{altered}\nplan {}",
-        forecast.steps.len(),
-        forecast.nodes,
-        forecast.seconds,
-        forecast.hash
+        plan.steps.len(),
+        plan.nodes,
+        plan.seconds,
+        plan.hash
     )
 }
 
 /// A refusal over the budget.
-#[must_use]
-pub fn over_budget(beyond: &[String], forecast: &Forecast) -> String {
-    format!(
-        "{}\n  nothing was run; the plan was:\n{}\n  what to do:\n    \
-         dbt-entrypoint --approve {} …     (build exactly this)\n    \
-         dbt-entrypoint --yes …     (build whatever there is)",
-        beyond.join("\n"),
-        plan(forecast, &[])
-            .lines()
-            .map(|line| format!("    {line}"))
-            .collect::<Vec<_>>()
-            .join("\n"),
-        forecast.hash
-    )
+pub(crate) fn over_budget(beyond: &[String], plan: &Plan) -> Refusal {
+    let lines: String = self::plan(plan, &[]).lines().map(|line| format!("\n    {line}")).collect();
+    Refusal::new(beyond.join("\n"))
+        .meaning(format!("nothing was run; the plan was:{lines}"))
+        .remedy(format!("dbt-entrypoint --approve {} …     (build exactly this)", plan.hash))
+        .remedy("dbt-entrypoint --yes …     (build whatever there is)")
 }

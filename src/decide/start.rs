@@ -1,0 +1,260 @@
+//! What a run starts from: first population, the baseline on the volume, or a refusal.
+//!
+//! Only an empty volume means first population. Everything that is damaged, foreign or unsure is
+//! refused with a remedy: a potentially long downtime is a positive choice.
+
+use crate::dbt::command::{Duty, Selection};
+use crate::dbt::profile::Identity;
+use crate::exit::Refusal;
+
+/// How state takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Full on first population, only what changed later.
+    Auto,
+    /// Everything, and still recorded.
+    Full,
+    /// dbt alone; the volume is neither read nor written.
+    Off,
+}
+
+/// What an empty volume means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnEmpty {
+    /// First population.
+    Full,
+    /// The warehouse is already populated as the project now stands.
+    Adopt,
+    /// A volume that was lost.
+    Refuse,
+}
+
+/// What the volume lets us start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Start {
+    /// Nothing was ever built: everything is to be.
+    FirstPopulation,
+    /// The warehouse is said to hold the project as it now stands.
+    Adopt,
+    /// The baseline on the volume.
+    Baseline,
+    /// The operator chose `--full` over a baseline that cannot be used.
+    Afresh,
+    /// Not without a decision of the operator's.
+    Refuse(Refusal),
+}
+
+/// What is on the volume, as far as this decision needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing yet.
+    Empty,
+    /// A sound baseline; its identity where a record tells it.
+    Baseline(Option<Identity>),
+    /// A file that is not a usable baseline, and why.
+    Damaged(String),
+    /// Written by a later version, and which.
+    Newer(String),
+}
+
+/// Decide what to start from.
+pub fn start(found: &Found, here: &Identity, mode: Mode, on_empty: OnEmpty) -> Start {
+    match found {
+        Found::Empty => match on_empty {
+            OnEmpty::Full => Start::FirstPopulation,
+            OnEmpty::Adopt if mode == Mode::Auto => Start::Adopt,
+            OnEmpty::Adopt => Start::FirstPopulation,
+            OnEmpty::Refuse if mode == Mode::Full => Start::FirstPopulation,
+            OnEmpty::Refuse => Start::Refuse(unexpectedly_empty()),
+        },
+        Found::Baseline(identity) => match identity.as_ref().and_then(|there| foreign(there, here))
+        {
+            None => Start::Baseline,
+            Some(_) if mode == Mode::Full => Start::Afresh,
+            Some(why) => Start::Refuse(foreign_state(&why)),
+        },
+        Found::Damaged(_) if mode == Mode::Full => Start::Afresh,
+        Found::Damaged(why) => Start::Refuse(damaged(why)),
+        Found::Newer(why) => Start::Refuse(newer(why)),
+    }
+}
+
+/// The first difference that makes two places two places; what one side does not know is
+/// no difference, and neither is a target's name.
+#[must_use]
+pub fn foreign(there: &Identity, here: &Identity) -> Option<String> {
+    let differs = |what: &str, there: &Option<String>, here: &Option<String>| match (there, here) {
+        (Some(there), Some(here)) if there != here => {
+            Some(format!("{what} {there:?}, and this is {here:?}"))
+        }
+        _ => None,
+    };
+    differs("project", &there.project, &here.project)
+        .or_else(|| differs("adapter", &there.adapter, &here.adapter))
+        .or_else(|| {
+            there.location.iter().find_map(|(key, value)| {
+                differs(key, &Some(value.clone()), &here.location.get(key).cloned())
+            })
+        })
+}
+
+fn unexpectedly_empty() -> Refusal {
+    Refusal::new("the state volume is empty, and --on-empty refuse does not allow that")
+        .meaning("nothing shows what the warehouse already holds; building everything could take it down for hours")
+        .remedy("mount the volume that holds the baseline, if another one was mounted by mistake")
+        .remedy("dbt-entrypoint --on-empty adopt run     (the warehouse already holds the project as it now stands)")
+        .remedy("dbt-entrypoint --full run     (rebuild everything, on purpose)")
+}
+
+fn foreign_state(why: &str) -> Refusal {
+    Refusal::new(format!("the baseline was built for {why}"))
+        .meaning("following it would leave this warehouse unbuilt, and ignoring it would rebuild everything")
+        .remedy("mount a separate volume for each project, target and warehouse")
+        .remedy("dbt-entrypoint --full run     (the volume is the right one: rebuild everything here)")
+}
+
+fn damaged(why: &str) -> Refusal {
+    Refusal::new(why)
+        .meaning("nothing shows what the warehouse holds; nothing was run and nothing was changed")
+        .remedy("dbt-entrypoint rollback     (restores the previous baseline; `dbt-entrypoint history` lists all of them)")
+        .remedy("restore manifest.json from a backup of the volume")
+        .remedy("dbt-entrypoint --full run     (rebuild everything, on purpose)")
+}
+
+fn newer(why: &str) -> Refusal {
+    Refusal::new(why)
+        .meaning("an older version could misread it, so nothing was run")
+        .remedy("use the version of dbt-entrypoint or dbt that wrote it, or a later one")
+}
+
+/// How dbt is to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Approach {
+    /// As the user typed it; what it builds is recorded node by node.
+    AsGiven,
+    /// Parse, compare, and build what changed with its descendants.
+    Changed,
+    /// Parse, compare, and build what of the user's own selection changed.
+    Narrowed,
+    /// Without a selector, everything counting as unbuilt until it is built.
+    Everything,
+}
+
+/// Decide how dbt is to be started, once the volume has been admitted.
+pub fn approach(
+    start: &Start,
+    mode: Mode,
+    only_changed: bool,
+    duty: Duty,
+    selection: &Selection,
+) -> Approach {
+    match (duty, selection) {
+        (Duty::Build | Duty::Bystander, _) | (_, Selection::State) => Approach::AsGiven,
+        (Duty::BuildSelected, Selection::None) => match (start, mode) {
+            (Start::Baseline | Start::Adopt, Mode::Auto | Mode::Off) => Approach::Changed,
+            _ => Approach::Everything,
+        },
+        (Duty::BuildSelected, Selection::Terms(_) | Selection::Selector(_)) => {
+            match (start, mode, only_changed) {
+                (Start::Baseline | Start::Adopt, Mode::Auto, true) => Approach::Narrowed,
+                _ => Approach::AsGiven,
+            }
+        }
+    }
+}
+
+/// What kind of run it is, for people.
+#[must_use]
+pub fn kind(start: &Start, approach: Approach) -> &'static str {
+    match (start, approach) {
+        (Start::Refuse(_), _) => "refused",
+        (_, Approach::AsGiven) => "selection",
+        (_, Approach::Narrowed) => "selection, changes",
+        (Start::Adopt, Approach::Changed) => "adopted",
+        (_, Approach::Changed) => "changes",
+        (Start::FirstPopulation, Approach::Everything) => "first population",
+        (_, Approach::Everything) => "full",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(host: &str, target: &str) -> Identity {
+        Identity {
+            project: Some("shop".into()),
+            adapter: Some("clickhouse".into()),
+            target: Some(target.into()),
+            location: [("host".to_owned(), host.to_owned())].into(),
+        }
+    }
+
+    fn every_found() -> Vec<Found> {
+        vec![
+            Found::Empty,
+            Found::Baseline(None),
+            Found::Baseline(Some(place("a", "prod"))),
+            Found::Baseline(Some(place("b", "prod"))),
+            Found::Damaged("truncated".into()),
+            Found::Newer("format 2".into()),
+        ]
+    }
+
+    #[test]
+    fn nothing_but_an_empty_volume_leads_to_an_unasked_full_run() {
+        for found in every_found() {
+            for on_empty in [OnEmpty::Full, OnEmpty::Adopt, OnEmpty::Refuse] {
+                let start = start(&found, &place("a", "prod"), Mode::Auto, on_empty);
+                let full = matches!(start, Start::FirstPopulation | Start::Afresh);
+                assert_eq!(full, found == Found::Empty && on_empty == OnEmpty::Full, "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_baseline_of_a_later_version_is_refused_even_for_a_full_run() {
+        let found = Found::Newer("format 2".into());
+        for mode in [Mode::Auto, Mode::Full] {
+            let start = start(&found, &place("a", "prod"), mode, OnEmpty::Full);
+            assert!(matches!(start, Start::Refuse(_)));
+        }
+    }
+
+    #[test]
+    fn another_warehouse_is_foreign_and_another_name_for_the_same_one_is_not() {
+        assert_eq!(foreign(&place("a", "prod"), &place("a", "blue")), None);
+        assert!(
+            foreign(&place("a", "prod"), &place("b", "prod"))
+                .is_some_and(|why| why.contains("host"))
+        );
+        assert_eq!(foreign(&Identity::default(), &place("b", "prod")), None);
+    }
+
+    #[test]
+    fn a_selector_is_added_only_where_the_user_gave_none() {
+        let approach = |selection: &Selection, duty: Duty, only| {
+            approach(&Start::Baseline, Mode::Auto, only, duty, selection)
+        };
+        let (terms, build) = (Selection::Terms(vec!["a".into()]), Duty::BuildSelected);
+        assert_eq!(approach(&Selection::None, build, false), Approach::Changed);
+        assert_eq!(approach(&terms, build, false), Approach::AsGiven);
+        assert_eq!(approach(&terms, build, true), Approach::Narrowed);
+        assert_eq!(approach(&Selection::State, build, true), Approach::AsGiven);
+        assert_eq!(approach(&Selection::None, Duty::Build, true), Approach::AsGiven);
+    }
+
+    #[test]
+    fn the_first_population_and_a_full_run_have_no_selector() {
+        for (start, mode) in [
+            (Start::FirstPopulation, Mode::Auto),
+            (Start::Baseline, Mode::Full),
+            (Start::Afresh, Mode::Full),
+        ] {
+            let approach = approach(&start, mode, false, Duty::BuildSelected, &Selection::None);
+            assert_eq!(approach, Approach::Everything);
+        }
+    }
+}

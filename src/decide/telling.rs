@@ -1,0 +1,121 @@
+//! How dbt is told what to build.
+//!
+//! dbt v1 looks the nodes up by `unique_id` in a `run_results.json` that calls them skipped
+//! (`result:skipped+`, dbt-core 1.8 to 1.12). Where that is not possible, the nodes are named one by
+//! one. dbt's own comparison (`state:modified`) is never used.
+
+use crate::dbt::command::{Command, SKIPPED, Selection};
+use crate::dbt::engine::Engine;
+use crate::dbt::manifest::Manifest;
+use crate::decide::start::Approach;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// The words that tell dbt what to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Telling {
+    /// `result:skipped+`, within what else limits the command's selection.
+    Skipped(Within),
+    /// A `--select` for each node.
+    Names,
+}
+
+/// What limits the selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Within {
+    /// Nothing but the options that combine with any selection (`--exclude`, resource types).
+    Everything,
+    /// The terms of the user's `--select`.
+    Terms,
+    /// A selector of `selectors.yml`: the user's `--selector`, or the project's default.
+    Selector(OsString),
+}
+
+impl Telling {
+    /// The best way for this dbt and command. `default_selector` is the name of the project's
+    /// default selector, where that is in force.
+    #[must_use]
+    pub fn choose(
+        engine: &Engine,
+        command: &Command,
+        approach: Approach,
+        default_selector: Option<&str>,
+    ) -> Self {
+        // dbt would look for a manifest to defer to in the directory that we give it.
+        if !engine.selects_by_result() || command.defers_to_state() {
+            return Self::Names;
+        }
+        let selector = match (approach, command.selection()) {
+            (Approach::Narrowed, Selection::Terms(_)) => return Self::Skipped(Within::Terms),
+            (Approach::Narrowed, Selection::Selector(name)) => Some(name.as_os_str()),
+            _ => default_selector.map(OsStr::new),
+        };
+        match selector {
+            None => Self::Skipped(Within::Everything),
+            Some(name) if engine.selector_method() => {
+                Self::Skipped(Within::Selector(name.to_owned()))
+            }
+            Some(_) => Self::Names,
+        }
+    }
+
+    /// dbt's command line, where `state` is the directory with the `run_results.json`. `None` for
+    /// [`Telling::Names`], for which [`Named::words`] is.
+    #[must_use]
+    pub fn words(&self, command: &Command, state: &Path) -> Option<Vec<OsString>> {
+        match self {
+            Self::Skipped(Within::Everything) => {
+                Some(command.selecting(&[SKIPPED.into()], Some(state)))
+            }
+            Self::Skipped(Within::Terms) => command.narrowed(SKIPPED, state),
+            Self::Skipped(Within::Selector(name)) => {
+                command.narrowed_selector(name, SKIPPED, state)
+            }
+            Self::Names => None,
+        }
+    }
+}
+
+/// Nodes to be named on dbt's command line.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'n, 'm> {
+    /// The project.
+    pub manifest: &'n Manifest<'m>,
+    /// By `unique_id`; tests included, since no test is selected indirectly beside them.
+    pub nodes: &'n BTreeSet<String>,
+}
+
+impl Named<'_, '_> {
+    /// The command with a `--select` for each node.
+    #[must_use]
+    pub fn words(&self, command: &Command, approach: Approach) -> Vec<OsString> {
+        let words = match approach {
+            // `--exclude` stays in force beside our terms.
+            Approach::Changed => command.selecting(&self.terms(), None),
+            Approach::Narrowed | Approach::AsGiven | Approach::Everything => {
+                command.naming(&self.terms())
+            }
+        };
+        command.with_in(&words, &exactly())
+    }
+
+    /// The command for these nodes alone, in the place of whatever it selects and excludes.
+    #[must_use]
+    pub fn alone(&self, command: &Command, refresh: bool) -> Vec<OsString> {
+        let mut extra = exactly();
+        if refresh {
+            extra.insert(0, "--full-refresh".into());
+        }
+        command.with_in(&command.naming(&self.terms()), &extra)
+    }
+
+    fn terms(&self) -> Vec<OsString> {
+        self.manifest.selection_terms(self.nodes).into_iter().map(OsString::from).collect()
+    }
+}
+
+/// No tests but those that are named.
+fn exactly() -> Vec<OsString> {
+    ["--indirect-selection", "empty"].map(OsString::from).into()
+}

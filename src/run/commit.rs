@@ -1,0 +1,174 @@
+//! From what a run did to the next baseline on the volume.
+
+use super::open::{Access, Opened};
+use super::unchanged::Confirmed;
+use crate::dbt::manifest::Manifest;
+use crate::dbt::results::Outcome;
+use crate::decide::comparison::Comparison;
+use crate::decide::needs::Scope;
+use crate::decide::next::Next;
+use crate::decide::record;
+use crate::decide::settle::Ending;
+use crate::decide::summary::Summary;
+use crate::exit::Failure;
+use crate::os::clock;
+use crate::say;
+use crate::store::{Commit, Reservation};
+use anyhow::Result;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Bytes to reserve where the size of the next manifest is not known yet.
+const FIRST_MANIFEST: u64 = 8 << 20;
+
+/// What a run of dbt was and what it did.
+pub(super) struct Ran<'m, 'b> {
+    /// The project that it built, compared with the baseline before it.
+    pub(super) now: Comparison<'m, 'b>,
+    /// What it did to each node.
+    pub(super) outcome: Outcome,
+    /// What counts as not built.
+    pub(super) scope: Scope,
+    /// Whether it ran with `--full-refresh`.
+    pub(super) refresh: bool,
+    /// How the command ended, as far as it may be answered without dbt the next time.
+    pub(super) ending: Ending,
+    /// The inputs, if nothing moved while dbt read them.
+    pub(super) confirmed: Confirmed,
+}
+
+impl Opened<'_> {
+    /// Room for the next baseline; none where it will not be written.
+    ///
+    /// # Errors
+    /// 73 where there is no room, or the volume cannot be written.
+    pub(super) fn reserve(&self) -> Result<Option<Reservation>, Failure> {
+        self.access.held().map(|state| state.reserve(self.room())).transpose()
+    }
+
+    /// Bytes: the journal's copy of the manifest, and the next baseline with its record.
+    fn room(&self) -> u64 {
+        let parsed = self.session.project.target_path.join("manifest.json").metadata();
+        let parsed = parsed.map_or(FIRST_MANIFEST, |metadata| metadata.len());
+        let baseline = self.baseline.manifest.as_ref().map_or(0, |text| text.len());
+        3 * parsed.max(u64::try_from(baseline).unwrap_or(u64::MAX / 4))
+    }
+
+    /// Commit the baseline that follows from a run, and go on from it.
+    ///
+    /// # Errors
+    /// 74 where it cannot be saved. The old baseline then stands.
+    pub(super) fn commit(
+        &mut self,
+        reservation: Option<Reservation>,
+        ran: Ran<'_, '_>,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let Ran { now, outcome, scope, refresh, ending, confirmed } = ran;
+        let next = Next::of(&now, &self.baseline, &outcome, &scope, refresh);
+        let torn = now.torn(&self.baseline, &outcome).into_iter().map(str::to_owned).collect();
+        let Comparison { manifest, graph, before, .. } = now;
+        drop(before);
+        self.baseline.nodes = next.nodes;
+        self.settle(&confirmed, &ending);
+        self.save(reservation, &manifest, next.absent.keys().cloned().collect())?;
+        if self.access.held().is_some() {
+            say::saved(&graph, &outcome, &next.absent);
+            say_torn(&manifest, torn);
+        }
+        summary.add(&graph, &outcome, &next.absent);
+        summary.altered = record::altered(&self.baseline.nodes);
+        Ok(())
+    }
+
+    /// Make this manifest less some nodes the baseline, with the record as we hold it.
+    fn save(
+        &mut self,
+        reservation: Option<Reservation>,
+        manifest: &Manifest<'_>,
+        absent: BTreeSet<String>,
+    ) -> Result<(), Failure> {
+        let record = self.baseline.record(self.identity(), clock::now());
+        let replaces = self.baseline.digest.take();
+        let mut write = |out: &mut dyn Write| manifest.write_without(&absent, out);
+        match (self.access, reservation) {
+            (Access::Held(state), Some(reservation)) => {
+                let commit = Commit {
+                    manifest: &mut write,
+                    record: &record,
+                    retention: self.session.config.history,
+                    replaces: replaces.as_deref(),
+                    owes_publish: self.session.config.publish.is_some(),
+                };
+                let saved = state.commit(reservation, commit)?;
+                self.baseline.digest = Some(saved.digest);
+                self.baseline.manifest = Some(Arc::new(saved.text));
+            }
+            _ => {
+                let mut bytes = Vec::new();
+                let written = write(&mut bytes).map_err(anyhow::Error::from);
+                let text = written.and_then(|()| Ok(String::from_utf8(bytes)?));
+                self.baseline.manifest = Some(Arc::new(text.map_err(Failure::not_saved)?));
+            }
+        }
+        self.baseline.is_recorded = true;
+        Ok(())
+    }
+
+    /// Nothing was built. The baseline stays, and its record learns that this command found nothing.
+    /// A baseline of another dbt version, or without a record, is replaced by the same nodes as dbt
+    /// writes them now, so that later comparisons are exact. Nodes that left the project are
+    /// forgotten.
+    ///
+    /// # Errors
+    /// 73 or 74 where the volume gives out.
+    pub(super) fn carry_over(
+        &mut self,
+        now: Comparison<'_, '_>,
+        confirmed: Confirmed,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let old = now.before.as_ref().map(|before| before.dbt_version());
+        let ending = Ending::NothingToBuild;
+        if old != Some(now.manifest.dbt_version()) || !self.baseline.is_recorded {
+            let reservation = self.reserve()?;
+            let (outcome, scope) = (Outcome::new(), Scope::Changes);
+            let ran = Ran { now, outcome, scope, refresh: false, ending, confirmed };
+            return self.commit(reservation, ran, summary);
+        }
+        if !now.leaves_unrecorded_changes(&self.baseline) {
+            self.settle_in_place(&now, &confirmed, &ending);
+        }
+        Ok(())
+    }
+
+    fn settle_in_place(
+        &mut self,
+        now: &Comparison<'_, '_>,
+        confirmed: &Confirmed,
+        ending: &Ending,
+    ) {
+        let (nodes, settled) = (self.baseline.nodes.len(), self.baseline.settled.clone());
+        self.baseline.nodes.retain(|id, _| now.graph.contains_key(id));
+        let forgotten = self.baseline.nodes.len() < nodes;
+        self.settle(confirmed, ending);
+        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else { return };
+        if self.baseline.settled.is_none() || (self.baseline.settled == settled && !forgotten) {
+            return;
+        }
+        let record = self.baseline.record(self.identity(), clock::now());
+        // Nothing was built and nothing is lost: the next start looks as this one did.
+        if let Err(error) = state.write_record(digest, &record) {
+            say::will_start_again(&error);
+        }
+    }
+}
+
+/// Nodes that were complete, and were cut short while a build was adding rows to them.
+fn say_torn(manifest: &Manifest<'_>, torn: BTreeSet<String>) {
+    for id in torn {
+        let term = manifest.selection_terms(&BTreeSet::from([id.clone()])).concat();
+        say::may_be_torn(&id, &term);
+    }
+}

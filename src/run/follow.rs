@@ -1,0 +1,74 @@
+//! Keeps the manifest of a run on the volume from the moment its first node begins, or earlier.
+//!
+//! dbt's target path may be gone with the container. What dbt's log then says about finished nodes
+//! is worth nothing without the manifest that they were built from and the values that they read.
+
+use crate::say;
+use crate::store::RunDir;
+use anyhow::Result;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Stops looking when it is dropped. A copy that was begun is finished.
+#[derive(Debug)]
+pub(super) struct Follower {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    /// Copy the manifest to the volume once dbt's log says that a node began, with what `describe`
+    /// makes of it.
+    pub(super) fn copy_once_begun(
+        run: RunDir,
+        manifest: &Path,
+        describe: impl FnOnce(&str) -> Result<Vec<u8>> + Send + 'static,
+    ) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let manifest = manifest.to_owned();
+        Self::new(stop, move || {
+            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                if run.log_began() {
+                    keep(&run, || {
+                        let text = fs::read_to_string(manifest)?;
+                        Ok((describe(&text)?, Arc::new(text)))
+                    });
+                    return;
+                }
+            }
+        })
+    }
+
+    /// The same at once, for a manifest that has been read and described.
+    pub(super) fn copy(run: RunDir, manifest: Arc<String>, description: Vec<u8>) -> Self {
+        Self::new(mpsc::channel().0, move || keep(&run, || Ok((description, manifest))))
+    }
+
+    fn new(stop: mpsc::Sender<()>, work: impl FnOnce() + Send + 'static) -> Self {
+        let thread = thread::Builder::new().name("follow".into()).spawn(work);
+        let thread = thread.map_err(|error| say::not_followed(&error.into())).ok();
+        Self { stop: Some(stop), thread }
+    }
+}
+
+fn keep(run: &RunDir, read: impl FnOnce() -> Result<(Vec<u8>, Arc<String>)>) {
+    let kept = read().and_then(|(description, text)| run.keep(text.as_bytes(), &description));
+    if let Err(error) = kept {
+        say::not_followed(&error);
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

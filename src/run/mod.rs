@@ -1,0 +1,31 @@
+//! One dbt command that builds, over the state: the pipeline of `lib.rs`, stage by stage.
+//!
+//! [`open`] admits the state and reads it, [`start`] decides what to start from, [`parse`] has dbt
+//! parse the project, [`plan()`] compares and decides what to build, and [`carry_out`] runs dbt and
+//! commits what it built.
+
+mod adopt;
+mod artifacts;
+mod carry_out;
+mod commit;
+mod compare;
+mod driver;
+mod follow;
+mod open;
+mod parse;
+mod plan;
+mod probe;
+mod publish;
+mod recover;
+mod start;
+mod unchanged;
+mod values;
+
+pub(crate) use adopt::adopt;
+pub(crate) use carry_out::carry_out;
+pub(crate) use driver::{Driver, run_without_state};
+pub(crate) use open::{Access, Opened};
+pub(crate) use parse::parse;
+pub(crate) use plan::{compare, plan};
+pub(crate) use publish::publish;
+pub(crate) use start::start;

@@ -1,0 +1,140 @@
+//! The state, admitted and read.
+
+use super::driver::Driver;
+use super::unchanged::Watch;
+use crate::decide::baseline::{self, Baseline};
+use crate::decide::start::{self, Found};
+use crate::dbt::manifest::Manifest;
+use crate::dbt::profile::Identity;
+use crate::exit::Failure;
+use crate::os::inputs::Contents;
+use crate::os::private::Private;
+use crate::os::{gate, random};
+use crate::say;
+use crate::session::Session;
+use crate::store::{Locked, Store, Stored};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a command may do to the state.
+pub(crate) enum Access {
+    /// Anything: nobody else does, until this is dropped.
+    Held(Locked),
+    /// Nothing. What a run would write there stays in memory or goes into this directory.
+    Looking(Store, Private),
+}
+
+impl Access {
+    /// Take the state for a command that writes it.
+    ///
+    /// # Errors
+    /// 78 where there is no volume that lasts, 73 where it cannot be written, 75 where another
+    /// process did not let go of it, 128+n where a signal ended the wait.
+    pub(crate) fn hold(driver: &mut Driver<'_>, what: &str) -> Result<Self, Failure> {
+        let Session { config, project, .. } = driver.session();
+        gate::clear(&project.target_path);
+        let store = Store::at(&config.state_dir).map_err(Failure::refused)?;
+        store.admit(&config.environment, config.allow_ephemeral)?;
+        let mut wait = |time| driver.supervisor().wait(time);
+        store.lock(what, config.lock_timeout, &mut wait).map(Self::Held)
+    }
+
+    /// The state for a command that only looks at it; dbt then writes into `private`.
+    ///
+    /// # Errors
+    /// 78 where there is no volume that lasts.
+    pub(crate) fn look(session: &Session, private: Private) -> Result<Self, Failure> {
+        let config = &session.config;
+        let store = Store::at(&config.state_dir).map_err(Failure::refused)?;
+        store.admit_to_look(&config.environment, config.allow_ephemeral)?;
+        if let Some(holder) = store.holder() {
+            say::in_use(&store, &holder);
+        }
+        Ok(Self::Looking(store, private))
+    }
+
+    /// What can be read.
+    pub(crate) fn store(&self) -> &Store {
+        match self {
+            Self::Held(locked) => locked,
+            Self::Looking(store, _) => store,
+        }
+    }
+
+    /// What can be written, if anything.
+    pub(crate) fn held(&self) -> Option<&Locked> {
+        match self {
+            Self::Held(locked) => Some(locked),
+            Self::Looking(..) => None,
+        }
+    }
+
+    /// A directory for logs of dbt that nobody needs afterwards.
+    pub(super) fn log_dir(&self) -> PathBuf {
+        match self {
+            Self::Held(locked) => locked.run().parse_log_dir(),
+            Self::Looking(_, private) => private.path().join("parse"),
+        }
+    }
+}
+
+/// The state as it was found, and what dbt would read.
+pub(crate) struct Opened<'s> {
+    pub(super) session: &'s Session,
+    pub(super) access: &'s Access,
+    pub(super) found: Found,
+    pub(super) baseline: Baseline,
+    /// What dbt would read, as it was before anything was started.
+    pub(super) inputs: anyhow::Result<Arc<Contents>>,
+}
+
+impl<'s> Opened<'s> {
+    /// Read the state, and meanwhile what dbt would read: both take milliseconds of a processor.
+    ///
+    /// # Errors
+    /// 78 where the state directory cannot be read, 70 where the kernel has no random numbers.
+    pub(crate) fn read(session: &'s Session, access: &'s Access) -> Result<Self, Failure> {
+        let store = access.store();
+        let (stored, inputs) = Watch::read_while(session, store, || store.glance());
+        let Stored { found, manifest, record, digest } = stored.map_err(Failure::refused)?;
+        let salt = random::salt().map_err(Failure::internal)?;
+        let baseline = Baseline::of(manifest, digest, record, salt);
+        let mut opened =
+            Self { session, access, found, baseline, inputs: inputs.map(Arc::new) };
+        opened.identify();
+        Ok(opened)
+    }
+
+    /// A baseline without a record still says for which project and adapter it was made.
+    fn identify(&mut self) {
+        if let (Found::Baseline(None), Some(text)) = (&self.found, &self.baseline.manifest) {
+            let identity = Manifest::read(text).ok().map(|manifest| baseline::identity_in(&manifest));
+            self.found = Found::Baseline(identity);
+        }
+    }
+
+    /// Whether the state is this project's, or nobody's: then a refusal may be noted there.
+    pub(crate) fn is_ours(&self) -> bool {
+        match &self.found {
+            Found::Newer(_) => false,
+            Found::Baseline(Some(there)) => start::foreign(there, self.identity()).is_none(),
+            Found::Empty | Found::Damaged(_) | Found::Baseline(None) => true,
+        }
+    }
+
+    pub(super) fn identity(&self) -> &'s Identity {
+        &self.session.project.identity
+    }
+
+    /// Read the text of the baseline, where it has not been read.
+    ///
+    /// # Errors
+    /// 78 where somebody changed it who does not hold the lock, or it cannot be read.
+    pub(super) fn read_baseline(&mut self) -> Result<(), Failure> {
+        if let (None, Some(digest)) = (&self.baseline.manifest, &self.baseline.digest) {
+            let text = self.access.store().manifest(digest).map_err(Failure::refused)?;
+            self.baseline.manifest = Some(Arc::new(text));
+        }
+        Ok(())
+    }
+}

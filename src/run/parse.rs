@@ -1,0 +1,242 @@
+//! dbt parses the project: in the process that then builds, held at a gate, or in one of its own.
+
+use super::artifacts;
+use super::carry_out::Attempt;
+use super::driver::Driver;
+use super::open::Opened;
+use super::start::Started;
+use crate::dbt::command::{Flag, Opt};
+use crate::dbt::manifest::begun_by;
+use crate::decide::needs::Scope;
+use crate::decide::plan::Request;
+use crate::decide::start::Approach;
+use crate::decide::summary::Summary;
+use crate::decide::telling::Telling;
+use crate::exit::{Failure, Refusal};
+use crate::os::gate::Gate;
+use crate::os::supervise::{First, Running, Stdout};
+use crate::say;
+use crate::session::Session;
+use crate::store::Answer;
+use anyhow::Context as _;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+/// What a parse came to. Nothing at all where the command needs no parse ahead of it.
+#[derive(Default)]
+pub(crate) struct Parsed {
+    /// The text of the manifest.
+    text: Option<Arc<String>>,
+    /// The dbt that wrote it and waits to be told what to build.
+    held: Option<Held>,
+    /// dbt could not parse the project, or was stopped; its exit code.
+    pub(super) ended: Option<u8>,
+}
+
+/// A dbt that has parsed and waits at the gate.
+pub(super) struct Held {
+    pub(super) gate: Gate,
+    pub(super) running: Running,
+    pub(super) attempt: Attempt,
+    /// Where it will look for what to build.
+    pub(super) answer: Answer,
+}
+
+impl Parsed {
+    fn ended(code: u8) -> Self {
+        Self { ended: Some(code), ..Self::default() }
+    }
+
+    pub(super) fn project(text: Arc<String>) -> Self {
+        Self { text: Some(text), ..Self::default() }
+    }
+
+    /// The text of the manifest, if there is one.
+    pub(crate) fn text(&self) -> Option<Arc<String>> {
+        self.text.clone()
+    }
+
+    /// dbt's exit code where it could not parse the project, otherwise 0.
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.ended.unwrap_or(0)
+    }
+
+    /// The dbt that waits, if there is one; whoever takes it sees to its end.
+    pub(super) fn take_held(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
+    /// End a dbt that waits, before it has reached a warehouse.
+    ///
+    /// # Errors
+    /// 74 where the volume gives out.
+    pub(super) fn release(&mut self, driver: &mut Driver<'_>) -> Result<(), Failure> {
+        self.held.take().map_or(Ok(()), |held| held.release(driver))
+    }
+
+    /// Hand on a result; where it is an error, no dbt waits any longer.
+    pub(super) fn guard<T>(
+        &mut self,
+        driver: &mut Driver<'_>,
+        result: Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if result.is_err() {
+            self.release(driver)?;
+        }
+        result
+    }
+}
+
+impl Held {
+    /// Let it write its file, and end it.
+    pub(super) fn release(self, driver: &mut Driver<'_>) -> Result<(), Failure> {
+        self.gate.open_for_the_last_time();
+        driver.end(self.running)?;
+        self.attempt.undo()
+    }
+}
+
+/// Have dbt parse the project, where the run needs to know it before it builds.
+///
+/// # Errors
+/// 73 where the volume cannot be written, 78 where dbt leaves no manifest, 126, 127 and 128+n as
+/// for every start of dbt.
+pub(crate) fn parse(
+    started: &mut Started<'_>,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<Parsed, Failure> {
+    let compares = matches!(started.approach, Approach::Changed | Approach::Narrowed);
+    if !compares && !started.is_exact() {
+        return Ok(Parsed::default());
+    }
+    if let Some(words) = started.words_to_hold(driver)?
+        && let Some(parsed) = hold(started, words, driver, summary)?
+    {
+        return Ok(parsed);
+    }
+    Ok(match parse_alone(&started.opened, driver)? {
+        Ok(text) => Parsed::project(Arc::new(text)),
+        Err(code) => Parsed::ended(code),
+    })
+}
+
+impl Started<'_> {
+    /// dbt's command line for a process that parses, waits and then builds; with the directory in
+    /// which it will look for what to build. `None` where that takes two processes.
+    fn words_to_hold(&self, driver: &Driver<'_>) -> Result<Option<(Vec<OsString>, Answer)>, Failure> {
+        let Session { command, engine, .. } = driver.session();
+        let Some(state) = self.opened.access.held() else { return Ok(None) };
+        let default_selector = driver.session().default_selector()?;
+        let request = self.request(default_selector.as_deref());
+        let telling = request.telling();
+        // A parse of its own leaves `--full-refresh` out, so that a config() which asks for that
+        // flag does not look changed (see `Command::as_parse`); and what `--empty` and the like
+        // build never becomes the baseline.
+        let is_plain = !command.refreshes()
+            && command.unreal().is_none()
+            && command.flag(Flag::Defer) != Some(true);
+        if !engine.waits_at_gate() || !is_plain || telling == Telling::Names {
+            return Ok(None);
+        }
+        let answer = state.run().answer().map_err(Failure::internal)?;
+        let words = telling.words(command, &answer.path());
+        Ok(words.map(|words| (command.with_in(&words, &afresh(driver.session())), answer)))
+    }
+
+    /// What is asked of this run.
+    pub(super) fn request<'r>(&'r self, default_selector: Option<&'r str>) -> Request<'r> {
+        let session = self.opened.session;
+        Request {
+            engine: &session.engine,
+            command: &session.command,
+            approach: self.approach,
+            default_selector,
+            refresh_changed: &session.config.refresh_changed,
+            always_start: session.config.always_start,
+            is_exact: self.is_exact(),
+        }
+    }
+}
+
+/// Start dbt up to the gate; `None` where it cannot be held.
+fn hold(
+    started: &mut Started<'_>,
+    (words, answer): (Vec<OsString>, Answer),
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<Option<Parsed>, Failure> {
+    let target = driver.session().target_path()?;
+    let gate = match Gate::put_up(target) {
+        Ok(gate) => gate,
+        Err(why) => {
+            say::cannot_be_held(&why);
+            return Ok(None);
+        }
+    };
+    let attempt = Attempt::begin(&started.opened, &Scope::Changes, false)?;
+    let words = attempt.journalled(driver.session(), &words);
+    let running = match driver.run_to(&gate, words)? {
+        First::Gate(running) => running,
+        First::End(outcome) => {
+            // It could not parse, or it did not wait.
+            let code = outcome.end.exit_code();
+            let parsed = artifacts::invocation(target) != attempt.before;
+            attempt.conclude(started, code, summary)?;
+            if parsed && !outcome.stopped {
+                say::did_not_wait();
+                return Ok(None);
+            }
+            return Ok(Some(Parsed::ended(code)));
+        }
+    };
+    let text = artifacts::manifest(target).filter(|text| begun_by(text) != attempt.before);
+    let held = Held { gate, running, attempt, answer };
+    match text {
+        Some(text) => Ok(Some(Parsed { text: Some(Arc::new(text)), held: Some(held), ended: None })),
+        None => held.release(driver).map(|()| None),
+    }
+}
+
+/// `dbt parse`, into the target path of the run, so that the run starts warm. The text of its
+/// manifest, or the code that dbt ended with.
+///
+/// # Errors
+/// 78 where dbt leaves no manifest of its own; as for every start of dbt.
+pub(super) fn parse_alone(
+    opened: &Opened<'_>,
+    driver: &mut Driver<'_>,
+) -> Result<Result<String, u8>, Failure> {
+    let session = driver.session();
+    let target = session.target_path()?;
+    let before = artifacts::invocation(target);
+    let mut words = session.command.as_parse();
+    words.extend(afresh(session));
+    if !session.command.gives(Opt::LogPath) {
+        words.extend(["--log-path".into(), opened.access.log_dir().into_os_string()]);
+    }
+    let code = driver.run(words, Stdout::ToStderr)?;
+    if code != 0 {
+        return Ok(Err(code));
+    }
+    let path = target.join("manifest.json");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
+        .map_err(Failure::refused)?;
+    if begun_by(&text) == before {
+        return Err(Failure::refused(
+            Refusal::new(format!("dbt parse succeeded, but did not write {}", path.display()))
+                .meaning("what changed cannot be found out, so nothing was built")
+                .remedy("dbt-entrypoint … --target-path DIR     (say where this dbt writes its artifacts)")
+                .remedy("dbt-entrypoint --no-state …     (run dbt alone, without state)"),
+        ));
+    }
+    Ok(Ok(text))
+}
+
+/// dbt trusts the modification times of files in a partial-parse file that it finds, and images
+/// normalise them; so a file that was not written just now is not used.
+pub(super) fn afresh(session: &Session) -> Vec<OsString> {
+    let found = session.project.target_path.join("partial_parse.msgpack").exists();
+    found.then(|| "--no-partial-parse".into()).into_iter().collect()
+}

@@ -1,0 +1,155 @@
+//! What the run will do, decided once: for `plan`, for the budget, and for the run itself.
+
+use super::driver::Driver;
+use super::parse::Parsed;
+use super::start::Started;
+use crate::dbt::manifest::Manifest;
+use crate::dbt::results;
+use crate::decide::comparison::Comparison;
+use crate::decide::plan::{Plan, Request};
+use crate::decide::start::Approach;
+use crate::decide::summary::Summary;
+use crate::exit::{Failure, Refusal};
+use crate::os::supervise::Stdout;
+use crate::say;
+use anyhow::Context as _;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::sync::Arc;
+
+/// A plan, or the exit code of a dbt that could not say what the command selects.
+pub(crate) type Planned = Result<Plan, u8>;
+
+/// Compare what dbt parsed with the baseline, whose text is `old`. A dbt that waits is ended where
+/// that fails.
+///
+/// # Errors
+/// 78 where the manifest is not one that we know, or what its nodes read cannot be established.
+pub(crate) fn compare<'m>(
+    started: &Started<'_>,
+    text: &'m Option<Arc<String>>,
+    old: &'m Option<Arc<String>>,
+    parsed: &mut Parsed,
+    driver: &mut Driver<'_>,
+) -> Result<Option<Comparison<'m, 'm>>, Failure> {
+    let old = old.as_deref().map(String::as_str);
+    let compared = text.as_deref().map(|text| started.opened.compare(text, old)).transpose();
+    parsed.guard(driver, compared.map_err(Failure::refused))
+}
+
+/// Decide what the run will do; `None` where it was not compared. A dbt that waits is ended where
+/// dbt itself has to be asked what the command selects.
+///
+/// # Errors
+/// 77 where the plan exceeds the budget, 78 where `selectors.yml` cannot be read, 73 where the volume
+/// cannot be written.
+pub(crate) fn plan(
+    started: &Started<'_>,
+    now: Option<&Comparison<'_, '_>>,
+    parsed: &mut Parsed,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<Option<Planned>, Failure> {
+    let Some(now) = now else { return Ok(None) };
+    let planned = decide(started, now, parsed, driver);
+    let planned = parsed.guard(driver, planned)?;
+    if let Ok(plan) = &planned
+        && started.is_compared()
+    {
+        say_needs(started, now, plan);
+        summary.pending = say::pending(&now.needs, &now.graph);
+    }
+    let within = within_budget(started, &planned, &now.manifest);
+    parsed.guard(driver, within)?;
+    Ok(Some(planned))
+}
+
+fn decide(
+    started: &Started<'_>,
+    now: &Comparison<'_, '_>,
+    parsed: &mut Parsed,
+    driver: &mut Driver<'_>,
+) -> Result<Planned, Failure> {
+    let default_selector = driver.session().default_selector()?;
+    let request: Request<'_> = started.request(default_selector.as_deref());
+    let baseline = &started.opened.baseline;
+    if !request.needs_list(now, baseline) {
+        return Ok(Ok(Plan::of(now, baseline, &request, None)));
+    }
+    parsed.release(driver)?;
+    let listed = list(started, driver)?;
+    Ok(listed.map(|listed| Plan::of(now, baseline, &request, Some(&listed))))
+}
+
+/// The `unique_id`s that the command selects, by `dbt ls`.
+fn list(started: &Started<'_>, driver: &mut Driver<'_>) -> Result<Result<BTreeSet<String>, u8>, Failure> {
+    let (file, path) = match started.opened.access.held() {
+        Some(state) => state.run().scratch_file("ls.jsonl").map_err(Failure::unwritable)?,
+        None => {
+            let path = started.opened.access.log_dir().with_file_name("ls.jsonl");
+            let file = File::create(&path).context("the list of selected nodes");
+            (file.map_err(Failure::refused)?, path)
+        }
+    };
+    let code = driver.run(driver.session().command.as_list(), Stdout::File(file))?;
+    if code != 0 {
+        return Ok(Err(code));
+    }
+    let text = std::fs::read_to_string(&path).context("the list of selected nodes");
+    Ok(Ok(results::listed(&text.map_err(Failure::internal)?)))
+}
+
+fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
+    if started.opened.access.held().is_some() {
+        say::changes(plan, now);
+        say::not_for_this_command(&plan.others, &now.graph, started.opened.session.command.subcommand());
+    }
+}
+
+impl Started<'_> {
+    /// Whether the run builds what changed, rather than what the user or a full run selects.
+    pub(super) fn is_compared(&self) -> bool {
+        matches!(self.approach, Approach::Changed | Approach::Narrowed)
+    }
+
+    /// Whether somebody reads the plan or limits it.
+    pub(super) fn is_exact(&self) -> bool {
+        self.opened.access.held().is_none() || self.is_limited()
+    }
+
+    /// Whether a budget is in force. The first population is what an empty volume is for, and is
+    /// never limited; and what `retry` builds, dbt alone knows.
+    fn is_limited(&self) -> bool {
+        let session = self.opened.session;
+        let config = &session.config;
+        let is_limited = config.budget.limits() && !config.yes && !self.is_first_population;
+        is_limited && session.command.subcommand() != Some("retry")
+    }
+}
+
+/// Refuse a run that would build more than is allowed.
+///
+/// # Errors
+/// 77 with the plan and its hash.
+fn within_budget(
+    started: &Started<'_>,
+    planned: &Planned,
+    manifest: &Manifest<'_>,
+) -> Result<(), Failure> {
+    if !started.is_limited() {
+        return Ok(());
+    }
+    let plan = planned.as_ref().map_err(|code| Failure::over_budget(unknown(*code)))?;
+    let config = &started.opened.session.config;
+    let beyond = config.budget.exceeded(plan, manifest);
+    if beyond.is_empty() || config.approve.as_deref() == Some(&plan.hash) {
+        return Ok(());
+    }
+    Err(Failure::over_budget(say::over_budget(&beyond, plan)))
+}
+
+fn unknown(code: u8) -> Refusal {
+    Refusal::new(format!("dbt ls ended with code {code}, so what the run would build is not known"))
+        .meaning("it cannot be compared with the rebuild budget; nothing was run")
+        .remedy("dbt-entrypoint --yes …     (build whatever there is)")
+}

@@ -1,0 +1,108 @@
+//! A run that was killed together with us: what had finished by then is recorded first.
+//!
+//! The journal of that run stands on the volume from before dbt was started until its outcome was
+//! committed: dbt's log says what finished, and a copy of the manifest with the fingerprints of
+//! the values that its nodes read says what the finished nodes were built from.
+
+use super::artifacts;
+use super::commit::Ran;
+use super::driver::Driver;
+use super::open::Opened;
+use super::parse::parse_alone;
+use super::unchanged::Confirmed;
+use super::values::Fingerprints;
+use crate::dbt::manifest::Manifest;
+use crate::dbt::results::{Fate, Outcome};
+use crate::decide::needs::Inputs;
+use crate::decide::notes::Notes;
+use crate::decide::settle::Ending;
+use crate::decide::start::{self, Start};
+use crate::decide::summary::Summary;
+use crate::exit::{Failure, Refusal};
+use crate::say;
+
+/// Take up a run that never came to its commit. True where the baseline has moved by that.
+///
+/// # Errors
+/// 78 where the project has to be parsed for it and cannot be, 73 and 74 where the volume gives out.
+pub(super) fn recover<'s>(
+    mut opened: Opened<'s>,
+    start: &Start,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<(Opened<'s>, bool), Failure> {
+    let usable = matches!(start, Start::FirstPopulation | Start::Adopt | Start::Baseline);
+    // What was built in another warehouse says nothing about this one.
+    let here = |notes: &Notes| start::foreign(&notes.identity, opened.identity()).is_none();
+    let journal = opened.access.store().journal();
+    let Some(notes) = journal.notes().filter(|notes| usable && here(notes)) else {
+        return Ok((opened, false));
+    };
+    opened.read_baseline()?;
+    let log = artifacts::journal(journal.log());
+    if log.started.is_empty() {
+        opened.forget_journal()?;
+        return Ok((opened, false));
+    }
+    say::recovering(&log, opened.access.held().is_some());
+    let copy = journal.manifest().filter(|text| {
+        Manifest::read(text).is_ok_and(|copy| copy.invocation_id() == log.invocation_id.as_deref())
+    });
+    let (text, inputs) = match (copy, opened.fingerprints_of(journal.inputs())) {
+        (Some(text), Some(inputs)) => (text, Some(inputs)),
+        _ => (parse_alone(&opened, driver)?.map_err(unparsable)?, None),
+    };
+    let manifest = Manifest::read(&text).map_err(Failure::internal)?;
+    let is_known = inputs.is_some() && notes.unreal.is_none();
+    let inputs = match inputs {
+        Some(inputs) => inputs,
+        None => opened.values().fingerprints(&manifest).map_err(Failure::not_saved)?,
+    };
+    let old = opened.baseline.manifest.clone();
+    let now = opened.compare_values(manifest, inputs, old.as_deref().map(String::as_str));
+    let mut outcome = artifacts::of_journal(&log, &now.graph);
+    if !is_known {
+        distrust(&mut outcome);
+    }
+    let reservation = opened.reserve()?;
+    let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Ending::Open);
+    let ran = Ran { now, outcome, scope, refresh, ending, confirmed: Confirmed::default() };
+    opened.commit(reservation, ran, summary)?;
+    opened.forget_journal()?;
+    Ok((opened, true))
+}
+
+impl Opened<'_> {
+    /// The run has been taken up; by a plan, for itself alone.
+    fn forget_journal(&self) -> Result<(), Failure> {
+        self.access.held().map_or(Ok(()), |state| state.run().finish()).map_err(Failure::not_saved)
+    }
+
+    /// The fingerprints of what the nodes of that run read. The salt of a first population stands
+    /// nowhere else yet.
+    fn fingerprints_of(&mut self, text: Option<Vec<u8>>) -> Option<Inputs> {
+        let text = text?;
+        let all: Fingerprints<'_> = serde_json::from_slice(&text).ok()?;
+        if !self.baseline.is_recorded {
+            self.baseline.salt = all.salt.clone().into_owned();
+        }
+        (self.baseline.salt == all.salt).then(|| all.inputs.into_owned())
+    }
+}
+
+/// The nodes were built, but from what is not known.
+fn distrust(outcome: &mut Outcome) {
+    for fate in outcome.values_mut().filter(|fate| matches!(fate, Fate::Built(_))) {
+        *fate = Fate::Touched("built in a run that was killed");
+    }
+}
+
+fn unparsable(code: u8) -> Failure {
+    Failure::refused(
+        Refusal::new(format!(
+            "the last run was killed, and the project cannot be parsed to record what it built: dbt parse ended with {code}"
+        ))
+        .meaning("what the warehouse holds is not known until then, so nothing was run")
+        .remedy("correct the project until `dbt parse` succeeds, and start again"),
+    )
+}

@@ -1,0 +1,88 @@
+//! What a run starts from.
+
+use super::adopt;
+use super::driver::Driver;
+use super::open::Opened;
+use super::probe;
+use super::recover;
+use super::unchanged::Seen;
+use crate::dbt::command::Selection;
+use crate::decide::baseline::Baseline;
+use crate::decide::record;
+use crate::decide::start::{self, Approach, Found, Mode, Start};
+use crate::decide::summary::Summary;
+use crate::exit::Failure;
+use crate::os::random;
+use crate::say;
+use std::sync::Arc;
+
+/// A run that has been admitted.
+pub(crate) struct Started<'s> {
+    pub(super) opened: Opened<'s>,
+    /// How dbt is started.
+    pub(super) approach: Approach,
+    /// The inputs before anything was started.
+    pub(super) seen: Seen,
+    /// Whether dbt could not find anything to build.
+    pub(crate) is_unchanged: bool,
+    /// Whether this is the first population, which no budget limits.
+    pub(super) is_first_population: bool,
+}
+
+impl Started<'_> {
+    /// The text of the baseline that this run compares with.
+    pub(crate) fn baseline_text(&self) -> Option<Arc<String>> {
+        self.opened.baseline.manifest.clone()
+    }
+}
+
+/// Take up a run that was killed, decide what to start from, and ask the operator's probe.
+///
+/// # Errors
+/// 78 with the reason and the remedies where that is the operator's decision.
+pub(crate) fn start<'s>(
+    opened: Opened<'s>,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<Started<'s>, Failure> {
+    let session = opened.session;
+    let config = &session.config;
+    // A part of the project cannot take the place of a baseline that is damaged or foreign.
+    let mode = match session.command.selection() {
+        Selection::None => config.mode,
+        Selection::Terms(_) | Selection::Selector(_) | Selection::State => Mode::Auto,
+    };
+    let mut start = start::start(&opened.found, opened.identity(), mode, config.on_empty);
+    let (mut opened, is_recovered) = recover::recover(opened, &start, driver, summary)?;
+    if is_recovered {
+        start = Start::Baseline;
+    }
+    match &start {
+        Start::Refuse(refusal) => return Err(Failure::refused(refusal.clone())),
+        Start::Afresh => {
+            opened.baseline = Baseline::none(random::salt().map_err(Failure::internal)?);
+        }
+        Start::Adopt => adopt::adopt_project(&mut opened, driver, summary)?,
+        Start::FirstPopulation | Start::Baseline => {}
+    }
+    let (duty, selection) = (session.command.duty(), session.command.selection());
+    let approach = start::approach(&start, config.mode, config.only_changed, duty, selection);
+    let is_first_population = opened.found == Found::Empty && !opened.baseline.exists();
+    let seen = Seen::default();
+    let mut started = Started { opened, approach, seen, is_unchanged: false, is_first_population };
+    if started.opened.access.held().is_some() {
+        probe::probe(driver, approach)?;
+        started.seen = started.opened.seen(approach);
+        started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);
+    }
+    if !started.is_unchanged {
+        started.opened.read_baseline()?;
+        if started.opened.access.held().is_some() {
+            say::start(&start, approach, started.opened.access.store());
+        }
+    }
+    summary.mode = start::kind(&start, approach).to_owned();
+    summary.pending = record::pending(&started.opened.baseline.nodes);
+    summary.altered = record::altered(&started.opened.baseline.nodes);
+    Ok(started)
+}

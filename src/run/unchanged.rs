@@ -1,0 +1,174 @@
+//! The command that needs no dbt: every input is as it was, and nothing is left to build.
+//!
+//! The inputs are read before dbt starts, and once more when it has read them or has ended: what
+//! changed in between vouches for nothing.
+
+use super::open::Opened;
+use super::start::Started;
+use crate::dbt::command::Command;
+use crate::decide::settle::{self, Ending, Looked, Verdict};
+use crate::decide::start::Approach;
+use crate::os::inputs::{self, Contents, Places};
+use crate::say;
+use crate::session::Session;
+use crate::store::Store;
+use crate::trees::IntoTree;
+use anyhow::{Context, Result, anyhow, bail};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What a dbt command reads, from where.
+pub(super) struct Watch<'a> {
+    session: &'a Session,
+    store: &'a Store,
+    here: PathBuf,
+    words: Vec<OsString>,
+}
+
+impl<'a> Watch<'a> {
+    /// # Errors
+    /// The command depends on more than can be watched.
+    fn of(session: &'a Session, store: &'a Store) -> Result<Self> {
+        let command = &session.command;
+        refuse_unwatchable(command)?;
+        let here = Path::new(".").canonicalize().context("the working directory")?;
+        Ok(Self { session, store, here, words: command.as_parse() })
+    }
+
+    fn places<'p>(&'p self, salt: &'p str) -> Places<'p> {
+        let Session { project, dbt, config, .. } = self.session;
+        Places {
+            here: &self.here,
+            project,
+            state: self.store.path(),
+            dbt,
+            environment: &config.environment,
+            words: &self.words,
+            salt,
+        }
+    }
+
+    /// Do some work, and read meanwhile what dbt would read.
+    pub(super) fn read_while<T>(
+        session: &'a Session,
+        store: &'a Store,
+        work: impl FnOnce() -> T,
+    ) -> (T, Result<Contents>) {
+        match Self::of(session, store) {
+            Ok(watch) => inputs::read_while(&watch.places(""), work),
+            Err(why) => (work(), Err(why)),
+        }
+    }
+}
+
+fn refuse_unwatchable(command: &Command) -> Result<()> {
+    if let Some(flag) = command.unreal() {
+        bail!("with {flag}, dbt does not build what it builds otherwise");
+    }
+    if command.refreshes() {
+        bail!("--full-refresh asks for a build whatever has changed");
+    }
+    if command.defers_elsewhere() {
+        bail!("--defer-state names files of another place");
+    }
+    Ok(())
+}
+
+/// The digests of the inputs before dbt was started; none where they cannot be established, or
+/// did not stay so.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen(Option<Looked>);
+
+/// The same, once it is known that nothing moved while dbt read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Confirmed(Option<Looked>);
+
+impl Opened<'_> {
+    /// The digests of what was read before anything was started.
+    pub(super) fn seen(&self, approach: Approach) -> Seen {
+        let command = match approach {
+            Approach::AsGiven => None,
+            Approach::Everything | Approach::Changed | Approach::Narrowed => {
+                Some(self.command_key())
+            }
+        };
+        match self.digests() {
+            Ok(inputs) => Seen(Some(Looked { inputs, command })),
+            Err(why) => {
+                say::not_established(&why);
+                Seen(None)
+            }
+        }
+    }
+
+    fn digests(&self) -> Result<inputs::Digests> {
+        let contents = self.inputs.as_ref().map_err(|why| anyhow!("{why:#}"))?;
+        let watch = Watch::of(self.session, self.access.store())?;
+        contents.digests(&watch.places(&self.baseline.salt))
+    }
+
+    fn command_key(&self) -> String {
+        let Session { command, config, .. } = self.session;
+        let mut words = command.words().to_vec();
+        words.push(format!("only-changed {}", config.only_changed).into());
+        inputs::words(&self.baseline.salt, &words)
+    }
+
+    /// Read the inputs again. What moved since vouches for nothing.
+    pub(super) fn confirm(&self, seen: &Seen) -> Confirmed {
+        let Some(looked) = &seen.0 else { return Confirmed(None) };
+        let now = Watch::of(self.session, self.access.store())
+            .and_then(|watch| inputs::look(&watch.places(&self.baseline.salt)));
+        match now {
+            Ok(now) if now == looked.inputs => Confirmed(Some(looked.clone())),
+            Ok(now) => {
+                say::moved(&settle::differing(&looked.inputs, &now));
+                Confirmed(None)
+            }
+            Err(why) => {
+                say::not_established(&why);
+                Confirmed(None)
+            }
+        }
+    }
+
+    /// Note in the baseline with which inputs this command leaves nothing to build.
+    pub(super) fn settle(&mut self, confirmed: &Confirmed, ending: &Ending) {
+        let command = &self.session.command;
+        let waiting = settle::pending(&self.baseline.nodes, |kind| command.builds(kind));
+        let looked = confirmed.0.as_ref();
+        self.baseline.settled = looked.and_then(|looked| {
+            settle::settle(self.baseline.settled.as_ref(), looked, ending, waiting)
+        });
+    }
+
+    /// Whether dbt could not find anything to build.
+    pub(super) fn is_unchanged(&self, seen: &Seen, approach: Approach) -> bool {
+        let compares = matches!(approach, Approach::Changed | Approach::Narrowed);
+        let Some(looked) = seen.0.as_ref().filter(|_| compares) else { return false };
+        let Self { session, baseline, .. } = self;
+        let builds = |kind: &str| session.command.builds(kind);
+        match settle::verdict(baseline.settled.as_ref(), looked, &baseline.nodes, builds) {
+            Verdict::Spare => !session.config.always_start,
+            Verdict::Start(reason) => {
+                say::not_spared(&reason);
+                false
+            }
+        }
+    }
+}
+
+impl Started<'_> {
+    /// Answer without dbt; what waits for another command is reported all the same.
+    pub(crate) fn finish_without_dbt(&self) -> u8 {
+        say::spared();
+        let command = &self.opened.session.command;
+        let others = |kind: &str| !command.builds(kind) && !kind.ends_with("test");
+        let nodes = &self.opened.baseline.nodes;
+        let waiting = settle::pending(nodes, others);
+        let why = |id: &String| nodes.get(id).and_then(|node| node.pending.as_deref());
+        let waiting = waiting.iter().map(|id| (id.as_str(), why(id).unwrap_or("half made")));
+        say::left_to_others(&waiting.into_tree(), command.subcommand());
+        0
+    }
+}

@@ -1,0 +1,97 @@
+//! What the nodes of a manifest read from outside the project: variables, vars, and seed files.
+//!
+//! A value of its own, so that a thread can look while dbt runs.
+
+use crate::dbt::engine::Engine;
+use crate::dbt::inputs::dotenv::effective_environment;
+use crate::dbt::inputs::{self, Names};
+use crate::dbt::manifest::Manifest;
+use crate::decide::needs::Inputs;
+use crate::environment::Environment;
+use crate::os::project::{self, Project};
+use crate::session::Session;
+use crate::trees::IntoTree;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Where the values come from.
+#[derive(Clone)]
+pub(super) struct Values {
+    project: Project,
+    engine: Engine,
+    environment: Environment,
+    salt: String,
+}
+
+/// The fingerprints of what each node read when a run began, as they stand beside its journal.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Fingerprints<'a> {
+    /// Fingerprints of another salt cannot be compared.
+    pub(super) salt: Cow<'a, str>,
+    /// By `unique_id`.
+    pub(super) inputs: Cow<'a, Inputs>,
+}
+
+impl Fingerprints<'_> {
+    /// As JSON that [`Fingerprints`] reads.
+    pub(super) fn text(salt: &str, inputs: &Inputs) -> Vec<u8> {
+        let all = Fingerprints { salt: Cow::Borrowed(salt), inputs: Cow::Borrowed(inputs) };
+        serde_json::to_vec(&all).unwrap_or_default()
+    }
+}
+
+impl Values {
+    pub(super) fn new(session: &Session, salt: &str) -> Self {
+        Self {
+            project: session.project.clone(),
+            engine: session.engine.clone(),
+            environment: session.config.environment.clone(),
+            salt: salt.to_owned(),
+        }
+    }
+
+    /// The fingerprints of what each node reads now.
+    ///
+    /// # Errors
+    /// A `.env`, a `vars.yml` or a large seed that cannot be read.
+    pub(super) fn fingerprints(&self, manifest: &Manifest<'_>) -> Result<Inputs> {
+        let engine = self.engine.refined(manifest.dbt_version());
+        let vars = self.project.vars(&engine)?;
+        let environment = self.environment(&engine)?;
+        let fingerprints = |(id, names): (String, Names)| {
+            let package = manifest.node(&id).map_or("", |node| &*node.package_name);
+            let values = inputs::fingerprints(&names, package, &self.salt, &vars, &environment);
+            (id, values)
+        };
+        let mut all: Inputs =
+            inputs::of_manifest(manifest).into_iter().map(fingerprints).into_tree();
+        for (id, package, path) in manifest.seeds_by_path() {
+            let file = self.project.directory_of(package).unwrap_or(&self.project.root).join(path);
+            let values = all.entry(id.to_owned()).or_default();
+            values.insert(inputs::SEED_CONTENT.to_owned(), project::seed_digest(&file)?);
+        }
+        Ok(all)
+    }
+
+    /// The same for the text of a manifest, as JSON that [`Fingerprints`] reads.
+    ///
+    /// # Errors
+    /// As [`Values::fingerprints`], and a text that is no manifest.
+    pub(super) fn describe(&self, manifest: &str) -> Result<Vec<u8>> {
+        let inputs = self.fingerprints(&Manifest::read(manifest)?)?;
+        Ok(Fingerprints::text(&self.salt, &inputs))
+    }
+
+    /// The environment as `env_var` sees it: dbt 1.12 and later add that of a `.env` file.
+    fn environment(&self, engine: &Engine) -> Result<Environment> {
+        let here = Path::new(".").canonicalize().context("the working directory cannot be read")?;
+        let dotenv = match engine.reads_dotenv() {
+            true => project::find_dotenv(&here)?,
+            false => None,
+        };
+        let text = dotenv.as_ref().map(|(_, text)| text.as_str());
+        Ok(effective_environment(&self.environment, text))
+    }
+}

@@ -1,0 +1,164 @@
+//! What is known before the state is opened: the command, the project, the dbt that runs it.
+//!
+//! Nothing here changes while a command runs, and no file behind it is read a second time.
+
+use crate::cli::Config;
+use crate::dbt::command::{Command, Duty, Opt, STATE_VARIABLES, Selection};
+use crate::dbt::engine::Engine;
+use crate::decide::start::Mode;
+use crate::environment::Environment;
+use crate::exit::{Failure, Refusal};
+use crate::os::project::{self, Asked, Project};
+use crate::os::{engine, place, private, program};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// A dbt command line and the dbt that will run it.
+#[derive(Debug)]
+pub struct Invocation<'c> {
+    /// Our own options.
+    pub config: &'c Config,
+    /// dbt's.
+    pub command: Command,
+    /// The program to start.
+    pub dbt: PathBuf,
+}
+
+impl<'c> Invocation<'c> {
+    /// Find dbt and read its command line.
+    ///
+    /// # Errors
+    /// 127 where there is no dbt, 126 where it cannot be executed.
+    pub fn new(config: &'c Config, words: &[OsString]) -> Result<Self, Failure> {
+        Ok(Self {
+            config,
+            command: Command::parse(words.to_vec(), &config.environment),
+            dbt: program::find_dbt(&config.dbt, &config.environment)?,
+        })
+    }
+
+    /// The same for a command that starts no dbt.
+    #[must_use]
+    pub fn without_dbt(config: &'c Config, words: &[OsString]) -> Self {
+        let command = Command::parse(words.to_vec(), &config.environment);
+        Self { config, command, dbt: PathBuf::from(&config.dbt) }
+    }
+
+    /// Whether the state has no part in it: with `--no-state`, and for commands that build nothing.
+    #[must_use]
+    pub fn is_stateless(&self) -> bool {
+        self.config.mode == Mode::Off || self.command.duty() == Duty::Bystander
+    }
+}
+
+/// A command that builds, with the project that it builds.
+#[derive(Debug)]
+pub struct Session {
+    /// Our own options.
+    pub config: Config,
+    /// dbt's command line.
+    pub command: Command,
+    /// The program to start.
+    pub dbt: PathBuf,
+    /// Which dbt that is and what it can do.
+    pub engine: Engine,
+    /// The project, its profile and its packages, as they were when we looked.
+    pub project: Project,
+    /// The environment that dbt gets.
+    pub environment: Environment,
+}
+
+impl Session {
+    /// Find the project of a command, and places that dbt can write to.
+    ///
+    /// # Errors
+    /// 78 where there is no project, or one that cannot be read.
+    pub fn new(invocation: Invocation<'_>) -> Result<Self, Failure> {
+        let Invocation { config, command, dbt } = invocation;
+        let mut project = locate(&command, &config.environment).map_err(Failure::refused)?;
+        let mut environment = environment_for_dbt(&command, &config.environment);
+        write_elsewhere(&command, &mut project, &mut environment);
+        let engine = engine::of_program(&dbt, &config.environment);
+        Ok(Self { config: config.clone(), command, dbt, engine, project, environment })
+    }
+
+    /// The selector that dbt uses where the command line neither selects nor excludes.
+    ///
+    /// # Errors
+    /// 78 where `selectors.yml` cannot be read.
+    pub fn default_selector(&self) -> Result<Option<String>, Failure> {
+        match self.command.excludes() || *self.command.selection() != Selection::None {
+            true => Ok(None),
+            false => self.project.default_selector().map_err(Failure::refused),
+        }
+    }
+
+    /// dbt's artifacts go here; what was built cannot be recorded without them.
+    ///
+    /// # Errors
+    /// 78 where dbt cannot write there.
+    pub fn target_path(&self) -> Result<&Path, Failure> {
+        let target = &self.project.target_path;
+        if place::is_writable(target) {
+            return Ok(target);
+        }
+        Err(Failure::refused(
+            Refusal::new(format!("dbt cannot write its artifacts to {}", target.display()))
+                .meaning("what it builds could not be recorded, so nothing was run")
+                .remedy("docker run --tmpfs /tmp …     (or mount an emptyDir at /tmp: dbt writes there where the project is read-only)")
+                .remedy("dbt-entrypoint … --target-path DIR     (or set DBT_TARGET_PATH)"),
+        ))
+    }
+}
+
+/// `DBT_STATE` names our volume. It would mislead `dbt retry`, dbt fails on a damaged file there
+/// even when the selection does not use it, and its `DBT_ENGINE_` form wins over `--state`.
+fn environment_for_dbt(command: &Command, environment: &Environment) -> Environment {
+    let mut environment = environment.clone();
+    if *command.selection() != Selection::State {
+        environment.retain(|name, _| !STATE_VARIABLES.iter().any(|variable| name == variable));
+    }
+    environment
+}
+
+/// A dbt that cannot write its log or its artifacts ends with code 2 and says nothing (dbt-core 1.8
+/// to 1.12), and in a container with a read-only root file system it cannot. So where nobody named
+/// a path and the project's own cannot be written, dbt gets one in the temporary directory
+/// (`TMPDIR`, else `/tmp`).
+pub fn write_elsewhere(command: &Command, project: &mut Project, environment: &mut Environment) {
+    let written = &project.project;
+    let target = written.target_path.is_some() || command.value(Opt::TargetPath).is_some();
+    let log = written.log_path.is_some() || command.value(Opt::LogPath).is_some();
+    let base = private::base(environment).join("dbt");
+    let paths = [
+        (target, &mut project.target_path, "DBT_TARGET_PATH", "target"),
+        (log, &mut project.log_path, "DBT_LOG_PATH", "logs"),
+    ];
+    for (_, path, variable, name) in paths.into_iter().filter(|(is_named, ..)| !is_named) {
+        let elsewhere = base.join(name);
+        if !place::is_writable(path) && place::is_writable(&elsewhere) {
+            log::debug!("dbt writes to {}, not {}", elsewhere.display(), path.display());
+            environment.insert(variable.into(), elsewhere.clone().into());
+            *path = elsewhere;
+        }
+    }
+}
+
+/// The project of a command.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn locate(command: &Command, environment: &Environment) -> Result<Project, Refusal> {
+    let value = |option| command.value(option);
+    let asked = Asked {
+        project_dir: value(Opt::ProjectDir),
+        profiles_dir: value(Opt::ProfilesDir),
+        profile: value(Opt::Profile),
+        target: value(Opt::Target),
+        target_path: value(Opt::TargetPath),
+        log_path: value(Opt::LogPath),
+        vars: value(Opt::Vars),
+    };
+    project::locate(&asked, environment).map_err(|trouble| Refusal::new(trouble.to_string()))
+}
+
