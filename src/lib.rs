@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! argv + environment ─ cli ─▶ Config
-//! Config ─ os::volume ─▶ Volume            what is on the mount: facts, damage included
-//! Config + Volume ─ decide::plan ─▶ Plan   what to do, and why: a pure value
+//! Config ─ store ─▶ Stored                 what is on the volume: facts, damage included
+//! Config + Stored ─ decide::plan ─▶ Plan   what to do, and why: a pure value
 //! Plan ─ os::supervise ─▶ Outcome          dbt as a child: signals, reaping, exit
-//! Volume + Outcome + dbt's artifacts ─ decide::baseline ─▶ next Baseline   pure
-//! Baseline ─ os::commit ─▶ the volume      write, fsync, rename, fsync directory
+//! Stored + Outcome + dbt's artifacts ─ decide::baseline ─▶ next Baseline   pure
+//! Baseline ─ store ─▶ the volume      write, fsync, rename, fsync directory
 //! ─▶ report, exit code
 //! ```
 
@@ -22,6 +22,7 @@ pub mod dbt;
 pub mod decide;
 pub mod os;
 pub mod report;
+pub mod store;
 mod trees;
 pub mod verbs;
 

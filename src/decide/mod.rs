@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod forecast;
 pub mod needs;
+pub(crate) mod notes;
 pub mod passes;
 pub mod plan;
 pub mod record;

@@ -63,7 +63,7 @@ impl Job<'_> {
             "{} holds {there}; what is adopted would replace it\n  what to do:\n    \
              dbt-entrypoint status     (shows what there is)\n    \
              dbt-entrypoint adopt --force …     (replace it; the history keeps a sound baseline)",
-            self.state.display()
+            self.store()
         )))
     }
 }

@@ -10,7 +10,8 @@ use crate::graph::Graph;
 use crate::trees::IntoTree;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::iter;
+use std::path::Path;
 
 /// More than dbt writes before the nodes; it begins a manifest with the metadata.
 const HEAD: u64 = 1 << 16;
@@ -38,25 +39,25 @@ pub(super) fn invocation(target: &Path) -> Option<String> {
 }
 
 /// The manifests that the invocation after `before` left, whole or not: the one that it wrote
-/// last; and `copy`, as its first node began, for a dbt that was killed while it rewrote that.
+/// last; and what `copy` gives, of when its first node began, for a dbt that was killed while it
+/// rewrote that.
 /// `logged` is the invocation of its log.
 pub(super) fn manifests(
     before: Option<String>,
     logged: Option<String>,
     target: &Path,
-    copy: PathBuf,
+    copy: impl FnOnce() -> Option<String>,
 ) -> impl Iterator<Item = String> {
-    [target.join("manifest.json"), copy].into_iter().filter_map(move |path| {
-        let text = read(&path)?;
-        let id = begun_by(&text);
-        let ours = id.is_some() && (id != before || id == logged);
-        ours.then_some(text)
+    let last = iter::once_with(|| manifest(target));
+    last.chain(iter::once_with(copy)).flatten().filter(move |text| {
+        let id = begun_by(text);
+        id.is_some() && (id != before || id == logged)
     })
 }
 
 /// What a log of dbt's says; an empty journal where there is none.
-pub(super) fn journal(log: &Path) -> Journal {
-    let bytes = fs::read(log).unwrap_or_default();
+pub(super) fn journal(log: Option<Vec<u8>>) -> Journal {
+    let bytes = log.unwrap_or_default();
     results::journal(String::from_utf8_lossy(&bytes).lines())
 }
 

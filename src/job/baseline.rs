@@ -6,7 +6,7 @@ use crate::dbt::profile::Identity;
 use crate::decide::plan::Found;
 use crate::decide::record::{NodeRecord, Record, Settled};
 use crate::exit::Failure;
-use crate::os::{random, volume};
+use crate::os::random;
 use std::collections::BTreeMap;
 
 pub(super) struct Baseline {
@@ -47,7 +47,7 @@ impl Job<'_> {
     /// The text of the baseline, which a run that is spared does not need.
     pub(super) fn read_baseline(&mut self) -> Result<(), Failure> {
         if let (None, Some(digest)) = (&self.baseline.manifest, &self.baseline.digest) {
-            let text = volume::read(&self.state, digest).map_err(Failure::refused)?;
+            let text = self.store().manifest(digest).map_err(Failure::refused)?;
             self.baseline.manifest = Some(text);
         }
         Ok(())

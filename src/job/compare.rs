@@ -2,7 +2,7 @@
 
 use super::comparison::Comparison;
 use super::writable::refuse_unwritable;
-use super::{Job, Words, artifacts, knows_selector_method};
+use super::{Access, Job, Words, artifacts, knows_selector_method};
 use crate::dbt::changes::Needs;
 use crate::dbt::command::{CHANGED, Flag, Opt};
 use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
@@ -12,13 +12,13 @@ use crate::decide::needs::Scope;
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
 use crate::graph::Graph;
-use crate::os::commit;
 use crate::os::supervise::Stdout;
 use crate::report;
 use crate::trees::IntoTree;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -55,9 +55,27 @@ impl Job<'_> {
         let mut words = self.command.as_parse();
         words.extend(self.afresh());
         if !self.command.gives(Opt::LogPath) {
-            words.extend(["--log-path".into(), self.scratch().join("parse").into_os_string()]);
+            words.extend(["--log-path".into(), self.parse_log_dir().into_os_string()]);
         }
         words
+    }
+
+    fn parse_log_dir(&self) -> PathBuf {
+        match &self.access {
+            Access::Held(locked) => locked.run().parse_log_dir(),
+            Access::Looking(_, private) => private.path().join("parse"),
+        }
+    }
+
+    fn scratch_file(&self, name: &str) -> Result<(File, PathBuf)> {
+        match &self.access {
+            Access::Held(locked) => locked.run().scratch_file(name),
+            Access::Looking(_, private) => {
+                let path = private.path().join(name);
+                let file = File::create(&path).with_context(|| path.display().to_string())?;
+                Ok((file, path))
+            }
+        }
     }
 
     /// dbt trusts the times of files in a partial-parse file that it finds, and images
@@ -151,12 +169,7 @@ impl Job<'_> {
 
     /// The `unique_id`s of the project's default selector, by `dbt ls`.
     pub(super) fn list(&mut self) -> Result<Result<BTreeSet<String>, u8>, Failure> {
-        if self.is_held() {
-            commit::write_file(&self.state, "run/ls.jsonl", b"").map_err(Failure::unwritable)?;
-        }
-        let path = self.scratch().join("ls.jsonl");
-        let file =
-            std::fs::File::create(&path).map_err(|error| Failure::unwritable(error.to_string()))?;
+        let (file, path) = self.scratch_file("ls.jsonl").map_err(Failure::unwritable)?;
         let code = self.start(self.command.as_list(), Stdout::File(file))?;
         if code != 0 {
             return Ok(Err(code));
@@ -173,9 +186,7 @@ impl Job<'_> {
         wanted: &BTreeSet<String>,
     ) -> Result<PathBuf, Failure> {
         let mut copy = |out: &mut dyn Write| parsed.write_without(wanted, out);
-        commit::write_file_by(&self.state, "run/baseline/manifest.json", &mut copy)
-            .map_err(Failure::unwritable)?;
-        Ok(self.scratch().join("baseline"))
+        self.run_dir()?.comparison_manifest(&mut copy).map_err(Failure::unwritable)
     }
 
     /// Nothing is to be built. A baseline of another dbt version, or without a record, is

@@ -1,7 +1,7 @@
 //! What a run is about to build, before it builds anything: for `plan` and for the budget.
 
 use super::comparison::Comparison;
-use super::{Access, Baseline, Job, admit};
+use super::{Access, Baseline, Job, hold};
 use crate::cli::Config;
 use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
@@ -12,7 +12,6 @@ use crate::exit::Failure;
 use crate::graph::Graph;
 use crate::os::private::Private;
 use crate::os::supervise::Supervisor;
-use crate::os::{lock, volume};
 use crate::report;
 use anyhow::anyhow;
 use std::collections::BTreeSet;
@@ -34,14 +33,11 @@ impl<'a> Job<'a> {
         private: Private,
     ) -> Result<Self, Failure> {
         let project = Arc::new(super::locate(config, command)?);
-        let state = admit::readable(config)?;
-        if let Some(holder) = lock::holder_of(&state) {
-            log::warn!(
-                "{} is in use by {holder}; this is the plan as if that had not begun",
-                state.display()
-            );
+        let store = hold::look(config)?;
+        if let Some(holder) = store.holder() {
+            log::warn!("{store} is in use by {holder}; this is the plan as if that had not begun");
         }
-        let stored = volume::look(&state).map_err(Failure::refused)?;
+        let stored = store.look().map_err(Failure::refused)?;
         let baseline = Baseline::of(stored.manifest, stored.digest, stored.record)?;
         Ok(Self {
             config,
@@ -49,7 +45,6 @@ impl<'a> Job<'a> {
             dbt,
             supervisor,
             project,
-            state,
             baseline,
             found: stored.found,
             summary,
@@ -58,7 +53,7 @@ impl<'a> Job<'a> {
             looked: None,
             confirmed: false,
             spared: false,
-            access: Access::Looking(private),
+            access: Access::Looking(store, private),
         })
     }
 

@@ -3,13 +3,14 @@
 //! [`Job::open`] finds the project, admits the volume and takes the lock; from then on
 //! nobody else changes what is looked at. Each pass runs dbt once and commits what it built.
 
-pub(crate) mod admit;
 mod adopt;
 mod artifacts;
 mod baseline;
 mod compare;
 mod comparison;
+mod follow;
 mod foresee;
+pub(crate) mod hold;
 mod one;
 mod outside;
 mod pass;
@@ -32,18 +33,17 @@ use crate::decide::summary::Summary;
 use crate::exit::{self, Failure};
 use crate::graph::RESOURCE_TYPES;
 use crate::os::inputs::Contents;
-use crate::os::lock::Lock;
 use crate::os::private::Private;
 use crate::os::project::{self, Asked, Project};
 use crate::os::supervise::Supervisor;
-use crate::os::{announce, clock, gate};
+use crate::os::{clock, gate};
 use crate::report;
+use crate::store::{Locked, RunDir, Store};
 use crate::trees::IntoTree;
-use admit::Held;
 use baseline::Baseline;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 pub(crate) use writable::with_writable_paths;
 
@@ -54,8 +54,6 @@ pub struct Job<'a> {
     dbt: &'a Path,
     supervisor: &'a mut Supervisor,
     project: Arc<Project>,
-    /// Absolute.
-    state: PathBuf,
     baseline: Baseline,
     found: Found,
     /// What dbt would read, as it was before anything was started.
@@ -76,9 +74,9 @@ pub struct Job<'a> {
 enum Access {
     /// Anything: nobody else does. Until the job is dropped; the kernel frees the lock if we
     /// are killed.
-    Held(#[expect(dead_code, reason = "held, not read")] Lock),
+    Held(Locked),
     /// Nothing: what would be written there stays in memory, or goes here.
-    Looking(Private),
+    Looking(Store, Private),
 }
 
 impl<'a> Job<'a> {
@@ -97,8 +95,8 @@ impl<'a> Job<'a> {
         let project = Arc::new(locate(config, command)?);
         gate::clear(&project.target_path);
         let what = format!("dbt {}", command.subcommand().unwrap_or_default());
-        let Held { state, lock } = admit::hold(config, &what, supervisor)?;
-        let (stored, contents) = skip::look_at_both(config, command, dbt, &project, &state);
+        let locked = hold::hold(config, &what, supervisor)?;
+        let (stored, contents) = skip::look_at_both(config, command, dbt, &project, &locked);
         let stored = stored.map_err(Failure::refused)?;
         let baseline = Baseline::of(stored.manifest, stored.digest, stored.record)?;
         Ok(Self {
@@ -107,7 +105,6 @@ impl<'a> Job<'a> {
             dbt,
             supervisor,
             project,
-            state,
             baseline,
             found: stored.found,
             contents: Some(contents),
@@ -116,7 +113,7 @@ impl<'a> Job<'a> {
             spared: false,
             summary,
             parsed: None,
-            access: Access::Held(lock),
+            access: Access::Held(locked),
         })
     }
 
@@ -149,7 +146,7 @@ impl<'a> Job<'a> {
             self.spared = self.look_at_inputs(&approach);
             if !self.spared {
                 self.read_baseline()?;
-                report::start(&start, &approach, &self.state);
+                report::start(&start, &approach, self.store());
             }
         }
         self.summary.mode = plan::mode(&start, &approach).to_owned();
@@ -183,7 +180,7 @@ impl<'a> Job<'a> {
         };
         if ours {
             self.summary.end(clock::now(), refusal.code(), Some(refusal.to_string()));
-            announce::on_the_volume(&self.state, self.summary);
+            self.keep_summary();
         }
         refusal
     }
@@ -192,12 +189,28 @@ impl<'a> Job<'a> {
         matches!(self.access, Access::Held(_))
     }
 
-    /// Where dbt's logs and our own notes of this run go.
-    fn scratch(&self) -> PathBuf {
+    fn store(&self) -> &Store {
         match &self.access {
-            Access::Held(_) => recover::scratch(&self.state),
-            Access::Looking(private) => private.path().to_owned(),
+            Access::Held(locked) => locked,
+            Access::Looking(store, _) => store,
         }
+    }
+
+    /// The store, where it may be changed.
+    fn held(&self) -> Option<&Locked> {
+        match &self.access {
+            Access::Held(locked) => Some(locked),
+            Access::Looking(..) => None,
+        }
+    }
+
+    /// The directory of the run in progress.
+    fn run_dir(&self) -> Result<RunDir, Failure> {
+        self.held().map(Locked::run).ok_or_else(|| Failure::internal("a run without the lock"))
+    }
+
+    fn keep_summary(&self) {
+        self.held().iter().for_each(|locked| locked.keep_summary(self.summary));
     }
 
     /// Publish what has changed, and keep the summary of the run on the volume, before anybody else may change it.
@@ -208,7 +221,7 @@ impl<'a> Job<'a> {
         self.publish();
         let (exit, why) = exit::code_and_reason(&ended);
         self.summary.end(clock::now(), exit, why);
-        announce::on_the_volume(&self.state, self.summary);
+        self.keep_summary();
         ended
     }
 

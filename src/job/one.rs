@@ -7,7 +7,7 @@
 
 use super::comparison::Comparison;
 use super::pass::{Begun, Run};
-use super::{Job, artifacts, knows_selector_method, outside, recover};
+use super::{Job, artifacts, knows_selector_method, outside};
 use crate::dbt::command::{Flag, SKIPPED};
 use crate::dbt::manifest::{begun_by, dbt_version_of};
 use crate::dbt::results;
@@ -15,12 +15,11 @@ use crate::decide::needs::Scope;
 use crate::decide::plan::Approach;
 use crate::exit::Failure;
 use crate::os::gate::Gate;
+use crate::os::program;
 use crate::os::supervise::{First, Outcome, Running, Stdout};
-use crate::os::{commit, program, random};
 use crate::report;
+use crate::store::Answer as Place;
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What the comparison comes to while dbt waits.
@@ -41,7 +40,7 @@ impl Job<'_> {
         }
         let version = self.baseline.manifest.as_deref().and_then(dbt_version_of);
         let knows = version.is_some_and(|version| knows_selector_method(&version));
-        let place = Place::new(&self.state)?;
+        let place = self.run_dir()?.answer().map_err(Failure::internal)?;
         let Some(words) = self.asking(approach, knows, &place)? else { return Ok(None) };
         let gate = match Gate::put_up(&self.project.target_path) {
             Ok(gate) => gate,
@@ -156,7 +155,7 @@ impl Job<'_> {
         if !self.is_within_budget(now, &wanted, ask.approach)? {
             return Ok(Answer::Otherwise);
         }
-        ask.place.put(&results::skipped(&wanted))?;
+        ask.place.put(&results::skipped(&wanted)).map_err(Failure::unwritable)?;
         Ok(Answer::Build)
     }
 
@@ -187,40 +186,4 @@ struct Ask<'a> {
 
 fn changed(code: u8) -> Run<'static> {
     Run { scope: &Scope::Changes, refresh: false, code }
-}
-
-/// The directory that dbt is given as `--state`. No other dbt ever gets its name: one that was
-/// orphaned at the gate of a killed run finds no answer to the question of another.
-struct Place {
-    state: PathBuf,
-    name: String,
-}
-
-impl Place {
-    fn new(state: &Path) -> Result<Self, Failure> {
-        let name = random::salt().map_err(Failure::internal)?;
-        let place = Self { state: state.to_owned(), name };
-        place.clear();
-        Ok(place)
-    }
-
-    fn path(&self) -> PathBuf {
-        recover::scratch(&self.state).join("answer").join(&self.name)
-    }
-
-    fn put(&self, text: &str) -> Result<(), Failure> {
-        let file = format!("run/answer/{}/run_results.json", self.name);
-        commit::write_file(&self.state, &file, text.as_bytes()).map_err(Failure::unwritable)
-    }
-
-    /// Every place, those of killed runs included.
-    fn clear(&self) {
-        let _ = fs::remove_dir_all(recover::scratch(&self.state).join("answer"));
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.clear();
-    }
 }

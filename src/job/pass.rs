@@ -3,9 +3,9 @@
 use super::Job;
 use super::artifacts::{self, Artifacts};
 use super::comparison::Comparison;
+use super::follow::{self, Follower};
 use super::outside::Outside;
-use super::publish;
-use super::recover::Intent;
+use super::recover::journalled;
 use super::writable::refuse_unwritable;
 use crate::dbt::command::{Command, STATE_VARIABLES, Selection};
 use crate::dbt::manifest::is_whole;
@@ -17,10 +17,9 @@ use crate::decide::skip::Ending;
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::os::clock;
-use crate::os::commit::{self, Reservation, Writer};
-use crate::os::follow::{self, Follower};
 use crate::os::supervise::{Child, Policy, Stdout, Variables};
 use crate::report;
+use crate::store::{Commit, Reservation, RunDir, Writer};
 use crate::trees::IntoTree;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +44,7 @@ pub(super) struct Begun {
     reservation: Option<Reservation>,
     /// The invocation that wrote the manifest that was there before.
     pub(super) before: Option<String>,
-    intent: Intent,
+    run_dir: RunDir,
     /// Of a run that reaches its nodes.
     follower: Option<Follower>,
 }
@@ -53,17 +52,16 @@ pub(super) struct Begun {
 impl Begun {
     /// Keep the manifest of the run, once it builds something.
     fn follow(&mut self, target: &Path, outside: Outside) {
-        self.follower = Some(follow::copy_once_begun(
-            &self.intent.log(),
+        self.follower = Some(follow::keep_once_begun(
+            self.run_dir.clone(),
             &target.join("manifest.json"),
-            self.intent.state(),
             move |manifest| outside.describe(manifest),
         ));
     }
 
     /// Keep this one, which has been compared.
     pub(super) fn keep(&mut self, text: &Arc<String>, description: Vec<u8>) {
-        self.follower = Some(follow::copy(Arc::clone(text), description, self.intent.state()));
+        self.follower = Some(follow::keep_now(self.run_dir.clone(), Arc::clone(text), description));
     }
 
     /// dbt's command line with its log as our journal.
@@ -73,12 +71,12 @@ impl Begun {
         dbt: &Path,
         words: &[OsString],
     ) -> Vec<OsString> {
-        self.intent.journalled(command, dbt, words)
+        journalled(&self.run_dir, command, dbt, words)
     }
 
     /// It came to nothing.
     pub(super) fn undone(self) -> Result<(), Failure> {
-        self.intent.done()
+        self.run_dir.finish().map_err(Failure::not_saved)
     }
 }
 
@@ -103,18 +101,18 @@ impl Job<'_> {
         refuse_unwritable(&self.project.target_path)?;
         let reservation = self.reserve()?;
         let before = artifacts::invocation(&self.project.target_path);
-        let intent = self.intend(scope, refresh)?;
-        Ok(Begun { reservation, before, intent, follower: None })
+        let run_dir = self.intend(scope, refresh)?;
+        Ok(Begun { reservation, before, run_dir, follower: None })
     }
 
     /// Commit what a dbt built that has ended, by the manifest that it left.
     pub(super) fn conclude_pass(&mut self, begun: Begun, run: Run<'_>) -> Result<(), Failure> {
-        let Begun { reservation, before, intent, follower } = begun;
+        let Begun { reservation, before, run_dir, follower } = begun;
         drop(follower);
-        let journal = artifacts::journal(&intent.log());
+        let journal = artifacts::journal(run_dir.log());
         let target = self.project.target_path.clone();
         let logged = journal.invocation_id.clone();
-        for text in artifacts::manifests(before, logged, &target, intent.manifest()) {
+        for text in artifacts::manifests(before, logged, &target, || run_dir.manifest()) {
             let saved = match self.compared(&text) {
                 Ok(now) => {
                     let left = Artifacts::of(now.manifest.invocation_id(), &target, journal);
@@ -125,10 +123,10 @@ impl Job<'_> {
                 Err(why) => Err(Failure::not_saved(why)),
             };
             told_first(saved, run.code)?;
-            return intent.done();
+            return run_dir.finish().map_err(Failure::not_saved);
         }
         report::nothing_begun(run.code);
-        intent.done()
+        run_dir.finish().map_err(Failure::not_saved)
     }
 
     /// Commit what a dbt built that has ended, by the manifest that it was compared by.
@@ -138,13 +136,13 @@ impl Job<'_> {
         now: &Comparison<'_>,
         run: Run<'_>,
     ) -> Result<(), Failure> {
-        let Begun { reservation, intent, follower, .. } = begun;
+        let Begun { reservation, run_dir, follower, .. } = begun;
         drop(follower);
-        let journal = artifacts::journal(&intent.log());
+        let journal = artifacts::journal(run_dir.log());
         let id = now.manifest.invocation_id();
         let left = Artifacts::of(id, &self.project.target_path, journal);
         told_first(self.keep(reservation, now, &left, run), run.code)?;
-        intent.done()
+        run_dir.finish().map_err(Failure::not_saved)
     }
 
     fn keep(
@@ -195,13 +193,19 @@ impl Job<'_> {
         self.baseline.settled = self.settled(ending);
         let record = self.baseline_record();
         // The old text has served; a large project's is not held three times.
-        (self.baseline.manifest, self.baseline.digest) = (None, None);
+        let replaced = self.baseline.digest.take();
+        self.baseline.manifest = None;
         let mut write = |out: &mut dyn Write| manifest.write_without(&ids, out);
-        let text = match reservation {
-            Some(reservation) => {
-                publish::owe(self.config, &self.state)?;
-                let saved = commit::commit(reservation, &mut write, &record)?;
-                commit::prune_or_warn(&self.state, &saved.digest);
+        let text = match self.held().zip(reservation) {
+            Some((locked, reservation)) => {
+                let next = Commit {
+                    manifest: &mut write,
+                    record: &record,
+                    retention: self.config.history,
+                    replaces: replaced.as_deref(),
+                    owes_publish: self.config.publish.is_some(),
+                };
+                let saved = locked.commit(reservation, next)?;
                 report::saved(graph, outcome, &absent);
                 self.tell_torn(manifest, outcome);
                 self.baseline.digest = Some(saved.digest);
@@ -298,12 +302,7 @@ impl Job<'_> {
 
     /// Room for the next baseline; none where it is not going to be written.
     pub(super) fn reserve(&self) -> Result<Option<Reservation>, Failure> {
-        match self.is_held() {
-            true => commit::reserve(&self.state, self.room())
-                .map(|room| room.keeping(self.config.history).replacing(&self.baseline.digest))
-                .map(Some),
-            false => Ok(None),
-        }
+        self.held().map(|locked| locked.reserve(self.room())).transpose()
     }
 
     /// Bytes to set aside: the comparison copy, the copy of the manifest, and the next

@@ -4,36 +4,21 @@
 //! what failed or was killed is made up for by the next run.
 
 use super::Job;
-use crate::cli::Config;
 use crate::exit::Failure;
+use crate::os::program;
 use crate::os::supervise::{Child, Policy, Stdout, Variables};
-use crate::os::volume::{CONTROL, MANIFEST};
-use crate::os::{commit, program};
+use crate::store::Locked;
 use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
-
-/// In the control directory: the hook has not yet seen the baseline.
-const UNPUBLISHED: &str = "unpublished";
-
-/// The baseline is about to change: the hook, if there is one, has to see it.
-///
-/// # Errors
-/// [`Failure::not_saved`] where even this cannot be written.
-pub(crate) fn owe(config: &Config, state: &Path) -> Result<(), Failure> {
-    match config.publish {
-        Some(_) => commit::write_file(state, UNPUBLISHED, b"").map_err(Failure::not_saved),
-        None => Ok(()),
-    }
-}
 
 impl Job<'_> {
     /// Run the hook if it is owed. Its failure is told, and changes nothing else.
     pub(crate) fn publish(&mut self) {
-        let mark = self.state.join(CONTROL).join(UNPUBLISHED);
-        let Some(hook) = self.config.publish.as_ref().filter(|_| mark.exists()) else { return };
-        match self.run_hook(hook).and_then(|()| Ok(std::fs::remove_file(&mark)?)) {
+        let owed = self.held().is_some_and(Locked::is_publish_owed);
+        let Some(hook) = self.config.publish.as_ref().filter(|_| owed) else { return };
+        let published = |job: &Self| job.held().map_or(Ok(()), Locked::published);
+        match self.run_hook(hook).and_then(|()| published(self)) {
             Ok(()) => log::info!("published: {}", hook.display()),
             Err(error) => log::error!(
                 "--publish {}: {error:#}; the baseline is saved, and the next run publishes again",
@@ -49,7 +34,7 @@ impl Job<'_> {
         let mut words = words(hook)?;
         let name = words.remove(0);
         let mut environment = self.config.environment.clone();
-        let manifest = self.state.join(MANIFEST).into_os_string();
+        let manifest = self.store().manifest_path().into_os_string();
         environment.insert("DBT_ENTRYPOINT_MANIFEST".into(), manifest);
         let told = |failure: Failure| anyhow::anyhow!("{failure}");
         let child = Child {

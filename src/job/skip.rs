@@ -12,11 +12,11 @@ use crate::decide::skip::{self, Ending, Looked, Verdict};
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::graph::Graph;
+use crate::os::inputs;
 use crate::os::inputs::{Contents, Places};
 use crate::os::project::Project;
-use crate::os::volume::{self, Stored};
-use crate::os::{commit, inputs};
 use crate::report;
+use crate::store::{Store, Stored};
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,10 +51,11 @@ impl<'a> Watched<'a> {
     pub(super) fn places<'p>(
         &'p self,
         project: &'p Project,
-        state: &'p Path,
+        store: &'p Store,
         salt: &'p str,
     ) -> Places<'p> {
         let Self { here, words, dbt, environment } = self;
+        let state = store.path();
         Places { here, project, state, dbt, environment, words, salt }
     }
 }
@@ -65,13 +66,13 @@ pub(super) fn look_at_both(
     command: &Command,
     dbt: &Path,
     project: &Project,
-    state: &Path,
+    store: &Store,
 ) -> (Result<Stored>, Result<Contents>) {
     let watched = match Watched::of(config, command, dbt) {
         Ok(watched) => watched,
-        Err(why) => return (volume::glance(state), Err(why)),
+        Err(why) => return (store.glance(), Err(why)),
     };
-    inputs::read_while(&watched.places(project, state, ""), || volume::glance(state))
+    inputs::read_while(&watched.places(project, store, ""), || store.glance())
 }
 
 impl Job<'_> {
@@ -106,12 +107,12 @@ impl Job<'_> {
 
     fn digests(&self, contents: &Contents) -> Result<BTreeMap<String, String>> {
         let watched = Watched::of(self.config, self.command, self.dbt)?;
-        contents.digests(&watched.places(&self.project, &self.state, &self.baseline.salt))
+        contents.digests(&watched.places(&self.project, self.store(), &self.baseline.salt))
     }
 
     fn inputs_now(&self) -> Result<BTreeMap<String, String>> {
         let watched = Watched::of(self.config, self.command, self.dbt)?;
-        inputs::look(&watched.places(&self.project, &self.state, &self.baseline.salt))
+        inputs::look(&watched.places(&self.project, self.store(), &self.baseline.salt))
     }
 
     /// Whether dbt could not find anything to build.
@@ -185,11 +186,9 @@ impl Job<'_> {
         }
         self.baseline.settled = settled;
         let record = self.baseline_record();
-        let text =
-            serde_json::to_vec(&record).map_err(|error| Failure::internal(error.to_string()))?;
-        let name = format!("{}/{digest}.json", volume::RECORDS);
+        let Some(locked) = self.held() else { return Ok(()) };
         // Nothing was built and nothing is lost: the next start merely looks as this one did.
-        if let Err(error) = commit::write_file(&self.state, &name, &text) {
+        if let Err(error) = locked.write_record(&digest, &record) {
             log::warn!("the next start will start dbt again: {error:#}");
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::cli::Config;
 use crate::dbt::command::{Command, Opt};
 use crate::exit::Failure;
 use crate::os::project::Project;
-use crate::os::{place, private};
+use crate::os::{access, private};
 use anyhow::anyhow;
 use std::ffi::OsString;
 use std::path::Path;
@@ -26,11 +26,11 @@ pub(crate) fn with_writable_paths(config: &Config, words: &[OsString]) -> Config
     ];
     for (option, path, written, variable, name) in paths {
         let named = written.is_some() || command.value(option).is_some();
-        if named || place::is_writable(path) {
+        if named || access::is_writable(path) {
             continue;
         }
         let elsewhere = private::base(&config.environment).join("dbt").join(name);
-        if place::is_writable(&elsewhere) {
+        if access::is_writable(&elsewhere) {
             log::debug!("{} cannot be written: dbt gets {}", path.display(), elsewhere.display());
             config.environment.insert(variable.into(), elsewhere.into());
         }
@@ -41,7 +41,7 @@ pub(crate) fn with_writable_paths(config: &Config, words: &[OsString]) -> Config
 /// For a command that builds nothing, and may not need to write.
 pub(super) fn warn_unwritable(project: &Project) {
     for path in [&project.target_path, &project.log_path] {
-        if !place::is_writable(path) {
+        if !access::is_writable(path) {
             log::warn!(
                 "dbt cannot write to {}, and may end with code 2 without a word",
                 path.display()
@@ -55,7 +55,7 @@ pub(super) fn warn_unwritable(project: &Project) {
 /// # Errors
 /// 78 where dbt cannot write them.
 pub(super) fn refuse_unwritable(target: &Path) -> Result<(), Failure> {
-    if place::is_writable(target) {
+    if access::is_writable(target) {
         return Ok(());
     }
     Err(Failure::refused(anyhow!(

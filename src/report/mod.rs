@@ -22,7 +22,7 @@ use crate::trees::IntoTree;
 use log::{debug, error, info, warn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::Path;
+use std::fmt::Display;
 
 /// How many nodes are named before the rest is counted.
 const NAMED: usize = 10;
@@ -34,8 +34,7 @@ pub fn words(words: &[OsString]) -> String {
 }
 
 /// What the volume lets us start from, and what follows.
-pub fn start(start: &Start, approach: &Approach, state: &Path) {
-    let state = state.display();
+pub fn start(start: &Start, approach: &Approach, state: &impl Display) {
     match (start, approach) {
         (Start::FirstPopulation, Approach::Everything) => {
             info!("first population: {state} is empty, so dbt builds everything");

@@ -4,7 +4,7 @@
 //! finished is worth nothing without the manifest that they were built from, and without
 //! the values that they read.
 
-use super::commit;
+use crate::store::RunDir;
 use anyhow::Result;
 use std::fs;
 use std::path::Path;
@@ -15,35 +15,30 @@ use std::time::Duration;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Written by dbt 1.x (`LogStartLine`, code Q011) when a node begins, after its manifest.
-const BEGUN: &[u8] = b"\"LogStartLine\"";
-
 /// Stops looking when it is dropped; a copy that was begun is finished.
 #[derive(Debug)]
-pub struct Follower {
+pub(super) struct Follower {
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Copy `manifest` to `run/manifest.json` on the volume once `log` says that a node began,
-/// after what `describe` says of it to `run/inputs.json`.
-#[must_use]
-pub fn copy_once_begun(
-    log: &Path,
+/// Keep the text of `manifest` on the volume once dbt's log says that a node began, with what
+/// `describe` says of it.
+pub(super) fn keep_once_begun(
+    run: RunDir,
     manifest: &Path,
-    state: &Path,
     describe: impl FnOnce(&str) -> Result<Vec<u8>> + Send + 'static,
 ) -> Follower {
     let (stop, stopped) = mpsc::channel();
-    let [log, manifest, state] = [log, manifest, state].map(Path::to_owned);
+    let manifest = manifest.to_owned();
     let read = move || {
         let text = fs::read_to_string(manifest)?;
         Ok((describe(&text)?, text))
     };
     Follower::new(stop, move || {
         while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if begun(&log) {
-                keep(&state, read);
+            if run.log_began() {
+                keep(&run, read);
                 return;
             }
         }
@@ -51,10 +46,8 @@ pub fn copy_once_begun(
 }
 
 /// The same at once, for a manifest that has been read and described.
-#[must_use]
-pub fn copy(text: Arc<String>, description: Vec<u8>, state: &Path) -> Follower {
-    let state = state.to_owned();
-    Follower::new(mpsc::channel().0, move || keep(&state, || Ok((description, text.as_bytes()))))
+pub(super) fn keep_now(run: RunDir, text: Arc<String>, description: Vec<u8>) -> Follower {
+    Follower::new(mpsc::channel().0, move || keep(&run, || Ok((description, text.as_bytes()))))
 }
 
 impl Follower {
@@ -66,19 +59,9 @@ impl Follower {
     }
 }
 
-/// Until the first node begins the log is a few lines long.
-fn begun(log: &Path) -> bool {
-    fs::read(log).is_ok_and(|bytes| bytes.windows(BEGUN.len()).any(|window| window == BEGUN))
-}
-
-/// The description first: a manifest on the volume has one.
-fn keep<T: AsRef<[u8]>>(state: &Path, read: impl FnOnce() -> Result<(Vec<u8>, T)>) {
-    let copy = || {
-        let (description, text) = read()?;
-        commit::write_file(state, "run/inputs.json", &description)?;
-        commit::write_file(state, "run/manifest.json", text.as_ref())
-    };
-    if let Err(error) = copy() {
+fn keep<T: AsRef<[u8]>>(run: &RunDir, read: impl FnOnce() -> Result<(Vec<u8>, T)>) {
+    let kept = read().and_then(|(description, text)| run.keep(text.as_ref(), &description));
+    if let Err(error) = kept {
         log::warn!(
             "the manifest of this run was not kept, so a kill could not be resumed: {error:#}"
         );
