@@ -1,15 +1,16 @@
 //! The state volume without dbt, for the tests that kill it, cut its power and mount odd
 //! things: `volume look DIR`, `volume commit DIR NODE [wait]`, `volume lock DIR SECONDS`.
 //!
-//! `commit` makes a manifest with one node the baseline; with `wait`, it says `reserved` and
-//! reads a line in between, where dbt would run. `lock` says `locked` and holds the lock
+//! `commit` makes a manifest with one node the baseline; with `wait`, it prints `reserved` and
+//! reads a line in between, where dbt would run. `lock` prints `locked` and holds the lock
 //! until its standard input ends. The exit codes are those of dbt-entrypoint.
 
 use dbt_entrypoint::dbt::profile::Identity;
 use dbt_entrypoint::decide::record::{FORMAT, Record};
+use dbt_entrypoint::decide::retention::Bounds;
 use dbt_entrypoint::environment::of_this_process;
 use dbt_entrypoint::exit::Failure;
-use dbt_entrypoint::os::{commit, lock, mount, volume};
+use dbt_entrypoint::store::{Commit, Locked, Store};
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -43,14 +44,16 @@ fn say(text: &str) {
 }
 
 fn look(dir: &Path) -> Result<(), Failure> {
-    say(&format!("{:?}", volume::place(dir, mount::surroundings(&of_this_process()))));
-    let stored = volume::look(dir).map_err(Failure::refused)?;
+    let store = Store::at(dir).map_err(Failure::refused)?;
+    say(&format!("{:?}", store.place(&of_this_process())));
+    let stored = store.look().map_err(Failure::refused)?;
     say(&format!("{:?} {:?}", stored.found, stored.record.map(|record| record.tool)));
     Ok(())
 }
 
 fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
-    let reservation = commit::reserve(dir, 1 << 16)?;
+    let locked = locked(dir, "volume commit", Duration::ZERO, &mut |_| None)?;
+    let reservation = locked.reserve(1 << 16)?;
     if wait == ["wait"] {
         say("reserved");
         let _ = io::stdin().read_line(&mut String::new());
@@ -66,15 +69,31 @@ fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
     let (tool, salt) = (node.to_owned(), "00".to_owned());
     let record =
         Record { format: FORMAT, tool, written_at: 0, identity, salt, nodes, settled: None };
-    commit::commit(reservation, &mut |out| out.write_all(text.as_bytes()), &record)?;
+    let next = Commit {
+        manifest: &mut |out: &mut dyn Write| out.write_all(text.as_bytes()),
+        record: &record,
+        retention: Bounds::default(),
+        replaces: None,
+        owes_publish: false,
+    };
+    locked.commit(reservation, next)?;
     Ok(())
+}
+
+fn locked(
+    dir: &Path,
+    what: &str,
+    timeout: Duration,
+    wait: &mut dyn FnMut(Duration) -> Option<Signal>,
+) -> Result<Locked, Failure> {
+    Store::at(dir).map_err(Failure::refused)?.lock(what, timeout, wait)
 }
 
 fn hold(dir: &Path, seconds: &str) -> Result<(), Failure> {
     let signals = signals().map_err(|error| Failure::internal(error.to_string()))?;
     let timeout = Duration::from_secs_f64(seconds.parse().unwrap_or(0.0));
     let mut wait = |pause| signals.recv_timeout(pause).ok();
-    let _lock = lock::acquire(dir, "volume lock", timeout, &mut wait)?;
+    let _locked = locked(dir, "volume lock", timeout, &mut wait)?;
     say("locked");
     let _ = io::copy(&mut io::stdin(), &mut io::sink());
     Ok(())

@@ -14,8 +14,8 @@ pub use help::{help, of_verb};
 pub use verbs::{Adoption, Form, Verb};
 
 use crate::decide::budget::Budget;
-use crate::decide::start::{Mode, OnEmpty};
 use crate::decide::retention::Bounds;
+use crate::decide::start::{Mode, OnEmpty};
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::log_style::LogStyle;

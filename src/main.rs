@@ -1,8 +1,9 @@
 //! The process: panic hook, signals, run, exit code.
 
-use dbt_entrypoint::cli::{self, Config, LogStyle, Verb};
+use dbt_entrypoint::cli::{self, Config, Verb};
 use dbt_entrypoint::environment;
 use dbt_entrypoint::exit::{self, Failure};
+use dbt_entrypoint::log_style::LogStyle;
 use dbt_entrypoint::os::stderr::start_log;
 use dbt_entrypoint::os::supervise::Supervisor;
 use dbt_entrypoint::verbs;

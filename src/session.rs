@@ -8,20 +8,22 @@ use crate::dbt::engine::Engine;
 use crate::decide::start::Mode;
 use crate::environment::Environment;
 use crate::exit::{Failure, Refusal};
+use crate::os::installation::Installation;
 use crate::os::project::{self, Asked, Project};
-use crate::os::{engine, place, private, program};
+use crate::os::{access, private};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// A dbt command line and the dbt that will run it.
 #[derive(Debug)]
-pub struct Invocation<'c> {
+pub(crate) struct Invocation<'c> {
     /// Our own options.
     pub config: &'c Config,
     /// dbt's.
     pub command: Command,
-    /// The program to start.
-    pub dbt: PathBuf,
+    /// The dbt that will run it.
+    pub installation: Installation,
 }
 
 impl<'c> Invocation<'c> {
@@ -29,41 +31,41 @@ impl<'c> Invocation<'c> {
     ///
     /// # Errors
     /// 127 where there is no dbt, 126 where it cannot be executed.
-    pub fn new(config: &'c Config, words: &[OsString]) -> Result<Self, Failure> {
+    pub(crate) fn new(config: &'c Config, words: &[OsString]) -> Result<Self, Failure> {
         Ok(Self {
             config,
             command: Command::parse(words.to_vec(), &config.environment),
-            dbt: program::find_dbt(&config.dbt, &config.environment)?,
+            installation: Installation::find(&config.dbt, &config.environment)?,
         })
     }
 
     /// The same for a command that starts no dbt.
     #[must_use]
-    pub fn without_dbt(config: &'c Config, words: &[OsString]) -> Self {
+    pub(crate) fn without_dbt(config: &'c Config, words: &[OsString]) -> Self {
         let command = Command::parse(words.to_vec(), &config.environment);
-        Self { config, command, dbt: PathBuf::from(&config.dbt) }
+        Self { config, command, installation: Installation::none() }
     }
 
     /// Whether the state has no part in it: with `--no-state`, and for commands that build nothing.
     #[must_use]
-    pub fn is_stateless(&self) -> bool {
+    pub(crate) fn is_stateless(&self) -> bool {
         self.config.mode == Mode::Off || self.command.duty() == Duty::Bystander
     }
 }
 
 /// A command that builds, with the project that it builds.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// Our own options.
     pub config: Config,
     /// dbt's command line.
     pub command: Command,
-    /// The program to start.
-    pub dbt: PathBuf,
-    /// Which dbt that is and what it can do.
+    /// The dbt that will run it.
+    pub installation: Installation,
+    /// What that dbt can do.
     pub engine: Engine,
     /// The project, its profile and its packages, as they were when we looked.
-    pub project: Project,
+    pub project: Arc<Project>,
     /// The environment that dbt gets.
     pub environment: Environment,
 }
@@ -73,20 +75,21 @@ impl Session {
     ///
     /// # Errors
     /// 78 where there is no project, or one that cannot be read.
-    pub fn new(invocation: Invocation<'_>) -> Result<Self, Failure> {
-        let Invocation { config, command, dbt } = invocation;
+    pub(crate) fn new(invocation: Invocation<'_>) -> Result<Self, Failure> {
+        let Invocation { config, command, installation } = invocation;
         let mut project = locate(&command, &config.environment).map_err(Failure::refused)?;
         let mut environment = environment_for_dbt(&command, &config.environment);
         write_elsewhere(&command, &mut project, &mut environment);
-        let engine = engine::of_program(&dbt, &config.environment);
-        Ok(Self { config: config.clone(), command, dbt, engine, project, environment })
+        let engine = installation.engine().clone();
+        let (config, project) = (config.clone(), Arc::new(project));
+        Ok(Self { config, command, installation, engine, project, environment })
     }
 
     /// The selector that dbt uses where the command line neither selects nor excludes.
     ///
     /// # Errors
     /// 78 where `selectors.yml` cannot be read.
-    pub fn default_selector(&self) -> Result<Option<String>, Failure> {
+    pub(crate) fn default_selector(&self) -> Result<Option<String>, Failure> {
         match self.command.excludes() || *self.command.selection() != Selection::None {
             true => Ok(None),
             false => self.project.default_selector().map_err(Failure::refused),
@@ -97,9 +100,9 @@ impl Session {
     ///
     /// # Errors
     /// 78 where dbt cannot write there.
-    pub fn target_path(&self) -> Result<&Path, Failure> {
+    pub(crate) fn target_path(&self) -> Result<&Path, Failure> {
         let target = &self.project.target_path;
-        if place::is_writable(target) {
+        if access::is_writable(target) {
             return Ok(target);
         }
         Err(Failure::refused(
@@ -125,7 +128,11 @@ fn environment_for_dbt(command: &Command, environment: &Environment) -> Environm
 /// to 1.12), and in a container with a read-only root file system it cannot. So where nobody named
 /// a path and the project's own cannot be written, dbt gets one in the temporary directory
 /// (`TMPDIR`, else `/tmp`).
-pub fn write_elsewhere(command: &Command, project: &mut Project, environment: &mut Environment) {
+pub(crate) fn write_elsewhere(
+    command: &Command,
+    project: &mut Project,
+    environment: &mut Environment,
+) {
     let written = &project.project;
     let target = written.target_path.is_some() || command.value(Opt::TargetPath).is_some();
     let log = written.log_path.is_some() || command.value(Opt::LogPath).is_some();
@@ -136,7 +143,7 @@ pub fn write_elsewhere(command: &Command, project: &mut Project, environment: &m
     ];
     for (_, path, variable, name) in paths.into_iter().filter(|(is_named, ..)| !is_named) {
         let elsewhere = base.join(name);
-        if !place::is_writable(path) && place::is_writable(&elsewhere) {
+        if !access::is_writable(path) && access::is_writable(&elsewhere) {
             log::debug!("dbt writes to {}, not {}", elsewhere.display(), path.display());
             environment.insert(variable.into(), elsewhere.clone().into());
             *path = elsewhere;
@@ -148,7 +155,7 @@ pub fn write_elsewhere(command: &Command, project: &mut Project, environment: &m
 ///
 /// # Errors
 /// There is none, or it cannot be read.
-pub fn locate(command: &Command, environment: &Environment) -> Result<Project, Refusal> {
+pub(crate) fn locate(command: &Command, environment: &Environment) -> Result<Project, Refusal> {
     let value = |option| command.value(option);
     let asked = Asked {
         project_dir: value(Opt::ProjectDir),
@@ -161,4 +168,3 @@ pub fn locate(command: &Command, environment: &Environment) -> Result<Project, R
     };
     project::locate(&asked, environment).map_err(|trouble| Refusal::new(trouble.to_string()))
 }
-

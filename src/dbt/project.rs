@@ -69,17 +69,6 @@ fn words(value: &Value) -> Vec<String> {
     items.iter().filter_map(scalar).collect()
 }
 
-/// Whether a dbt of this version (`metadata.dbt_version`) reads `.env` and `vars.yml`: 1.12.0
-/// and later. A version that is not understood is taken for a later one.
-#[must_use]
-pub fn reads_dotenv(dbt_version: &str) -> bool {
-    let mut parts = dbt_version.split('.').map(|part| part.parse::<u32>());
-    match (parts.next(), parts.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (1, 12),
-        _ => true,
-    }
-}
-
 /// A YAML boolean.
 pub(super) fn switch(value: &Value) -> Option<bool> {
     const FALSE: [&str; 3] = ["false", "no", "off"];
@@ -205,19 +194,6 @@ mod tests {
         let with = |text| project.clone().with_vars_file(text).unwrap().vars;
         assert_eq!(with("vars: {b: 2}"), object(Some(json!({"b": 2}))));
         assert_eq!(with("vars:"), object(Some(json!({"a": 1}))));
-    }
-
-    #[test]
-    fn dbt_reads_dotenv_since_1_12() {
-        for (version, reads) in [
-            ("1.9.11", false),
-            ("1.11.16", false),
-            ("1.12.0", true),
-            ("2.0.0a4", true),
-            ("?", true),
-        ] {
-            assert_eq!(reads_dotenv(version), reads, "{version}");
-        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod comparison;
 pub mod needs;
 pub mod next;
+pub(crate) mod notes;
 pub mod passes;
 pub mod plan;
 pub mod record;

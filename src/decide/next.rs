@@ -60,7 +60,8 @@ impl Next {
     ) {
         let waiting = self.absent.keys().filter(|id| !outcome.contains_key(*id));
         for id in outcome.keys().chain(waiting) {
-            let keeps = |refresh| now.manifest.node(id).is_some_and(|node| node.keeps_rows(refresh));
+            let keeps =
+                |refresh| now.manifest.node(id).is_some_and(|node| node.keeps_rows(refresh));
             let (old, reasons) = (baseline.nodes.get(id), needs.get(id).map(Vec::as_slice));
             let outdated = needs::outdates_rows(reasons.unwrap_or_default(), old);
             let Some(node) = self.nodes.get_mut(id).filter(|_| keeps(false)) else { continue };

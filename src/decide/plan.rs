@@ -149,7 +149,8 @@ impl Plan {
         listed: Option<&BTreeSet<String>>,
     ) -> Self {
         let compared = request.is_compared();
-        let (wanted, others) = if compared { wanted(now, request.command) } else { Default::default() };
+        let (wanted, others) =
+            if compared { wanted(now, request.command) } else { Default::default() };
         let reached = now.graph.with_descendants(&wanted);
         let chosen: BTreeSet<String> = match listed {
             Some(listed) if compared => reached.intersection(listed).cloned().into_tree(),
@@ -214,10 +215,12 @@ fn last(request: &Request<'_>, wanted: &BTreeSet<String>, chosen: BTreeSet<Strin
     if wanted.is_empty() && !request.always_start {
         return Last::Nothing;
     }
-    match request.telling() {
-        Telling::Names if chosen.is_empty() => Last::Nothing,
-        telling => Last::Changed(telling, chosen),
+    let telling = request.telling();
+    // No command line of dbt's says that nothing is selected by name.
+    if telling == Telling::Names && chosen.is_empty() {
+        return Last::Nothing;
     }
+    Last::Changed(telling, chosen)
 }
 
 /// The action of a build that does not make new what is there.
@@ -257,7 +260,8 @@ fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id: &str) -> S
     let there = basis.now.before.as_ref().is_some_and(|before| before.node(id).is_some())
         || record.is_some_and(|record| record.seconds.is_some())
         || (basis.refreshed)(id) && record.is_some_and(|record| record.half_made);
-    let keeps = basis.now.manifest.node(id).is_some_and(|node| node.keeps_rows((basis.refreshed)(id)));
+    let keeps =
+        basis.now.manifest.node(id).is_some_and(|node| node.keeps_rows((basis.refreshed)(id)));
     let reasons = basis.now.needs.get(id).map(Vec::as_slice).unwrap_or_default();
     let outdated = needs::outdates_rows(reasons, record).is_some();
     let already = record.is_some_and(|record| record.altered.is_some());
@@ -319,4 +323,3 @@ fn hash(basis: Basis<'_, '_, '_>, steps: &[Step]) -> String {
     }
     digest.short_hex(8)
 }
-

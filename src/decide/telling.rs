@@ -43,7 +43,7 @@ impl Telling {
         default_selector: Option<&str>,
     ) -> Self {
         // dbt would look for a manifest to defer to in the directory that we give it.
-        if !engine.selects_by_result() || command.defers_to_state() {
+        if !engine.result_method() || command.defers_to_state() {
             return Self::Names;
         }
         let selector = match (approach, command.selection()) {

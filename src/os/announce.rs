@@ -1,9 +1,8 @@
-//! Where a run is told of, besides standard error: the volume, Kubernetes, Prometheus.
+//! Where a run is reported, besides standard error: Kubernetes and Prometheus.
 //!
 //! None of it is ever a reason to fail: what was built is built.
 
 use crate::decide::summary::Summary;
-use crate::os::commit;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,17 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// What Kubernetes reads of a termination message (`terminationMessagePath`).
 const MESSAGE: usize = 4096;
-
-/// In the control directory: the last run.
-pub const LAST_RUN: &str = "last-run.json";
-
-/// Keep the summary on the volume; to be called while holding the lock.
-pub fn on_the_volume(state: &Path, summary: &Summary) {
-    let text = serde_json::to_vec_pretty(summary).unwrap_or_default();
-    if let Err(error) = commit::write_note(state, LAST_RUN, &text) {
-        log::warn!("the last run is not on the volume: {error:#}");
-    }
-}
 
 /// Leave a verdict where the container's runtime looks for one, if it made such a file.
 pub fn to_the_runtime(path: &Path, summary: &Summary) {

@@ -4,6 +4,7 @@
 //! The rules are those of dbt 1.8 to 1.12 (`dbt.cli.resolvers`, `dbt.config`): paths on the
 //! command line are relative to the working directory, paths in the project to the project.
 
+use crate::dbt::engine::Engine;
 use crate::dbt::inputs::Vars;
 use crate::dbt::jinja::Renderer;
 use crate::dbt::profile::Identity;
@@ -233,17 +234,17 @@ fn packages(
 }
 
 impl Project {
-    /// The values of `var()` as a dbt of this version (`metadata.dbt_version`) sees them.
+    /// The values of `var()` as this dbt sees them.
     ///
     /// # Errors
     /// A `vars.yml` that cannot be read.
-    pub fn vars(&self, dbt_version: &str) -> Result<Vars> {
+    pub fn vars(&self, engine: &Engine) -> Result<Vars> {
         let root = self.project.name.clone().unwrap_or_default();
         let mut projects = BTreeMap::new();
         for (name, directory) in &self.packages {
-            projects.insert(name.clone(), vars_of(directory, dbt_version)?);
+            projects.insert(name.clone(), vars_of(directory, engine)?);
         }
-        projects.insert(root.clone(), vars_of(&self.root, dbt_version)?);
+        projects.insert(root.clone(), vars_of(&self.root, engine)?);
         Ok(Vars::new(self.cli_vars.clone(), &root, projects))
     }
 
@@ -289,10 +290,10 @@ impl Project {
     }
 }
 
-fn vars_of(directory: &Path, dbt_version: &str) -> Result<Map<String, Value>> {
+fn vars_of(directory: &Path, engine: &Engine) -> Result<Map<String, Value>> {
     let project = read_project(directory)?;
     let path = directory.join("vars.yml");
-    let file = if files::reads_dotenv(dbt_version) { read_if_there(&path)? } else { None };
+    let file = if engine.reads_dotenv() { read_if_there(&path)? } else { None };
     let project = match file {
         Some(text) => {
             project.with_vars_file(&text).with_context(|| format!("reading {}", path.display()))?

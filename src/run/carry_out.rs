@@ -66,7 +66,8 @@ pub(crate) fn carry_out(
         (Some(Ok(plan)), Some(now)) if plan.last != Last::AsGiven => (plan, now),
         _ => return build_as_given(started, driver, summary),
     };
-    if plan.ahead.is_empty() && plan.last != Last::Nothing
+    if plan.ahead.is_empty()
+        && plan.last != Last::Nothing
         && let (Some(held), Some(text)) = (parsed.take_held(), parsed.text())
     {
         return let_build(started, held, &text, now, &plan.wanted, driver, summary);

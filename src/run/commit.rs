@@ -153,7 +153,9 @@ impl Opened<'_> {
         self.baseline.nodes.retain(|id, _| now.graph.contains_key(id));
         let forgotten = self.baseline.nodes.len() < nodes;
         self.settle(confirmed, ending);
-        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else { return };
+        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
+            return;
+        };
         if self.baseline.settled.is_none() || (self.baseline.settled == settled && !forgotten) {
             return;
         }

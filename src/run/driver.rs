@@ -4,8 +4,8 @@ use crate::decide::stop::Policy;
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::os::gate::{self, Gate};
-use crate::os::{place, program};
 use crate::os::supervise::{Child, First, Outcome, Running, Stdout, Supervisor, Variables};
+use crate::os::{access, program};
 use crate::say;
 use crate::session::{self, Invocation, Session};
 use nix::sys::signal::Signal;
@@ -74,9 +74,9 @@ impl<'a> Driver<'a> {
     }
 
     fn dbt(&self, args: Vec<OsString>, stdout: Stdout) -> Child<'a> {
-        let Session { config, dbt, environment, .. } = self.session;
+        let Session { config, installation, environment, .. } = self.session;
         Child {
-            program: dbt.clone(),
+            program: installation.program().to_owned(),
             name: config.dbt.clone(),
             args,
             environment: Variables::These(environment),
@@ -119,20 +119,20 @@ pub(crate) fn run_without_state(
     invocation: &Invocation<'_>,
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
-    let Invocation { config, command, dbt } = invocation;
+    let Invocation { config, command, installation } = invocation;
     let mut environment = config.environment.clone();
     if let Ok(mut project) = session::locate(command, &config.environment) {
         session::write_elsewhere(command, &mut project, &mut environment);
         // A run that was killed leaves its gate behind, and this dbt would wait there for ever.
         gate::clear(&project.target_path);
         for path in [&project.target_path, &project.log_path] {
-            if !place::is_writable(path) {
+            if !access::is_writable(path) {
                 say::unwritable(path);
             }
         }
     }
     let child = Child {
-        program: dbt.clone(),
+        program: installation.program().to_owned(),
         name: config.dbt.clone(),
         args: command.words().to_vec(),
         environment: Variables::These(&environment),

@@ -24,7 +24,7 @@ mod values;
 pub(crate) use adopt::adopt;
 pub(crate) use carry_out::carry_out;
 pub(crate) use driver::{Driver, run_without_state};
-pub(crate) use open::{Access, Opened};
+pub(crate) use open::{Access, Opened, hold, store};
 pub(crate) use parse::parse;
 pub(crate) use plan::{compare, plan};
 pub(crate) use publish::publish;

@@ -2,19 +2,44 @@
 
 use super::driver::Driver;
 use super::unchanged::Watch;
-use crate::decide::baseline::{self, Baseline};
-use crate::decide::start::{self, Found};
+use crate::cli::Config;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
+use crate::decide::baseline::{self, Baseline};
+use crate::decide::start::{self, Found};
 use crate::exit::Failure;
 use crate::os::inputs::Contents;
 use crate::os::private::Private;
+use crate::os::supervise::Supervisor;
 use crate::os::{gate, random};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Locked, Store, Stored};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The state that the options name. Nothing is opened.
+///
+/// # Errors
+/// 78 where its path is relative and there is no working directory.
+pub(crate) fn store(config: &Config) -> Result<Store, Failure> {
+    Store::at(&config.state_dir).map_err(Failure::refused)
+}
+
+/// Admit the state and take its lock. `what` is shown to whoever has to wait.
+///
+/// # Errors
+/// 78 where there is no volume that lasts, 73 where it cannot be written, 75 where another process
+/// did not let go of it, 128+n where a signal ended the wait.
+pub(crate) fn hold(
+    config: &Config,
+    what: &str,
+    supervisor: &mut Supervisor,
+) -> Result<Locked, Failure> {
+    let store = store(config)?;
+    store.admit(&config.environment, config.allow_ephemeral)?;
+    store.lock(what, config.lock_timeout, &mut |time| supervisor.wait(time))
+}
 
 /// What a command may do to the state.
 pub(crate) enum Access {
@@ -28,15 +53,11 @@ impl Access {
     /// Take the state for a command that writes it.
     ///
     /// # Errors
-    /// 78 where there is no volume that lasts, 73 where it cannot be written, 75 where another
-    /// process did not let go of it, 128+n where a signal ended the wait.
+    /// As [`hold`].
     pub(crate) fn hold(driver: &mut Driver<'_>, what: &str) -> Result<Self, Failure> {
         let Session { config, project, .. } = driver.session();
         gate::clear(&project.target_path);
-        let store = Store::at(&config.state_dir).map_err(Failure::refused)?;
-        store.admit(&config.environment, config.allow_ephemeral)?;
-        let mut wait = |time| driver.supervisor().wait(time);
-        store.lock(what, config.lock_timeout, &mut wait).map(Self::Held)
+        hold(config, what, driver.supervisor()).map(Self::Held)
     }
 
     /// The state for a command that only looks at it; dbt then writes into `private`.
@@ -45,7 +66,7 @@ impl Access {
     /// 78 where there is no volume that lasts.
     pub(crate) fn look(session: &Session, private: Private) -> Result<Self, Failure> {
         let config = &session.config;
-        let store = Store::at(&config.state_dir).map_err(Failure::refused)?;
+        let store = store(config)?;
         store.admit_to_look(&config.environment, config.allow_ephemeral)?;
         if let Some(holder) = store.holder() {
             say::in_use(&store, &holder);
@@ -99,8 +120,7 @@ impl<'s> Opened<'s> {
         let Stored { found, manifest, record, digest } = stored.map_err(Failure::refused)?;
         let salt = random::salt().map_err(Failure::internal)?;
         let baseline = Baseline::of(manifest, digest, record, salt);
-        let mut opened =
-            Self { session, access, found, baseline, inputs: inputs.map(Arc::new) };
+        let mut opened = Self { session, access, found, baseline, inputs: inputs.map(Arc::new) };
         opened.identify();
         Ok(opened)
     }
@@ -108,7 +128,8 @@ impl<'s> Opened<'s> {
     /// A baseline without a record still says for which project and adapter it was made.
     fn identify(&mut self) {
         if let (Found::Baseline(None), Some(text)) = (&self.found, &self.baseline.manifest) {
-            let identity = Manifest::read(text).ok().map(|manifest| baseline::identity_in(&manifest));
+            let identity =
+                Manifest::read(text).ok().map(|manifest| baseline::identity_in(&manifest));
             self.found = Found::Baseline(identity);
         }
     }

@@ -124,7 +124,10 @@ pub(crate) fn parse(
 impl Started<'_> {
     /// dbt's command line for a process that parses, waits and then builds; with the directory in
     /// which it will look for what to build. `None` where that takes two processes.
-    fn words_to_hold(&self, driver: &Driver<'_>) -> Result<Option<(Vec<OsString>, Answer)>, Failure> {
+    fn words_to_hold(
+        &self,
+        driver: &Driver<'_>,
+    ) -> Result<Option<(Vec<OsString>, Answer)>, Failure> {
         let Session { command, engine, .. } = driver.session();
         let Some(state) = self.opened.access.held() else { return Ok(None) };
         let default_selector = driver.session().default_selector()?;
@@ -193,7 +196,9 @@ fn hold(
     let text = artifacts::manifest(target).filter(|text| begun_by(text) != attempt.before);
     let held = Held { gate, running, attempt, answer };
     match text {
-        Some(text) => Ok(Some(Parsed { text: Some(Arc::new(text)), held: Some(held), ended: None })),
+        Some(text) => {
+            Ok(Some(Parsed { text: Some(Arc::new(text)), held: Some(held), ended: None }))
+        }
         None => held.release(driver).map(|()| None),
     }
 }

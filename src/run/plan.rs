@@ -82,7 +82,10 @@ fn decide(
 }
 
 /// The `unique_id`s that the command selects, by `dbt ls`.
-fn list(started: &Started<'_>, driver: &mut Driver<'_>) -> Result<Result<BTreeSet<String>, u8>, Failure> {
+fn list(
+    started: &Started<'_>,
+    driver: &mut Driver<'_>,
+) -> Result<Result<BTreeSet<String>, u8>, Failure> {
     let (file, path) = match started.opened.access.held() {
         Some(state) => state.run().scratch_file("ls.jsonl").map_err(Failure::unwritable)?,
         None => {
@@ -102,7 +105,11 @@ fn list(started: &Started<'_>, driver: &mut Driver<'_>) -> Result<Result<BTreeSe
 fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
     if started.opened.access.held().is_some() {
         say::changes(plan, now);
-        say::not_for_this_command(&plan.others, &now.graph, started.opened.session.command.subcommand());
+        say::not_for_this_command(
+            &plan.others,
+            &now.graph,
+            started.opened.session.command.subcommand(),
+        );
     }
 }
 

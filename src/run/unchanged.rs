@@ -5,15 +5,17 @@
 
 use super::open::Opened;
 use super::start::Started;
-use crate::dbt::command::Command;
+use crate::dbt::command::{Command, Opt};
 use crate::decide::settle::{self, Ending, Looked, Verdict};
 use crate::decide::start::Approach;
 use crate::os::inputs::{self, Contents, Places};
+use crate::os::installation::Installation;
 use crate::say;
 use crate::session::Session;
 use crate::store::Store;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow, bail};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -35,13 +37,13 @@ impl<'a> Watch<'a> {
         Ok(Self { session, store, here, words: command.as_parse() })
     }
 
-    fn places<'p>(&'p self, salt: &'p str) -> Places<'p> {
-        let Session { project, dbt, config, .. } = self.session;
+    fn places<'p>(&'p self, installation: &'p Installation, salt: &'p str) -> Places<'p> {
+        let Session { project, config, .. } = self.session;
         Places {
             here: &self.here,
             project,
             state: self.store.path(),
-            dbt,
+            installation,
             environment: &config.environment,
             words: &self.words,
             salt,
@@ -55,7 +57,7 @@ impl<'a> Watch<'a> {
         work: impl FnOnce() -> T,
     ) -> (T, Result<Contents>) {
         match Self::of(session, store) {
-            Ok(watch) => inputs::read_while(&watch.places(""), work),
+            Ok(watch) => inputs::read_while(&watch.places(&session.installation, ""), work),
             Err(why) => (work(), Err(why)),
         }
     }
@@ -68,7 +70,7 @@ fn refuse_unwatchable(command: &Command) -> Result<()> {
     if command.refreshes() {
         bail!("--full-refresh asks for a build whatever has changed");
     }
-    if command.defers_elsewhere() {
+    if command.value(Opt::DeferState).is_some() {
         bail!("--defer-state names files of another place");
     }
     Ok(())
@@ -101,10 +103,11 @@ impl Opened<'_> {
         }
     }
 
-    fn digests(&self) -> Result<inputs::Digests> {
+    fn digests(&self) -> Result<BTreeMap<String, String>> {
         let contents = self.inputs.as_ref().map_err(|why| anyhow!("{why:#}"))?;
         let watch = Watch::of(self.session, self.access.store())?;
-        contents.digests(&watch.places(&self.baseline.salt))
+        let installation = &self.session.installation;
+        contents.digests(&watch.places(installation, &self.baseline.salt))
     }
 
     fn command_key(&self) -> String {
@@ -117,8 +120,11 @@ impl Opened<'_> {
     /// Read the inputs again. What moved since vouches for nothing.
     pub(super) fn confirm(&self, seen: &Seen) -> Confirmed {
         let Some(looked) = &seen.0 else { return Confirmed(None) };
+        let Session { installation, config, .. } = self.session;
+        let installation =
+            Installation::look(installation.program().to_owned(), &config.environment);
         let now = Watch::of(self.session, self.access.store())
-            .and_then(|watch| inputs::look(&watch.places(&self.baseline.salt)));
+            .and_then(|watch| inputs::look(&watch.places(&installation, &self.baseline.salt)));
         match now {
             Ok(now) if now == looked.inputs => Confirmed(Some(looked.clone())),
             Ok(now) => {

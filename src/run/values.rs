@@ -15,11 +15,11 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where the values come from.
-#[derive(Clone)]
 pub(super) struct Values {
-    project: Project,
+    project: Arc<Project>,
     engine: Engine,
     environment: Environment,
     salt: String,
@@ -45,7 +45,7 @@ impl Fingerprints<'_> {
 impl Values {
     pub(super) fn new(session: &Session, salt: &str) -> Self {
         Self {
-            project: session.project.clone(),
+            project: Arc::clone(&session.project),
             engine: session.engine.clone(),
             environment: session.config.environment.clone(),
             salt: salt.to_owned(),

@@ -44,7 +44,9 @@ pub(crate) fn start(start: &Start, approach: Approach, state: &impl Display) {
             info!("dbt builds what you selected; what it builds is recorded on {state}");
         }
         (Start::Adopt, _) => {
-            info!("adopted: {state} was empty, and the warehouse is assumed to hold the project as it is now");
+            info!(
+                "adopted: {state} was empty, and the warehouse is assumed to hold the project as it is now"
+            );
         }
         _ => info!("comparing the project with the baseline on {state}"),
     }
@@ -56,7 +58,11 @@ pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
         info!("nothing changed: there is nothing to build");
         return;
     }
-    info!("to build, with everything downstream: {} of {} nodes", plan.wanted.len(), now.graph.len());
+    info!(
+        "to build, with everything downstream: {} of {} nodes",
+        plan.wanted.len(),
+        now.graph.len()
+    );
     for id in plan.wanted.iter().take(NAMED) {
         info!("  {id}: {}", words_of(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
     }
@@ -202,7 +208,9 @@ pub(crate) fn not_spared(reason: &settle::Reason) {
         settle::Reason::NewCommand => {
             debug!("dbt is started: this command has not run with these inputs yet");
         }
-        settle::Reason::Pending(count) => debug!("dbt is started: {count} nodes still have to be built"),
+        settle::Reason::Pending(count) => {
+            debug!("dbt is started: {count} nodes still have to be built")
+        }
     }
 }
 
@@ -249,7 +257,9 @@ pub(crate) fn no_journal() {
 
 /// What would be needed to resume after a kill is not on the volume.
 pub(crate) fn not_followed(error: &anyhow::Error) {
-    warn!("the manifest of this run could not be copied to the volume, so a killed run could not be resumed: {error:#}");
+    warn!(
+        "the manifest of this run could not be copied to the volume, so a killed run could not be resumed: {error:#}"
+    );
 }
 
 /// The record could not be replaced, which costs one more start of dbt.
@@ -264,5 +274,8 @@ pub(crate) fn published(hook: &[OsString]) {
 
 /// The hook has not, which changes nothing else.
 pub(crate) fn not_published(hook: &[OsString], why: &anyhow::Error) {
-    error!("--publish {}: {why:#}; the baseline is saved, and the next run publishes again", words(hook));
+    error!(
+        "--publish {}: {why:#}; the baseline is saved, and the next run publishes again",
+        words(hook)
+    );
 }

@@ -4,17 +4,16 @@ use super::Answer;
 use crate::cli::{Config, Form};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
-use crate::decide::start::Found;
 use crate::decide::record::{self, FORMAT, Record};
+use crate::decide::start::Found;
 use crate::exit::Failure;
-use crate::job::admit::{self, Held};
-use crate::job::publish;
-use crate::os::history::{self, Entry};
 use crate::os::supervise::Supervisor;
-use crate::os::{clock, commit, random, volume};
+use crate::os::{clock, random};
+use crate::run;
+use crate::store::{Commit, Entry, Store, Stored};
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
-use std::path::Path;
+use std::io::Write;
 
 /// An earlier baseline as it is listed.
 #[derive(Debug, Serialize)]
@@ -32,22 +31,14 @@ struct Listed {
 }
 
 pub(super) fn history(config: &Config, form: Form) -> Result<Answer, Failure> {
-    let state = admit::state_dir(config)?;
-    let entries = earlier(&state).map_err(Failure::refused)?;
+    let store = run::store(config)?;
+    let entries = store.earlier().map_err(Failure::refused)?;
     let listed: Vec<Listed> =
-        (1..).zip(&entries).map(|(steps, entry)| listed(&state, steps, entry)).collect();
-    Ok(Answer::of(form, &listed, || words(&state, &listed)))
+        (1..).zip(&entries).map(|(steps, entry)| listed(&store, steps, entry)).collect();
+    Ok(Answer::of(form, &listed, || words(&store, &listed)))
 }
 
-/// The entries of the history that are not the present baseline, the newest first.
-fn earlier(state: &Path) -> Result<Vec<Entry>> {
-    let present = volume::look(state).ok().and_then(|stored| stored.digest);
-    let mut entries = history::entries(state)?;
-    entries.retain(|entry| Some(&entry.digest) != present.as_ref());
-    Ok(entries)
-}
-
-fn listed(state: &Path, steps: usize, entry: &Entry) -> Listed {
+fn listed(store: &Store, steps: usize, entry: &Entry) -> Listed {
     let mut listed = Listed {
         steps,
         digest: entry.digest.clone(),
@@ -58,7 +49,7 @@ fn listed(state: &Path, steps: usize, entry: &Entry) -> Listed {
         written_at: None,
         damage: None,
     };
-    match history::read(state, entry) {
+    match store.read_earlier(entry) {
         Ok((text, record)) => {
             if let Ok(manifest) = Manifest::read(&text) {
                 listed.nodes = manifest.graph().count_built();
@@ -73,9 +64,9 @@ fn listed(state: &Path, steps: usize, entry: &Entry) -> Listed {
     listed
 }
 
-fn words(state: &Path, listed: &[Listed]) -> String {
+fn words(store: &Store, listed: &[Listed]) -> String {
     if listed.is_empty() {
-        return format!("there are no earlier baselines on {}\n", state.display());
+        return format!("there are no earlier baselines on {store}\n");
     }
     let line = |one: &Listed| {
         let when = one.written_at.map_or_else(|| "at an unknown time".to_owned(), clock::utc);
@@ -102,18 +93,22 @@ pub(super) fn rollback(
     steps: usize,
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
-    let Held { state, lock: _lock } = admit::hold(config, "dbt-entrypoint rollback", supervisor)?;
-    if let Ok(volume::Stored { found: Found::Newer(why), .. }) = volume::look(&state) {
+    let locked = run::hold(config, "dbt-entrypoint rollback", supervisor)?;
+    if let Ok(Stored { found: Found::Newer(why), .. }) = locked.glance() {
         return Err(Failure::refused(anyhow!(
             "{why}\n  what to do:\n    roll back with the version that wrote it, or a later one"
         )));
     }
-    let (text, record) = at(&state, steps).map_err(Failure::refused)?;
+    let (text, record) = at(&locked, steps).map_err(Failure::refused)?;
     let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    let reservation = commit::reserve(&state, room)?.keeping(config.history);
-    publish::owe(config, &state)?;
-    let saved = commit::commit(reservation, &mut |out| out.write_all(text.as_bytes()), &record)?;
-    commit::prune_or_warn(&state, &saved.digest);
+    let next = Commit {
+        manifest: &mut |out: &mut dyn Write| out.write_all(text.as_bytes()),
+        record: &record,
+        retention: config.history,
+        replaces: None,
+        owes_publish: config.publish.is_some(),
+    };
+    locked.commit(locked.reserve(room)?, next)?;
     Ok(Answer::new(format!(
         "the baseline of {} is the baseline again, and the warehouse is taken to hold what it says\n\
          what differs from it is built by the next run: dbt-entrypoint plan\n",
@@ -121,15 +116,15 @@ pub(super) fn rollback(
     )))
 }
 
-fn at(state: &Path, steps: usize) -> Result<(String, Record)> {
-    let entries = earlier(state)?;
+fn at(store: &Store, steps: usize) -> Result<(String, Record)> {
+    let entries = store.earlier()?;
     let entry = entries.get(steps - 1).with_context(|| {
         format!(
             "there is no baseline {steps} steps back; there are {}\n  what to do:\n    dbt-entrypoint history     (lists them)",
             entries.len()
         )
     })?;
-    let (text, record) = history::read(state, entry).with_context(|| {
+    let (text, record) = store.read_earlier(entry).with_context(|| {
         format!(
             "the baseline {steps} steps back cannot be used (`dbt-entrypoint history` lists others)"
         )

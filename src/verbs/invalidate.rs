@@ -3,14 +3,13 @@
 use super::Answer;
 use crate::cli::Config;
 use crate::dbt::manifest::Manifest;
-use crate::decide::start::Found;
 use crate::decide::record::Record;
+use crate::decide::start::Found;
 use crate::exit::Failure;
 use crate::graph::Graph;
-use crate::job::admit::{self, Held};
-use crate::job::publish;
 use crate::os::supervise::Supervisor;
-use crate::os::{commit, volume};
+use crate::run;
+use crate::store::Commit;
 use crate::trees::IntoTree;
 use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeSet;
@@ -24,8 +23,8 @@ pub(super) fn invalidate(
     terms: &[String],
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
-    let Held { state, lock: _lock } = admit::hold(config, "dbt-entrypoint invalidate", supervisor)?;
-    let stored = volume::look(&state).map_err(Failure::refused)?;
+    let locked = run::hold(config, "dbt-entrypoint invalidate", supervisor)?;
+    let stored = locked.look().map_err(Failure::refused)?;
     let text = match (stored.found, stored.manifest) {
         (Found::Baseline(_), Some(text)) => text,
         (found, _) => return Err(Failure::refused(without_baseline(&found))),
@@ -38,11 +37,14 @@ pub(super) fn invalidate(
     let named = named(&manifest, &record, terms).map_err(Failure::refused)?;
     mark(&mut record, &named);
     let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    let reservation = commit::reserve(&state, room)?.keeping(config.history);
-    publish::owe(config, &state)?;
-    let mut write = |out: &mut dyn Write| manifest.write_without(&named, out);
-    let saved = commit::commit(reservation, &mut write, &record)?;
-    commit::prune_or_warn(&state, &saved.digest);
+    let next = Commit {
+        manifest: &mut |out: &mut dyn Write| manifest.write_without(&named, out),
+        record: &record,
+        retention: config.history,
+        replaces: stored.digest.as_deref(),
+        owes_publish: config.publish.is_some(),
+    };
+    locked.commit(locked.reserve(room)?, next)?;
     let lines: String = named.iter().map(|id| format!("  {id}\n")).collect();
     Ok(Answer::new(format!(
         "to be built again by the next run, with whatever is downstream:\n{lines}"

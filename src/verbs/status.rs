@@ -4,26 +4,23 @@ use super::Answer;
 use crate::cli::{Config, Form};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
-use crate::decide::start::Found;
 use crate::decide::record;
+use crate::decide::start::Found;
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
-use crate::job::admit;
-use crate::os::announce::LAST_RUN;
-use crate::os::lock::{self, Holder};
-use crate::os::volume::{self, CONTROL, Place, Stored};
-use crate::os::{clock, history, mount, usage};
+use crate::os::clock;
+use crate::run;
+use crate::store::{Holder, Place, Store, Stored};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 /// How many nodes are named before the rest is counted.
 const NAMED: usize = 20;
 
 #[derive(Debug, Serialize)]
 struct Status {
-    state_dir: PathBuf,
+    state_dir: String,
     mount: String,
     /// Whether the mount outlives the container; null where that cannot be told.
     lasting: Option<bool>,
@@ -48,18 +45,15 @@ struct Status {
 }
 
 pub(super) fn status(config: &Config, form: Form) -> Result<Answer, Failure> {
-    let state = admit::state_dir(config)?;
-    let place = volume::place(&state, mount::surroundings(&config.environment));
-    let status = look(&state, &place);
+    let store = run::store(config)?;
+    let status = look(&store, &store.place(&config.environment));
     Ok(Answer::of(form, &status, || words(&status)))
 }
 
-fn look(state: &Path, place: &Place) -> Status {
-    let control = state.join(CONTROL);
-    let last_run = std::fs::read(control.join(LAST_RUN)).ok();
+fn look(store: &Store, place: &Place) -> Status {
     let (mount, lasting) = mounted(place);
     let mut status = Status {
-        state_dir: state.to_owned(),
+        state_dir: store.to_string(),
         mount,
         lasting,
         holds: "nothing",
@@ -72,13 +66,13 @@ fn look(state: &Path, place: &Place) -> Status {
         complete: false,
         pending: BTreeMap::new(),
         altered: BTreeMap::new(),
-        interrupted: control.join("run/intent.json").exists(),
-        at_work: lock::holder_of(state),
-        last_run: last_run.and_then(|text| serde_json::from_slice(&text).ok()),
-        earlier_baselines: history::entries(state).map_or(0, |entries| entries.len()),
-        bytes: usage::bytes(state),
+        interrupted: store.has_unfinished_run(),
+        at_work: store.holder(),
+        last_run: store.last_run(),
+        earlier_baselines: store.earlier().map_or(0, |entries| entries.len()),
+        bytes: store.bytes(),
     };
-    match volume::look(state) {
+    match store.look() {
         Ok(stored) => status.take(stored),
         Err(_) if *place == Place::Missing => {}
         Err(error) => (status.holds, status.damage) = ("unreadable", Some(format!("{error:#}"))),
@@ -126,7 +120,7 @@ fn mounted(place: &Place) -> (String, Option<bool>) {
         ),
         Place::Ephemeral(kind) => (format!("in memory ({kind}): it is forgotten"), Some(false)),
         Place::ReadOnly => ("mounted read-only: no run can be recorded".into(), Some(true)),
-        Place::Unwritable(why) => (why.clone(), None),
+        Place::Unwritable { why, .. } => (why.clone(), None),
         Place::Lasting { warning: Some(warning) } => (warning.clone(), Some(true)),
         Place::Lasting { warning: None } => ("it outlives the container".into(), Some(true)),
     }
@@ -137,7 +131,7 @@ fn words(status: &Status) -> String {
     let mut line = |name: &str, words: String| {
         let _ = writeln!(text, "{name:<10} {words}");
     };
-    line("volume", format!("{}: {}", status.state_dir.display(), status.mount));
+    line("volume", format!("{}: {}", status.state_dir, status.mount));
     line("holds", holds(status));
     if let Some(identity) = &status.identity {
         line("for", place_of(identity));

@@ -10,7 +10,7 @@ mod corpus;
 mod warm;
 
 use corpus::{Case, corpus};
-use dbt_entrypoint::dbt::command::{CHANGED, Command, Duty, Flag, Opt, Selection, Takes, takes};
+use dbt_entrypoint::dbt::command::{Command, Duty, Flag, Opt, SKIPPED, Selection, Takes, takes};
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -278,7 +278,7 @@ const EDITS: [Edit; 6] = [
         "narrowed",
         |command| {
             let terms = matches!(command.selection(), Selection::Terms(_));
-            terms.then(|| command.narrowed(CHANGED, Path::new(STATE)).unwrap())
+            terms.then(|| command.narrowed(SKIPPED, Path::new(STATE)).unwrap())
         },
         |dbt| {
             let narrow = |word: &Value| {
@@ -297,7 +297,7 @@ const EDITS: [Edit; 6] = [
         "narrowed selector",
         |command| {
             let Selection::Selector(name) = command.selection() else { return None };
-            command.narrowed_selector(name, CHANGED, Path::new(STATE))
+            command.narrowed_selector(name, SKIPPED, Path::new(STATE))
         },
         |dbt| {
             let name = dbt["selector"].as_str().unwrap();

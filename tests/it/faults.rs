@@ -2,10 +2,11 @@
 
 use crate::support::tool;
 use crate::volume_tool::{commit, kill_points, names, state, volume_tool, words};
-use dbt_entrypoint::os::commit::clean;
+use dbt_entrypoint::store::Store;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// A process under strace, and whether the fault was injected at all.
 struct Injected {
@@ -60,7 +61,7 @@ fn sweep_kills(old: Option<&str>) {
 /// The next start cleans up, loses nothing, and commits.
 fn assert_recovers(dir: &Path, fault: &str) {
     let before = state(dir);
-    clean(dir);
+    Store::at(dir).unwrap().lock("a test", Duration::ZERO, &mut |_| None).map(drop).unwrap();
     assert_eq!(state(dir), before, "{fault}");
     let left: Vec<String> = names(dir).into_iter().filter(|name| name.ends_with(".new")).collect();
     assert!(left.is_empty(), "{fault}: {left:?}");
@@ -115,20 +116,20 @@ fn sweep_errors(strace: &Path, call: &str, errno: &str, old: Option<&str>) -> Ve
 fn every_error_of_the_storage_is_told_with_a_remedy_and_leaves_the_old_baseline() {
     let Some(strace) = tool("strace") else { return };
     for (call, errno, remedy) in [
-        ("fsync", "EIO", "reports an error"),
+        ("fsync", "EIO", "reported an error"),
         ("fsync", "ENOSPC", "is full"),
-        ("/rename", "EXDEV", "a mount of its own"),
-        ("/rename", "EBUSY", "a mount of its own"),
+        ("/rename", "EXDEV", "a separate mount"),
+        ("/rename", "EBUSY", "a separate mount"),
         ("/rename", "EROFS", "is read-only"),
-        ("/rename", "ENOENT", "has vanished"),
+        ("/rename", "ENOENT", "is no longer there"),
         ("write", "ENOSPC", "is full"),
         ("write", "EDQUOT", "quota"),
-        ("write", "EIO", "reports an error"),
-        ("read", "EIO", "reports an error"),
-        ("ftruncate", "EIO", "reports an error"),
+        ("write", "EIO", "reported an error"),
+        ("read", "EIO", "reported an error"),
+        ("ftruncate", "EIO", "reported an error"),
         ("openat", "EROFS", "is read-only"),
-        ("openat", "EACCES", "may not write"),
-        ("openat", "ESTALE", "has vanished"),
+        ("openat", "EACCES", "may not read and write"),
+        ("openat", "ESTALE", "is no longer there"),
         ("fallocate", "ENOSPC", "is full"),
         ("fallocate", "EDQUOT", "quota"),
     ] {

@@ -102,7 +102,7 @@ fn waiting_in_vain_ends_with_75_and_names_the_holder() {
     let (code, said) = Contender::start(dir.path(), "0.2").end();
     assert_eq!(code, Some(75), "{said}");
     assert!(said.contains(&format!("(pid {}", first.child.id())), "{said}");
-    assert!(said.contains("for all of the 0.2 s"), "{said}");
+    assert!(said.contains("for the whole --lock-timeout of 0.2 s"), "{said}");
 }
 
 #[test]

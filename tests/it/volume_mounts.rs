@@ -91,12 +91,18 @@ fn a_mount_that_cannot_be_written_is_told_apart_from_one_that_does_not_last() {
     assert_eq!(image.place(&["-v", &named.at("/state:ro")], "/state"), "ReadOnly");
     assert_eq!(image.place(&["-v", &bind(&file, "/state")], "/state"), "NotADirectory");
     let as_user = image.place(&["--user", "10001:10001", "-v", &named.at("/state")], "/state");
-    assert!(as_user.starts_with("Unwritable(\"Permission denied"), "{as_user}");
-    assert!(as_user.contains("we are 10001:10001"), "{as_user}");
+    assert!(
+        as_user.starts_with("Unwritable { why: \"cannot use /state: Permission denied"),
+        "{as_user}"
+    );
+    assert!(
+        as_user.contains("10001:10001 may not read and write everything in /state"),
+        "{as_user}"
+    );
     assert!(as_user.contains("belongs to 0:0 with mode 755"), "{as_user}");
     let (whole, part) = (bind(dir.path(), "/state"), bind(&file, "/state/manifest.json"));
     let mounted_file = image.place(&["-v", &whole, "-v", &part], "/state");
-    assert!(mounted_file.contains("a mount of its own"), "{mounted_file}");
+    assert!(mounted_file.contains("a separate mount"), "{mounted_file}");
 }
 
 #[test]
@@ -119,9 +125,12 @@ fn a_volume_that_cannot_take_the_baseline_is_found_before_dbt_starts() {
     let no_inodes = memory_volume("size=1m,nr_inodes=4");
     for (options, remedy) in [
         (vec!["-v", &root.at("/state:ro")], "is read-only"),
-        (vec!["-v", &root.at("/state"), "--user", "10001:10001"], "uid 10001 may not write"),
+        (
+            vec!["-v", &root.at("/state"), "--user", "10001:10001"],
+            "10001:10001 may not read and write",
+        ),
         (vec!["-v", &full.at("/state")], "is full"),
-        (vec!["-v", &no_inodes.at("/state")], "is full (room or inodes)"),
+        (vec!["-v", &no_inodes.at("/state")], "no free space or no free inodes"),
     ] {
         let (code, said) = image.run(&options, &["commit", "/state", "orders", "wait"]);
         assert_eq!(code, Some(73), "{options:?}: {said}");
@@ -165,7 +174,7 @@ fn a_volume_that_is_deleted_under_a_running_container_is_reported() {
     fs::remove_dir_all(&state).unwrap();
     let (code, said) = resumed(child);
     assert_eq!(code, Some(74), "{said}");
-    assert!(said.contains("has vanished"), "{said}");
+    assert!(said.contains("is no longer there"), "{said}");
 }
 
 #[test]
@@ -185,7 +194,7 @@ fn a_volume_that_is_unmounted_meanwhile_is_reported_and_nothing_is_written_below
     assert!(unmounted.status.success(), "{}", words(&unmounted));
     let (code, said) = resumed(child);
     assert_eq!(code, Some(74), "{said}");
-    assert!(said.contains("no longer the directory that it was"), "{said}");
+    assert!(said.contains("is not the directory that it was"), "{said}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 

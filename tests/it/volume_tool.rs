@@ -1,8 +1,8 @@
 //! The tool of `examples/volume.rs`, static as the real program is, and what it left behind.
 
 use crate::support::binary;
-use dbt_entrypoint::decide::plan::Found;
-use dbt_entrypoint::os::volume::look;
+use dbt_entrypoint::decide::start::Found;
+use dbt_entrypoint::store::Store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -39,7 +39,7 @@ pub(crate) fn commit(dir: &Path, node: &str) {
 /// The node of the baseline, or what is wrong. A baseline with a record that does not
 /// belong to it, or without its record, is wrong too.
 pub(crate) fn state(dir: &Path) -> String {
-    let stored = look(dir).unwrap();
+    let stored = Store::at(dir).unwrap().look().unwrap();
     let Found::Baseline(Some(_)) = &stored.found else { return format!("{:?}", stored.found) };
     let (manifest, node) = (stored.manifest.unwrap(), stored.record.unwrap().tool);
     match manifest.contains(&format!(r#""{node}": {{"#)) {

@@ -145,20 +145,20 @@ fn state_is_the_users_own_affair_once_they_name_it() {
 fn a_command_builds_its_own_types_and_build_those_asked_for() {
     let built = |line, variables: &[(&str, &str)]| {
         let command = command(line, variables);
-        BUILDABLE.into_iter().filter(|kind| command.builds(kind)).collect::<Vec<_>>()
+        RESOURCE_TYPES.into_iter().filter(|kind| command.builds(kind)).collect::<Vec<_>>()
     };
     let variable = [("DBT_RESOURCE_TYPES", "seed model"), ("DBT_EXCLUDE_RESOURCE_TYPES", "seed")];
     assert_eq!(built("run", &variable), ["model"]);
     assert_eq!(built("seed", &[]), ["seed"]);
     assert_eq!(built("snapshot", &[]), ["snapshot"]);
-    assert_eq!(built("retry", &[]), BUILDABLE);
+    assert_eq!(built("retry", &[]), RESOURCE_TYPES);
     assert_eq!(built("test", &[]), [""; 0]);
-    assert_eq!(built("build", &[]), BUILDABLE);
+    assert_eq!(built("build", &[]), RESOURCE_TYPES);
     assert_eq!(built("build", &variable), ["model"]);
     assert_eq!(built("build|--resource-type|test|SEED", &variable), ["test"]);
     assert_eq!(
         built("build|--resource-types|all|--exclude-resource-type=model", &[]),
-        BUILDABLE[1..]
+        RESOURCE_TYPES[1..]
     );
 }
 

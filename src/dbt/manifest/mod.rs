@@ -5,6 +5,7 @@
 //! Fields that we do not name are skipped; `created_at`, `build_path` and `compiled_*` change
 //! with every parse and are among them.
 
+mod check;
 mod cut;
 mod internal;
 mod members;
@@ -16,17 +17,16 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::{Fault, check};
 pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
+use crate::dbt::engine;
 use crate::graph::{Graph, Member, Role};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use members::Members;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// The newest manifest schema whose meaning we know; dbt 1.8 to 2.0 alpha write it.
-const NEWEST_SCHEMA: u32 = 12;
 
 /// A manifest; `'a` is the text of the file.
 #[derive(Debug)]
@@ -107,12 +107,12 @@ impl<'a> Manifest<'a> {
     /// View `text`, the whole file.
     ///
     /// # Errors
-    /// When it is not JSON, not a manifest, or of a schema that we do not know; the message
-    /// tells line and column.
+    /// When it is not JSON, not a manifest, or of a schema version that [`check()`] does not accept;
+    /// the message tells line and column.
     pub fn read(text: &'a str) -> Result<Self> {
         let file: File<'a> =
             serde_json::from_str(text).context("this is not a manifest that dbt wrote")?;
-        let schema = schema(&file.metadata.dbt_schema_version)?;
+        let schema = check::version(&file.metadata.dbt_schema_version)?;
         Ok(Self { text, file, schema })
     }
 
@@ -144,9 +144,7 @@ impl<'a> Manifest<'a> {
     /// dbt's minor version, e.g. `(12, "1.11")`.
     #[must_use]
     pub fn generation(&self) -> (u32, &str) {
-        let version = self.dbt_version();
-        let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
-        (self.schema, version.get(..end).unwrap_or(version))
+        (self.schema, engine::minor(self.dbt_version()))
     }
 
     /// Everything under `nodes`, `unit_tests` and `functions`, by `unique_id`; analyses and
@@ -213,16 +211,6 @@ impl<'a> Manifest<'a> {
             Member { role, parents: parents.map(ToString::to_string).collect() }
         };
         known.iter().map(|(id, (role, node))| ((*id).to_owned(), member(*role, node))).collect()
-    }
-}
-
-/// `…/manifest/v12.json` says 12.
-fn schema(url: &str) -> Result<u32> {
-    let number = url.rsplit_once("/manifest/v").and_then(|(_, end)| end.strip_suffix(".json"));
-    match number.and_then(|number| number.parse().ok()) {
-        Some(number) if number <= NEWEST_SCHEMA => Ok(number),
-        Some(_) => bail!("{url} is newer than the manifests that this program knows"),
-        None => bail!("{url:?} is no manifest's dbt_schema_version"),
     }
 }
 

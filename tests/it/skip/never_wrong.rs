@@ -6,10 +6,11 @@
 use super::populated;
 use crate::support::{Shop, variable};
 use dbt_entrypoint::dbt::command::Command;
-use dbt_entrypoint::decide::skip::{Looked, Verdict, verdict};
+use dbt_entrypoint::decide::settle::{Looked, Verdict, verdict};
 use dbt_entrypoint::os::inputs::{self, Places};
+use dbt_entrypoint::os::installation::Installation;
 use dbt_entrypoint::os::project::{Asked, locate_from};
-use dbt_entrypoint::os::volume;
+use dbt_entrypoint::store::Store;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -123,14 +124,15 @@ impl World {
         let environment = self.shop.environment();
         let command = Command::parse(vec!["build".into()], environment);
         let here = self.shop.project().canonicalize().expect("a project");
-        let record = volume::look(&self.shop.state()).expect("a volume").record.expect("a record");
+        let store = Store::at(&self.shop.state()).expect("a path");
+        let record = store.look().expect("a volume").record.expect("a record");
         let settled = record.settled.as_ref().expect("a complete run");
         let Ok(project) = locate_from(&here, &Asked::default(), environment) else { return false };
         let places = Places {
             here: &here,
             project: &project,
             state: &self.shop.state(),
-            dbt: self.shop.dbt(),
+            installation: &Installation::look(self.shop.dbt().to_owned(), environment),
             environment,
             words: &command.as_parse(),
             salt: &record.salt,

@@ -1,19 +1,20 @@
 //! What stays on the volume after a killed process or a later baseline, and is removed.
 
-use crate::os::commit::mark;
-use crate::os::dir::{Dir, is_temporary};
-use crate::os::history;
-use crate::os::volume::{CONTROL, MANIFEST, RECORDS};
+use super::commit::mark;
+use super::dir::{Dir, is_temporary};
+use super::explained::explained;
+use super::{CONTROL, MANIFEST, RECORDS, history};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-/// Remove what killed processes left behind; to be called while holding the lock. What
-/// cannot be removed is mentioned and stays: it only takes room.
-pub fn clean(dir: &Path) {
+/// Remove what killed processes left behind; to be called while holding the lock. What cannot be
+/// removed only takes room, so a failure is a warning.
+pub(super) fn clean(dir: &Path) {
     if let Err(error) = try_clean(dir) {
-        log::warn!("leftovers in {} stay: {error:#}", dir.display());
+        let refusal = explained(error.context("what a killed run left behind stays"), dir);
+        log::warn!("{refusal}");
     }
 }
 
@@ -53,16 +54,21 @@ fn remove_temporaries_below(dir: &Dir, depth: u8) -> Result<()> {
     Ok(())
 }
 
-/// Remove the records of all manifests but these and those of the history; to be called while holding the lock.
-///
-/// # Errors
-/// With what could not be removed; nothing depends on it.
-pub fn prune(dir: &Path, digests: &[&str]) -> Result<()> {
+/// Remove the records of all manifests but that of `present` and those of the history; to be called
+/// while holding the lock. What cannot be removed only takes room, so a failure is a warning.
+pub(super) fn prune(dir: &Path, present: &str) {
+    if let Err(error) = try_prune(dir, present) {
+        let refusal = explained(error.context("records of earlier baselines stay"), dir);
+        log::warn!("{refusal}");
+    }
+}
+
+fn try_prune(dir: &Path, present: &str) -> Result<()> {
     let records = Dir::open(dir)?.enter(CONTROL)?.enter(RECORDS)?;
     let earlier = history::entries(dir)?;
     let earlier = earlier.iter().map(|entry| entry.digest.as_str());
     let kept: Vec<String> =
-        digests.iter().copied().chain(earlier).map(|digest| format!("{digest}.json")).collect();
+        std::iter::once(present).chain(earlier).map(|digest| format!("{digest}.json")).collect();
     for name in records.names()? {
         if !kept.iter().any(|kept| OsStr::new(kept) == name) && !is_temporary(&name) {
             records

@@ -4,11 +4,11 @@
 //! dies, however that happens. What the file says is for messages only: two containers may
 //! well have the same host name and the same pid, and none of that decides anything.
 
-use crate::exit::Failure;
+use super::CONTROL;
+use super::dir::{Dir, Opened};
+use super::explained::explained;
+use crate::exit::{Failure, Refusal};
 use crate::os::clock::now;
-use crate::os::dir::{Dir, Opened};
-use crate::os::fault::explained;
-use crate::os::volume::CONTROL;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -30,11 +30,11 @@ const REMINDER: Duration = Duration::from_secs(300);
 /// The volume is ours until this is dropped or we die.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
-pub struct Lock {
+pub(super) struct Lock {
     _file: File,
 }
 
-/// Who has the lock, as it told of itself.
+/// Who holds the lock, as the lock file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Holder {
@@ -51,7 +51,7 @@ pub struct Holder {
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.host.is_empty() {
-            return write!(f, "another process, which has not said who it is");
+            return write!(f, "a process that did not write its name into the lock file");
         }
         let minutes = now().saturating_sub(self.since) / 60;
         write!(f, "{:?} on host {:?} (pid {}", self.command, self.host, self.pid)?;
@@ -63,7 +63,7 @@ impl std::fmt::Display for Holder {
 ///
 /// # Errors
 /// When `.dbt-entrypoint` or the file in it cannot be made, or the file system has no locks.
-pub fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
+fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
     let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
     let ours = state
         .enter_or_create(CONTROL)
@@ -86,9 +86,8 @@ pub fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
     }
 }
 
-/// Who is at work on the volume now, without waiting and without changing anything.
-#[must_use]
-pub fn holder_of(dir: &Path) -> Option<Holder> {
+/// Who holds the lock now, without waiting and without changing anything.
+pub(super) fn holder_of(dir: &Path) -> Option<Holder> {
     let ours = Dir::open(dir).ok()?.enter(CONTROL).ok()?;
     let Ok(Opened::File(mut file)) = ours.read(NAME) else { return None };
     match file.try_lock_shared() {
@@ -132,7 +131,7 @@ fn holder(file: &mut File) -> Holder {
 /// # Errors
 /// [`Failure::lock_timeout`] after `timeout`, [`Failure::Stopped`] on a signal,
 /// [`Failure::unwritable`] where no lock can be had at all.
-pub fn acquire(
+pub(super) fn acquire(
     dir: &Path,
     command: &str,
     timeout: Duration,
@@ -143,7 +142,7 @@ pub fn acquire(
     let mut said: Option<(Holder, Instant)> = None;
     loop {
         let attempt =
-            try_take(dir, command).map_err(|error| Failure::unwritable(explained(&error, dir)))?;
+            try_take(dir, command).map_err(|error| Failure::unwritable(explained(error, dir)))?;
         let holder = match attempt {
             Ok(lock) => return Ok(lock),
             Err(holder) => holder,
@@ -177,17 +176,15 @@ fn mention(
     }
 }
 
-fn timed_out(dir: &Path, holder: &Holder, timeout: Duration) -> anyhow::Error {
-    anyhow::anyhow!(
-        "the state volume {} was in use by {holder} for all of the {} s that --lock-timeout allows; nothing was run\n  \
-         it may be building still; two at once would spoil each other's tables\n  \
-         what to do:\n    \
-         dbt-entrypoint status     (tells who holds it, and since when)\n    \
-         dbt-entrypoint --lock-timeout 7200 …     (wait longer)\n    \
-         or end the other one; what it had built stays recorded",
-        dir.display(),
-        timeout.as_secs_f64()
-    )
+fn timed_out(dir: &Path, holder: &Holder, timeout: Duration) -> Refusal {
+    let (dir, seconds) = (dir.display(), timeout.as_secs_f64());
+    Refusal::new(format!(
+        "the state volume {dir} was in use by {holder} for the whole --lock-timeout of {seconds} s"
+    ))
+    .meaning("it may still be building, and two runs at once would overwrite each other's tables; nothing was run")
+    .remedy("dbt-entrypoint status     (shows who holds the volume, and since when)")
+    .remedy("dbt-entrypoint --lock-timeout 7200 …     (wait longer)")
+    .remedy("stop the other process: what it has built stays recorded")
 }
 
 #[cfg(test)]
@@ -219,7 +216,7 @@ mod tests {
         let _first = try_take(dir.path(), "a").unwrap().unwrap();
         fs::write(dir.path().join(CONTROL).join(NAME), "no json").unwrap();
         let holder = try_take(dir.path(), "b").unwrap().unwrap_err();
-        assert!(holder.to_string().contains("has not said who it is"), "{holder}");
+        assert!(holder.to_string().contains("did not write its name"), "{holder}");
     }
 
     #[test]

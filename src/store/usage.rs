@@ -6,8 +6,7 @@ use std::path::Path;
 
 /// Bytes of every file below, each counted once however many names it has; what cannot be
 /// read counts nothing.
-#[must_use]
-pub fn bytes(dir: &Path) -> u64 {
+pub(super) fn bytes(dir: &Path) -> u64 {
     let mut seen = BTreeSet::new();
     let mut open = vec![dir.to_owned()];
     let mut total = 0;

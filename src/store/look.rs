@@ -3,31 +3,20 @@
 //! Only a volume that really holds nothing is [`Found::Empty`], because only that leads to
 //! a full run that nobody asked for.
 
-use crate::decide::start::Found;
+use super::dir::{Dir, Opened};
+use super::explained::explained;
+use super::{CONTROL, HISTORY, MANIFEST, POPULATED, RECORDS};
+use crate::dbt::manifest::{self, Fault};
 use crate::decide::record::{FORMAT, Record};
+use crate::decide::start::Found;
 use crate::digest::{self, hex, hex_of};
-use crate::os::dir::{Dir, Opened};
-use crate::os::soundness;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::exit::Refusal;
+use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-pub use crate::os::place::{Place, place};
-
-/// The baseline.
-pub const MANIFEST: &str = "manifest.json";
-/// Our own directory on the volume.
-pub const CONTROL: &str = ".dbt-entrypoint";
-/// In [`CONTROL`]: what we know about a manifest, by its digest.
-pub const RECORDS: &str = "records";
-/// In [`CONTROL`]: there was a baseline once. A record alone does not say that: a first
-/// commit that was killed leaves one behind.
-pub(crate) const POPULATED: &str = "populated";
-/// In [`CONTROL`]: earlier baselines.
-pub(crate) const HISTORY: &str = "history";
-
-/// More than any manifest; a sparse file of petabytes is not read.
+/// In bytes: more than any manifest, so that a sparse file of petabytes is not read.
 const LARGEST: u64 = 2 << 30;
 
 /// What is stored.
@@ -40,7 +29,7 @@ pub struct Stored {
     /// What we know of it; an operator's own manifest has none.
     pub record: Option<Record>,
     /// SHA-256 of the text, in hexadecimal.
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 impl Stored {
@@ -49,135 +38,171 @@ impl Stored {
     }
 }
 
-/// Read what is stored; to be called while holding the lock.
-///
-/// # Errors
-/// When the directory itself cannot be read. A file in it that cannot be read is
-/// [`Found::Damaged`].
-pub fn look(dir: &Path) -> Result<Stored> {
+/// Why a file on the volume cannot be used.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// The system did not let us read it: nothing is known of its content.
+    Unread(anyhow::Error),
+    /// It is not what it should be.
+    Damaged(String),
+    /// A later version wrote it.
+    Newer(String),
+}
+
+impl From<anyhow::Error> for Unusable {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Unread(error)
+    }
+}
+
+impl From<Fault> for Unusable {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Damaged(why) => Self::Damaged(why),
+            Fault::Newer(why) => Self::Newer(why),
+        }
+    }
+}
+
+impl From<Unusable> for anyhow::Error {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Unread(error) => error,
+            Unusable::Damaged(why) | Unusable::Newer(why) => Self::msg(why),
+        }
+    }
+}
+
+/// See [`Store::look`](super::Store::look).
+pub(super) fn look(dir: &Path) -> Result<Stored> {
     let mut stored = glance(dir)?;
     if let (None, Some(digest)) = (&stored.manifest, &stored.digest) {
-        stored.manifest = Some(read(dir, digest)?);
+        stored.manifest = Some(manifest(dir, digest)?);
     }
     Ok(stored)
 }
 
-/// As [`look`], without the text of a manifest that has a record: for a run that finds nothing to
-/// do. [`read`] gives it.
-///
-/// # Errors
-/// As [`look`].
-pub fn glance(dir: &Path) -> Result<Stored> {
-    let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
-    let digest_of = |mut file: File| match digest::of_reader(&mut file) {
-        Ok(sum) => Ok(hex(&sum)),
-        Err(error) => Err(unreadable(MANIFEST, &error)),
-    };
-    let digest = match file(&state, MANIFEST).and_then(|file| file.map(digest_of).transpose()) {
-        Ok(Some(digest)) => digest,
-        Ok(None) => return Ok(Stored::without_baseline(without_manifest(&state)?)),
-        Err(why) => return Ok(Stored::without_baseline(Found::Damaged(why))),
-    };
-    match record(&state, &digest) {
-        // It was found sound, byte for byte, before it was committed.
-        Ok(Some(record)) => Ok(Stored {
-            found: Found::Baseline(Some(record.identity.clone())),
-            manifest: None,
-            record: Some(record),
-            digest: Some(digest),
-        }),
-        Ok(None) => Ok(unrecorded(&state)),
-        Err(found) => Ok(Stored::without_baseline(found)),
+/// See [`Store::glance`](super::Store::glance).
+pub(super) fn glance(dir: &Path) -> Result<Stored> {
+    match try_glance(dir) {
+        Ok(stored) => Ok(stored),
+        Err(Unusable::Damaged(why)) => Ok(Stored::without_baseline(Found::Damaged(why))),
+        Err(Unusable::Newer(why)) => Ok(Stored::without_baseline(Found::Newer(why))),
+        Err(Unusable::Unread(error)) => Err(explained(error, dir).into()),
     }
+}
+
+fn try_glance(dir: &Path) -> Result<Stored, Unusable> {
+    let state = open(dir)?;
+    let Some(mut file) = file(&state, MANIFEST)? else {
+        return Ok(Stored::without_baseline(without_manifest(&state)?));
+    };
+    let digest = hex(&digest::of_reader(&mut file).with_context(|| cannot_read(MANIFEST))?);
+    let Some(record) = record(&state, &digest)? else { return unrecorded(&state) };
+    // The manifest was checked, byte for byte, before it was committed.
+    Ok(Stored {
+        found: Found::Baseline(Some(record.identity.clone())),
+        manifest: None,
+        record: Some(record),
+        digest: Some(digest),
+    })
 }
 
 /// An operator's own manifest.
-fn unrecorded(state: &Dir) -> Stored {
-    let text = match text(state, MANIFEST) {
-        Ok(text) => text.unwrap_or_default(),
-        Err(why) => return Stored::without_baseline(Found::Damaged(why)),
-    };
-    if let Some(fault) = soundness::fault(&text) {
-        return Stored::without_baseline(fault);
-    }
-    let digest = Some(digest(text.as_bytes()));
-    Stored { found: Found::Baseline(None), manifest: Some(text), record: None, digest }
+fn unrecorded(state: &Dir) -> Result<Stored, Unusable> {
+    let text = text(state, MANIFEST)?.unwrap_or_default();
+    manifest::check(&text)?;
+    let digest = Some(hex_of(text.as_bytes()));
+    Ok(Stored { found: Found::Baseline(None), manifest: Some(text), record: None, digest })
 }
 
-/// The text of the manifest that has this digest.
-///
-/// # Errors
-/// When it cannot be read, or is another by now.
-pub fn read(dir: &Path, expected: &str) -> Result<String> {
-    let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
-    let text = text(&state, MANIFEST).map_err(|why| anyhow!(why))?.unwrap_or_default();
-    if digest(text.as_bytes()) != expected {
+/// See [`Store::manifest`](super::Store::manifest).
+pub(super) fn manifest(dir: &Path, expected: &str) -> Result<String> {
+    let read = || -> Result<String> { Ok(text(&open(dir)?, MANIFEST)?.unwrap_or_default()) };
+    let text = read().map_err(|error| explained(error, dir))?;
+    if hex_of(text.as_bytes()) != expected {
+        let name = dir.join(MANIFEST);
         bail!(
-            "{} was changed while it was read, by somebody who does not hold the lock",
-            dir.join(MANIFEST).display()
+            Refusal::new(format!("{} changed while it was read", name.display()))
+                .meaning("another program writes to it without taking the lock; nothing was run")
+                .remedy("stop whatever else writes to the volume, and start again")
         );
     }
     Ok(text)
 }
 
-/// SHA-256 in hexadecimal: the name of a manifest's record.
-#[must_use]
-pub fn digest(bytes: &[u8]) -> String {
-    hex_of(bytes)
+fn open(dir: &Path) -> Result<Dir> {
+    Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))
 }
 
-fn unreadable(name: &str, error: &io::Error) -> String {
-    format!("{name} cannot be read: {error}")
+fn cannot_read(name: &str) -> String {
+    format!("cannot read {name}")
 }
 
-/// A regular file of a size that a manifest may have; `Err` says in words why what is there cannot
-/// be used.
-fn file(dir: &Dir, name: &str) -> Result<Option<File>, String> {
-    let file = match dir.read(name).map_err(|error| unreadable(name, &error))? {
+/// A regular file of a size that a manifest may have; `None` where there is nothing of this name.
+fn file(dir: &Dir, name: &str) -> Result<Option<File>, Unusable> {
+    let file = match dir.read(name).with_context(|| cannot_read(name))? {
         Opened::File(file) => file,
         Opened::Missing => return Ok(None),
-        Opened::Other(what) => return Err(format!("{name} is {what}, not a file")),
+        Opened::Other(what) => {
+            return Err(Unusable::Damaged(format!("{name} is {what}, not a file")));
+        }
     };
-    let length = file.metadata().map_err(|error| unreadable(name, &error))?.len();
+    let length = file.metadata().with_context(|| cannot_read(name))?.len();
     if length > LARGEST {
-        return Err(format!("{name} has {length} bytes, more than any manifest"));
+        return Err(Unusable::Damaged(format!(
+            "{name} has {length} bytes, more than any manifest"
+        )));
     }
     Ok(Some(file))
 }
 
-/// A whole file, likewise.
-pub(crate) fn text(dir: &Dir, name: &str) -> Result<Option<String>, String> {
+/// The text of such a file.
+pub(super) fn text(dir: &Dir, name: &str) -> Result<Option<String>, Unusable> {
     let Some(mut file) = file(dir, name)? else { return Ok(None) };
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
+    file.read_to_end(&mut bytes).with_context(|| cannot_read(name))?;
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        format!("{name} is not UTF-8 text (byte {at})")
+        Unusable::Damaged(format!("{name} is not UTF-8 text (byte {at})"))
     })
 }
 
-pub(crate) fn record(state: &Dir, digest: &str) -> Result<Option<Record>, Found> {
+/// The record of the manifest with this digest; `None` where there is none.
+pub(super) fn record(state: &Dir, digest: &str) -> Result<Option<Record>, Unusable> {
     let name = format!("{digest}.json");
-    let damaged =
-        |why: String| Found::Damaged(format!("the record of manifest.json is damaged: {why}"));
     let records = match state.enter(CONTROL).and_then(|ours| ours.enter(RECORDS)) {
         Ok(records) => records,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(damaged(format!("{CONTROL}/{RECORDS}: {error}"))),
+        Err(error) => {
+            let context = format!("cannot open {CONTROL}/{RECORDS}");
+            return Err(anyhow::Error::from(error).context(context).into());
+        }
     };
-    let Some(text) = text(&records, &name).map_err(damaged)? else { return Ok(None) };
-    let record = serde_json::from_str::<Record>(&text);
+    match text(&records, &name) {
+        Ok(text) => text.map(|text| parsed(&text, &name)).transpose(),
+        Err(Unusable::Damaged(why)) => Err(damaged_record(&why)),
+        Err(unusable) => Err(unusable),
+    }
+}
+
+fn parsed(text: &str, name: &str) -> Result<Record, Unusable> {
+    let record = serde_json::from_str::<Record>(text);
     // Its format says what its shape does not, if it is later than this program.
     let format = match &record {
         Ok(record) => record.format,
-        Err(_) => serde_json::from_str::<Version>(&text).map_or(0, |version| version.format),
+        Err(_) => serde_json::from_str::<Version>(text).map_or(0, |version| version.format),
     };
     if format > FORMAT {
-        return Err(Found::Newer(format!(
-            "the record of manifest.json has format {format}; this version of dbt-entrypoint knows {FORMAT}"
+        return Err(Unusable::Newer(format!(
+            "the record of manifest.json has format {format}; this version of dbt-entrypoint reads formats up to {FORMAT}"
         )));
     }
-    record.map(Some).map_err(|error| damaged(format!("{name}: {error}")))
+    record.map_err(|error| damaged_record(&format!("{name}: {error}")))
+}
+
+fn damaged_record(why: &str) -> Unusable {
+    Unusable::Damaged(format!("the record of manifest.json is damaged: {why}"))
 }
 
 /// The part of a record that every later format keeps.
@@ -186,7 +211,7 @@ struct Version {
     format: u32,
 }
 
-/// Nothing there is not yet nothing lost.
+/// A volume without a manifest is empty only if there never was one.
 fn without_manifest(state: &Dir) -> Result<Found> {
     let path = state.path().display();
     match state.enter(CONTROL) {
@@ -197,13 +222,13 @@ fn without_manifest(state: &Dir) -> Result<Found> {
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Ok(Found::Damaged(format!("{CONTROL} cannot be used: {error}"))),
+        Err(error) => return Err(error).with_context(|| format!("cannot open {CONTROL}")),
     }
     let strangers = strangers(state)?;
     Ok(match strangers.is_empty() {
         true => Found::Empty,
         false => Found::Damaged(format!(
-            "{path} holds {}, but no {MANIFEST}: it may not be the state volume (an empty directory of its own is needed)",
+            "{path} contains {}, but no {MANIFEST}: it may not be the state volume, which is an empty directory at first",
             strangers.join(", ")
         )),
     })
@@ -212,7 +237,10 @@ fn without_manifest(state: &Dir) -> Result<Found> {
 fn had_baseline(ours: &Dir) -> Result<bool> {
     let history = match ours.enter(HISTORY) {
         Ok(history) => !history.names()?.is_empty(),
-        Err(_) => false,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot open {CONTROL}/{HISTORY}"));
+        }
     };
     Ok(history || ours.has(POPULATED)?)
 }
@@ -276,7 +304,7 @@ mod tests {
         assert!(why.contains("\"run_results.json\"") && why.contains("no manifest.json"), "{why}");
         let many =
             |dir: &Path| (0..9).try_for_each(|name| fs::write(dir.join(name.to_string()), ""));
-        assert!(damage(many).contains(r#"holds "0", "1", "2", others, but"#));
+        assert!(damage(many).contains(r#"contains "0", "1", "2", others, but"#));
     }
 
     #[test]
@@ -291,7 +319,31 @@ mod tests {
             fs::write(dir.join(CONTROL).join(HISTORY).join("1-ab.json"), "")
         };
         assert!(damage(with_history).contains("gone"));
-        assert!(damage(|dir| symlink("/nowhere", dir.join(CONTROL))).contains("cannot be used"));
+    }
+
+    #[test]
+    fn what_the_system_does_not_let_us_read_is_an_error_and_not_damage() {
+        let refusal = |prepare: &dyn Fn(&Path) -> io::Result<()>| {
+            let dir = tempfile::tempdir().unwrap();
+            prepare(dir.path()).unwrap();
+            let text = Refusal::from(look(dir.path()).unwrap_err()).to_string();
+            assert!(text.contains("what to do"), "{text}");
+            text
+        };
+        let link = |at: &'static str| move |dir: &Path| symlink("/nowhere", dir.join(at));
+        assert!(refusal(&link(CONTROL)).contains("symbolic links are not followed"));
+        let history = |dir: &Path| {
+            fs::create_dir(dir.join(CONTROL))?;
+            symlink("/nowhere", dir.join(CONTROL).join(HISTORY))
+        };
+        assert!(refusal(&history).contains("cannot open .dbt-entrypoint/history"));
+        let records = |dir: &Path| {
+            fs::create_dir(dir.join(CONTROL))?;
+            fs::write(dir.join(MANIFEST), SOUND)?;
+            symlink("/nowhere", dir.join(CONTROL).join(RECORDS))
+        };
+        assert!(refusal(&records).contains("cannot open .dbt-entrypoint/records"));
+        assert!(refusal(&|dir| fs::remove_dir(dir)).contains("is no longer there"));
     }
 
     #[test]
@@ -302,14 +354,14 @@ mod tests {
             found: Found::Baseline(None),
             manifest: Some(SOUND.to_owned()),
             record: None,
-            digest: Some(digest(SOUND.as_bytes())),
+            digest: Some(hex_of(SOUND.as_bytes())),
         };
         assert_eq!(look(dir.path()).unwrap(), expected);
     }
 
     #[test]
     fn a_record_is_read_by_the_digest_of_its_manifest() {
-        let here = digest(SOUND.as_bytes());
+        let here = hex_of(SOUND.as_bytes());
         let text = r#"{"format": 1, "tool": "0.1.0", "written_at": 7, "salt": "ab", "nodes": {},
             "identity": {"project": "shop", "adapter": null, "target": null, "location": {}}}"#;
         let dir = tempfile::tempdir().unwrap();
@@ -322,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_glance_leaves_a_text_that_has_a_record_to_be_read_while_it_is_the_same() {
-        let here = digest(SOUND.as_bytes());
+        let here = hex_of(SOUND.as_bytes());
         let text = r#"{"format": 1, "tool": "t", "written_at": 7, "salt": "ab", "nodes": {},
             "identity": {"project": "shop", "adapter": null, "target": null, "location": {}}}"#;
         let dir = tempfile::tempdir().unwrap();
@@ -330,15 +382,15 @@ mod tests {
         let glanced = glance(dir.path()).unwrap();
         assert_eq!((&glanced.manifest, &glanced.digest), (&None, &Some(here.clone())));
         assert_eq!(Stored { manifest: Some(SOUND.into()), ..glanced }, look(dir.path()).unwrap());
-        assert_eq!(read(dir.path(), &here).unwrap(), SOUND);
+        assert_eq!(manifest(dir.path(), &here).unwrap(), SOUND);
         fs::write(dir.path().join(MANIFEST), SOUND.replace("nodes", "Nodes")).unwrap();
-        let changed = read(dir.path(), &here).unwrap_err().to_string();
-        assert!(changed.contains("does not hold the lock"), "{changed}");
+        let changed = manifest(dir.path(), &here).unwrap_err().to_string();
+        assert!(changed.contains("without taking the lock"), "{changed}");
     }
 
     #[test]
     fn a_record_that_cannot_be_read_is_damage_and_a_newer_one_is_named() {
-        let here = digest(SOUND.as_bytes());
+        let here = hex_of(SOUND.as_bytes());
         for text in ["", "{", "{}", r#"{"format": 1}"#, "\u{feff}{}"] {
             assert!(damage(|dir| with_record(dir, &here, text)).contains("record"), "{text:?}");
         }

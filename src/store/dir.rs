@@ -16,28 +16,28 @@ const UNFINISHED: &str = ".new";
 
 /// An open directory, and the path under which messages name it.
 #[derive(Debug)]
-pub(crate) struct Dir {
+pub(super) struct Dir {
     file: File,
     path: PathBuf,
 }
 
 impl Dir {
     /// Open by path; here a symbolic link is the operator's own choice and is followed.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let fd = fcntl::open(path, flags, Mode::empty())?;
         Ok(Self { file: fd.into(), path: path.to_owned() })
     }
 
     /// Open a directory inside this one; a symbolic link is ENOTDIR.
-    pub(crate) fn enter(&self, name: &str) -> io::Result<Self> {
+    pub(super) fn enter(&self, name: &str) -> io::Result<Self> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = fcntl::openat(&self.file, name, flags, Mode::empty())?;
         Ok(Self { file: fd.into(), path: self.path.join(name) })
     }
 
     /// [`Dir::enter`], after making it where it is missing.
-    pub(crate) fn enter_or_create(&self, name: &str) -> io::Result<Self> {
+    pub(super) fn enter_or_create(&self, name: &str) -> io::Result<Self> {
         match self.enter(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
@@ -53,7 +53,7 @@ impl Dir {
     }
 
     /// Open a regular file for reading, and nothing else: a FIFO would wait for ever.
-    pub(crate) fn read(&self, name: &str) -> io::Result<Opened> {
+    pub(super) fn read(&self, name: &str) -> io::Result<Opened> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         match fcntl::openat(&self.file, name, flags, Mode::empty()) {
             Ok(fd) => opened(fd.into()),
@@ -65,7 +65,7 @@ impl Dir {
     }
 
     /// Open the file for reading and writing, making it where it is missing.
-    pub(crate) fn open_or_create(&self, name: &str) -> io::Result<File> {
+    pub(super) fn open_or_create(&self, name: &str) -> io::Result<File> {
         let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         match fcntl::openat(&self.file, name, flags, Mode::empty()) {
             Ok(fd) => return Ok(fd.into()),
@@ -85,7 +85,7 @@ impl Dir {
     }
 
     /// A new file with a name of its own that will become `name`; see [`Temporary::put`].
-    pub(crate) fn temporary(&self, name: &str) -> io::Result<Temporary> {
+    pub(super) fn temporary(&self, name: &str) -> io::Result<Temporary> {
         let unique = RandomState::new().build_hasher().finish();
         let temporary_name = format!(".{name}.{unique:016x}{UNFINISHED}");
         let mode = self.file_mode()?;
@@ -104,7 +104,7 @@ impl Dir {
     }
 
     /// Remove a file; one that is not there is no error.
-    pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
+    pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
         match unlinkat(&self.file, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(nix::Error::ENOENT) => Ok(()),
             Err(error) => Err(error.into()),
@@ -112,12 +112,12 @@ impl Dir {
     }
 
     /// Give a file of this directory another name in `other`; both then are the same file.
-    pub(crate) fn link(&self, name: &str, other: &Self, new: &str) -> nix::Result<()> {
+    pub(super) fn link(&self, name: &str, other: &Self, new: &str) -> nix::Result<()> {
         nix::unistd::linkat(&self.file, name, &other.file, new, AtFlags::empty())
     }
 
     /// Whether there is anything of this name, a dangling symbolic link included.
-    pub(crate) fn has(&self, name: &str) -> io::Result<bool> {
+    pub(super) fn has(&self, name: &str) -> io::Result<bool> {
         match fstatat(&self.file, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
             Err(nix::Error::ENOENT) => Ok(false),
@@ -126,7 +126,7 @@ impl Dir {
     }
 
     /// Whether the sticky bit keeps us from replacing a file that is there (unlink(2): EPERM).
-    pub(crate) fn guards(&self, name: &str) -> io::Result<bool> {
+    pub(super) fn guards(&self, name: &str) -> io::Result<bool> {
         let (dir, us) = (fstat(&self.file)?, nix::unistd::geteuid());
         if dir.st_mode & 0o1000 == 0 || us.is_root() || us.as_raw() == dir.st_uid {
             return Ok(false);
@@ -140,7 +140,7 @@ impl Dir {
 
     /// Make names durable. EINVAL is a file system that has no such thing for directories
     /// (fsync(2)); any other error is one.
-    pub(crate) fn sync(&self) -> io::Result<()> {
+    pub(super) fn sync(&self) -> io::Result<()> {
         match nix::unistd::fsync(&self.file) {
             Ok(()) | Err(nix::Error::EINVAL) => Ok(()),
             Err(error) => Err(error.into()),
@@ -148,7 +148,7 @@ impl Dir {
     }
 
     /// The names inside, sorted; read through the descriptor, never through the path.
-    pub(crate) fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
+    pub(super) fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
         use std::os::fd::AsRawFd;
         let through_descriptor = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         let entries = match std::fs::read_dir(through_descriptor) {
@@ -162,13 +162,13 @@ impl Dir {
     }
 
     /// Whether the path still leads to this directory: not after an unmount or a removal.
-    pub(crate) fn is_still_at(&self, path: &Path) -> io::Result<bool> {
+    pub(super) fn is_still_at(&self, path: &Path) -> io::Result<bool> {
         let (here, there) = (fstat(&self.file)?, nix::sys::stat::stat(path)?);
         Ok((here.st_dev, here.st_ino) == (there.st_dev, there.st_ino))
     }
 
     /// For messages.
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -201,7 +201,7 @@ fn share(file: &File, bits: u32, private: u32) {
 
 /// What is behind a name.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub(super) enum Opened {
     /// A regular file.
     File(File),
     /// Nothing.
@@ -222,7 +222,7 @@ fn opened(file: File) -> io::Result<Opened> {
 
 /// A file on its way: removed on drop, unless it was put in place.
 #[derive(Debug)]
-pub(crate) struct Temporary {
+pub(super) struct Temporary {
     dir: Dir,
     name: String,
     file: File,
@@ -231,7 +231,7 @@ pub(crate) struct Temporary {
 impl Temporary {
     /// Take the room now: ENOSPC and EDQUOT come here rather than at the end.
     /// Where the file system cannot allocate (NFS 3, some FUSE), zeros are written.
-    pub(crate) fn allocate(&mut self, bytes: u64) -> io::Result<()> {
+    pub(super) fn allocate(&mut self, bytes: u64) -> io::Result<()> {
         let length = i64::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
         if length == 0 {
             return Ok(());
@@ -247,7 +247,7 @@ impl Temporary {
     }
 
     /// Write the content over what was allocated.
-    pub(crate) fn fill(
+    pub(super) fn fill(
         &mut self,
         content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -261,7 +261,7 @@ impl Temporary {
     }
 
     /// The content again, as it will be read.
-    pub(crate) fn read_back(&mut self) -> io::Result<Vec<u8>> {
+    pub(super) fn read_back(&mut self) -> io::Result<Vec<u8>> {
         self.file.rewind()?;
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut self.file, &mut bytes)?;
@@ -269,12 +269,12 @@ impl Temporary {
     }
 
     /// Make the content durable. Must come before [`Temporary::put`].
-    pub(crate) fn sync(&self) -> io::Result<()> {
+    pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
     /// Put it in place, atomically; [`Dir::sync`] makes that durable.
-    pub(crate) fn put(self, name: &str) -> io::Result<()> {
+    pub(super) fn put(self, name: &str) -> io::Result<()> {
         fcntl::renameat(&self.dir.file, self.name.as_str(), &self.dir.file, name)?;
         Ok(())
     }
@@ -290,6 +290,6 @@ impl Drop for Temporary {
 }
 
 /// Whether a killed process left this name behind; ask only while holding the lock.
-pub(crate) fn is_temporary(name: &OsStr) -> bool {
+pub(super) fn is_temporary(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(UNFINISHED))
 }

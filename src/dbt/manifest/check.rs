@@ -1,18 +1,35 @@
-//! Whether a text is a manifest that dbt and we can use as a baseline.
-//!
-//! The text is read once and nothing is kept: memory does not grow with the project.
+//! Whether a text is a manifest that can be a baseline: the rule for schema versions, and a check
+//! that reads the text once and keeps nothing, so that its memory does not grow with the project.
 
-use crate::decide::start::Found;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
-/// `manifest/vN.json` of dbt-core 1.0, the oldest that dbt-core 1.8 to 1.12 read.
+/// `manifest/v4.json`, of dbt-core 1.0: the oldest that dbt-core 1.8 to 1.12 load with `--state`.
 const OLDEST: u32 = 4;
-/// What dbt-core 1.8 to 1.12 and 2.0 write.
+/// `manifest/v12.json`, which dbt-core 1.8 to 1.12 and dbt 2.0 write.
 const NEWEST: u32 = 12;
 
-/// Keys without which dbt-core (`WritableManifest.from_dict`) refuses to load the file.
+/// Why a text cannot be used as a manifest. `Display` is one sentence that begins with
+/// `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is not a manifest, or not a whole one.
+    Damaged(String),
+    /// Its schema version is newer than those that we know.
+    Newer(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Damaged(why) | Self::Newer(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The keys without which dbt-core (`WritableManifest.from_dict`) does not load the file.
 #[derive(serde::Deserialize)]
 #[expect(dead_code, reason = "read only to see that they are there")]
 struct Shape<'a> {
@@ -38,54 +55,56 @@ struct Metadata<'a> {
     dbt_schema_version: Cow<'a, str>,
 }
 
-/// What is wrong with the text of a manifest.json: `Damaged`, `Newer`, or nothing.
-pub(crate) fn fault(text: &str) -> Option<Found> {
+/// Check that dbt and we can use the text of a `manifest.json` as a baseline.
+///
+/// # Errors
+/// [`Fault`] says what is wrong with it.
+pub(crate) fn check(text: &str) -> Result<(), Fault> {
     if text.trim_ascii_start().is_empty() {
-        return Some(Found::Damaged("manifest.json is empty".into()));
+        return Err(Fault::Damaged("manifest.json is empty".into()));
     }
     if text.starts_with('\0') {
-        return Some(Found::Damaged(
-            "manifest.json holds zeros instead of text, as a power cut leaves behind".into(),
-        ));
+        let why = "manifest.json contains zero bytes instead of text, as after a power failure";
+        return Err(Fault::Damaged(why.into()));
     }
     match serde_json::from_str::<Shape<'_>>(text) {
-        Ok(shape) => version_fault(&shape.metadata.dbt_schema_version),
-        // A format that is too new for its shape to be known says so in its header.
+        Ok(shape) => version(&shape.metadata.dbt_schema_version).map(drop),
+        // A schema so new that we do not know its shape still has its version in the header.
         Err(error) => match serde_json::from_str::<Header<'_>>(text) {
-            Ok(header) => version_fault(&header.metadata.dbt_schema_version)
-                .or_else(|| Some(Found::Damaged(words(&error)))),
-            Err(_) => Some(Found::Damaged(words(&error))),
+            Ok(header) => version(&header.metadata.dbt_schema_version).and(Err(misshapen(&error))),
+            Err(_) => Err(misshapen(&error)),
         },
     }
 }
 
-fn words(error: &serde_json::Error) -> String {
-    match error.classify() {
+fn misshapen(error: &serde_json::Error) -> Fault {
+    Fault::Damaged(match error.classify() {
         serde_json::error::Category::Eof => format!("manifest.json is truncated: {error}"),
         serde_json::error::Category::Data => {
-            format!("manifest.json is not a manifest that dbt could load: {error}")
+            format!("manifest.json is not a manifest that dbt can load: {error}")
         }
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
             format!("manifest.json is not valid JSON: {error}")
         }
-    }
+    })
 }
 
-fn version_fault(url: &str) -> Option<Found> {
-    let version = url
-        .split_once("/manifest/v")
-        .and_then(|(_, rest)| rest.strip_suffix(".json"))
-        .and_then(|number| number.parse::<u32>().ok());
-    match version {
-        Some(OLDEST..=NEWEST) => None,
-        Some(newer) if newer > NEWEST => Some(Found::Newer(format!(
-            "manifest.json has schema version {newer}; this version of dbt-entrypoint knows {OLDEST} to {NEWEST}"
+/// The number in `metadata.dbt_schema_version`: 12 for `…/manifest/v12.json`.
+///
+/// # Errors
+/// [`Fault`] where it is not the address of a manifest's schema, or the version is not supported.
+pub(super) fn version(url: &str) -> Result<u32, Fault> {
+    let number = url.rsplit_once("/manifest/v").and_then(|(_, end)| end.strip_suffix(".json"));
+    match number.and_then(|number| number.parse().ok()) {
+        Some(version @ OLDEST..=NEWEST) => Ok(version),
+        Some(newer) if newer > NEWEST => Err(Fault::Newer(format!(
+            "manifest.json has schema version {newer}; this version of dbt-entrypoint reads versions {OLDEST} to {NEWEST}"
         ))),
-        Some(older) => Some(Found::Damaged(format!(
-            "manifest.json has schema version {older}, written by a dbt older than 1.0"
+        Some(older) => Err(Fault::Damaged(format!(
+            "manifest.json has schema version {older}, which dbt versions before 1.0 wrote"
         ))),
-        None => Some(Found::Damaged(format!(
-            "manifest.json is not a manifest of dbt: its schema version is {url:?}"
+        None => Err(Fault::Damaged(format!(
+            "manifest.json is not a dbt manifest: its schema version is {url:?}"
         ))),
     }
 }
@@ -143,7 +162,7 @@ mod tests {
     const V12: &str = "https://schemas.getdbt.com/dbt/manifest/v12.json";
 
     fn expect(text: &str, kind: &str, word: &str) {
-        let found = format!("{:?}", fault(text));
+        let found = format!("{:?}", check(text));
         assert!(found.contains(kind) && found.contains(word), "{text} gave {found}");
     }
 
@@ -152,9 +171,9 @@ mod tests {
         for version in 0..20 {
             let text = manifest(&V12.replace("12", &version.to_string()), "{}");
             match version {
-                4..=12 => assert_eq!(fault(&text), None, "v{version}"),
+                4..=12 => assert_eq!(check(&text), Ok(()), "v{version}"),
                 13.. => expect(&text, "Newer", &version.to_string()),
-                _ => expect(&text, "Damaged", "older than 1.0"),
+                _ => expect(&text, "Damaged", "before 1.0"),
             }
         }
     }
@@ -162,9 +181,9 @@ mod tests {
     #[test]
     fn a_manifest_cut_off_anywhere_is_damaged() {
         let whole = manifest(V12, r#"{"model.a": {"name": "ä\u00e9"}}"#);
-        assert_eq!(fault(&whole), None);
+        assert_eq!(check(&whole), Ok(()));
         for end in (0..whole.len()).filter(|end| whole.is_char_boundary(*end)) {
-            assert!(matches!(fault(&whole[..end]), Some(Found::Damaged(_))), "cut at {end}");
+            assert!(matches!(check(&whole[..end]), Err(Fault::Damaged(_))), "cut at {end}");
         }
     }
 
@@ -176,9 +195,9 @@ mod tests {
     #[test]
     fn json_that_is_no_manifest_is_damaged() {
         expect("{}", "Damaged", "metadata");
-        expect("[]", "Damaged", "could load");
-        expect("null", "Damaged", "could load");
-        expect("\0\0\0", "Damaged", "power cut");
+        expect("[]", "Damaged", "can load");
+        expect("null", "Damaged", "can load");
+        expect("\0\0\0", "Damaged", "power failure");
         expect(" \n", "Damaged", "empty");
         expect(&(manifest(V12, "{}") + "x"), "Damaged", "not valid JSON");
         expect(&manifest(V12, "[]"), "Damaged", "expected an object");

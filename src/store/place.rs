@@ -1,7 +1,8 @@
 //! Where the state directory is: a mounted volume that lasts and can be written, or not.
 
+use super::MANIFEST;
+use super::explained::{give_or_become, who_may};
 use crate::os::mount::{self, Lifetime, Surroundings};
-use crate::os::volume::MANIFEST;
 use nix::unistd::AccessFlags;
 use std::fs::File;
 use std::io;
@@ -18,8 +19,13 @@ pub enum Place {
     Ephemeral(String),
     /// Nothing can be written on this mount.
     ReadOnly,
-    /// This process may not write there, or it cannot be examined; why and what to do.
-    Unwritable(String),
+    /// This process may not write there, or it cannot be examined.
+    Unwritable {
+        /// What was found, in one sentence.
+        why: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// It is something else.
     NotADirectory,
     /// What is written there stays.
@@ -30,8 +36,7 @@ pub enum Place {
 }
 
 /// Examine a state directory without changing it.
-#[must_use]
-pub fn place(dir: &Path, surroundings: Surroundings) -> Place {
+pub(super) fn place(dir: &Path, surroundings: Surroundings) -> Place {
     let file = match File::open(dir) {
         Ok(file) => file,
         Err(error) => return unopened(dir, &error),
@@ -52,10 +57,13 @@ pub fn place(dir: &Path, surroundings: Surroundings) -> Place {
         Lifetime::Lasting | Lifetime::Fragile(_) => {}
     }
     if mounts.iter().any(|mount| mount.point == path.join(MANIFEST)) {
-        return Place::Unwritable(format!(
-            "{} is a mount of its own and cannot be replaced: mount the directory instead",
-            path.join(MANIFEST).display()
-        ));
+        return Place::Unwritable {
+            why: format!(
+                "{} is a separate mount, which cannot be replaced",
+                path.join(MANIFEST).display()
+            ),
+            remedy: format!("mount the whole directory {}", dir.display()),
+        };
     }
     let warning = match lifetime {
         Lifetime::Fragile(why) => Some(why.to_owned()),
@@ -71,50 +79,26 @@ fn unopened(dir: &Path, error: &io::Error) -> Place {
     if error.kind() == io::ErrorKind::NotADirectory {
         return Place::NotADirectory;
     }
-    Place::Unwritable(explained(dir, error))
+    refused(dir, error)
 }
 
 fn unwritable(dir: &Path) -> Option<Place> {
     match nix::unistd::eaccess(dir, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
         Ok(()) => None,
         Err(nix::Error::EROFS) => Some(Place::ReadOnly),
-        Err(error) => Some(Place::Unwritable(explained(dir, &error.into()))),
+        Err(error) => Some(refused(dir, &error.into())),
     }
 }
 
-/// Whether something can be made at this path, or in it, as far as permissions and mounts tell.
-#[must_use]
-pub fn is_writable(path: &Path) -> bool {
-    let there = path.ancestors().find(|path| path.exists());
-    let flags = AccessFlags::W_OK | AccessFlags::X_OK;
-    there.is_some_and(|there| there.is_dir() && nix::unistd::eaccess(there, flags).is_ok())
-}
-
-/// With owner and mode, which the person who has to mend it needs.
-fn explained(dir: &Path, error: &io::Error) -> String {
-    use std::os::unix::fs::MetadataExt;
-    let owner = dir.metadata().map_or_else(
-        |_| String::new(),
-        |of| {
-            format!(
-                ", which belongs to {}:{} with mode {:o}",
-                of.uid(),
-                of.gid(),
-                of.mode() & 0o7777
-            )
-        },
-    );
-    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    format!(
-        "{error}: we are {uid}:{gid} and need to write in {}{owner}: give the volume to this user (chown, or fsGroup in Kubernetes) or run as its owner",
-        dir.display()
-    )
+fn refused(dir: &Path, error: &io::Error) -> Place {
+    let why = format!("cannot use {}: {error}: {}", dir.display(), who_may(dir));
+    Place::Unwritable { why, remedy: give_or_become(dir) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::volume::look;
+    use crate::store::look::look;
     use std::fs;
 
     #[test]

@@ -3,12 +3,14 @@
 //! `.dbt-entrypoint/history/<n>-<sha256>.json`, with its record under `records`. An entry is
 //! the old file itself under another name (a hard link), so that it costs nothing to make.
 
+use super::dir::{Dir, Opened};
+use super::explained::explained;
+use super::{CONTROL, HISTORY, MANIFEST, look};
+use crate::dbt::manifest;
 use crate::decide::record::Record;
 use crate::decide::retention::Bounds;
-use crate::os::dir::{Dir, Opened};
-use crate::os::soundness;
-use crate::os::volume::{self, CONTROL, HISTORY, MANIFEST};
-use anyhow::{Context, Result, anyhow, bail};
+use crate::digest;
+use anyhow::{Context, Result, bail};
 use nix::Error as Errno;
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -18,11 +20,11 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Ascending; the newest has the largest.
-    pub number: u64,
+    pub(super) number: u64,
     /// SHA-256 of the manifest, in hexadecimal.
-    pub digest: String,
+    pub(crate) digest: String,
     /// Of the manifest.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Entry {
@@ -42,12 +44,15 @@ impl Entry {
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn entries(dir: &Path) -> Result<Vec<Entry>> {
+pub(super) fn entries(dir: &Path) -> Result<Vec<Entry>> {
     let history = Dir::open(dir).and_then(|state| state.enter(CONTROL)?.enter(HISTORY));
     match history {
         Ok(history) => Ok(listed(&history)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error).context("the history cannot be read"),
+        Err(error) => {
+            let error = anyhow::Error::from(error).context("the history cannot be read");
+            Err(explained(error, dir).into())
+        }
     }
 }
 
@@ -62,25 +67,28 @@ fn listed(history: &Dir) -> io::Result<Vec<Entry>> {
 /// The manifest of an entry, and its record where there is one.
 ///
 /// # Errors
-/// When either is not what it was.
-pub fn read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
+/// When either cannot be read, or is not what it was.
+pub(super) fn read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
+    try_read(dir, entry).map_err(|error| explained(error, dir).into())
+}
+
+fn try_read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
     let state = Dir::open(dir)?;
     let history = state.enter(CONTROL)?.enter(HISTORY)?;
-    let text = volume::text(&history, &entry.name()).map_err(|why| anyhow!(why))?;
-    let text = text.context("it is gone")?;
-    if volume::digest(text.as_bytes()) != entry.digest {
-        bail!("{} is not what it was: its digest differs", entry.name());
+    let text = look::text(&history, &entry.name())?;
+    let text = text.with_context(|| format!("{} does not exist", entry.name()))?;
+    if digest::hex_of(text.as_bytes()) != entry.digest {
+        bail!("{} was changed: its digest is not the one in its name", entry.name());
     }
-    let record = volume::record(&state, &entry.digest);
-    Ok((text, record.map_err(|found| anyhow!("{found:?}"))?))
+    Ok((text, look::record(&state, &entry.digest)?))
 }
 
 /// Keep the present baseline, which is about to be replaced. One that is damaged is not kept.
 ///
 /// `known` is its digest, where it was found sound. Should somebody have replaced it since, who
 /// does not hold the lock, then [`read`] will say that it is not what it was.
-pub(crate) fn keep(state: &Dir, ours: &Dir, bounds: Bounds, known: Option<String>) -> Result<()> {
-    let Some(digest) = known.or_else(|| sound(state)) else { return Ok(()) };
+pub(super) fn keep(state: &Dir, ours: &Dir, bounds: Bounds, known: Option<&str>) -> Result<()> {
+    let Some(digest) = known.map(str::to_owned).or_else(|| sound(state)) else { return Ok(()) };
     let history = ours.enter_or_create(HISTORY).context(HISTORY)?;
     let newest = listed(&history)?.into_iter().next();
     // Whoever was killed after this step has kept it already.
@@ -95,8 +103,8 @@ pub(crate) fn keep(state: &Dir, ours: &Dir, bounds: Bounds, known: Option<String
 
 /// The digest of the present baseline, if that is sound.
 fn sound(state: &Dir) -> Option<String> {
-    let text = volume::text(state, MANIFEST).ok()??;
-    soundness::fault(&text).is_none().then(|| volume::digest(text.as_bytes()))
+    let text = look::text(state, MANIFEST).ok()??;
+    manifest::check(&text).is_ok().then(|| digest::hex_of(text.as_bytes()))
 }
 
 /// A copy where the file system has no hard links (CIFS, some FUSE).
@@ -105,8 +113,7 @@ fn link(state: &Dir, history: &Dir, name: &str) -> Result<()> {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(error) => {
             log::debug!("copied to the history, since a hard link is not possible: {error}");
-            let text = volume::text(state, MANIFEST).map_err(|why| anyhow!(why))?;
-            let text = text.unwrap_or_default();
+            let text = look::text(state, MANIFEST)?.unwrap_or_default();
             let mut copy = history.temporary(name)?;
             copy.fill(&mut |out: &mut dyn Write| out.write_all(text.as_bytes()))?;
             copy.sync()?;
@@ -128,8 +135,8 @@ fn bound(history: &Dir, bounds: Bounds) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::look::look;
     use super::*;
-    use crate::os::volume::look;
     use std::fs;
 
     fn manifest(node: usize) -> String {
@@ -193,7 +200,7 @@ mod tests {
         let entry = entries(dir.path()).unwrap().remove(0);
         let path = dir.path().join(CONTROL).join(HISTORY).join(entry.name());
         fs::write(path, manifest(7)).unwrap();
-        assert!(read(dir.path(), &entry).unwrap_err().to_string().contains("digest differs"));
+        assert!(read(dir.path(), &entry).unwrap_err().to_string().contains("was changed"));
         assert!(look(dir.path()).is_ok());
     }
 }

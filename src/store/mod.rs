@@ -1,0 +1,265 @@
+//! The state on the volume. The only code that knows its files.
+//!
+//! [`Store`] names a state directory and reads it. [`Store::lock`] gives a [`Locked`], which alone
+//! can change it. The files are:
+//!
+//! ```text
+//! manifest.json                              the baseline; any dbt can read it through --state
+//! .dbt-entrypoint/records/<sha256>.json      what we know about the manifest with that digest
+//! .dbt-entrypoint/history/<n>-<sha256>.json  earlier baselines
+//! .dbt-entrypoint/populated                  there was a baseline: a missing one is a loss
+//! .dbt-entrypoint/lock                       flock(2), and who holds it
+//! .dbt-entrypoint/unpublished                the publish hook has not seen this baseline yet
+//! .dbt-entrypoint/last-run.json              the summary of the last run
+//! .dbt-entrypoint/run/                       the run in progress
+//! ```
+
+mod admit;
+mod commit;
+mod dir;
+mod explained;
+mod files;
+mod history;
+mod leftovers;
+mod lock;
+mod look;
+mod place;
+mod run_dir;
+mod usage;
+
+pub use commit::{Commit, Reservation, Saved, Writer};
+pub use history::Entry;
+pub use lock::Holder;
+pub use look::Stored;
+pub use place::Place;
+pub(crate) use run_dir::{Answer, Journal, RunDir};
+
+use crate::decide::record::Record;
+use crate::decide::summary::Summary;
+use crate::environment::Environment;
+use crate::exit::Failure;
+use crate::os::mount;
+use anyhow::{Context as _, Result};
+use explained::explained;
+use lock::Lock;
+use nix::sys::signal::Signal;
+use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The baseline.
+const MANIFEST: &str = "manifest.json";
+/// Our own directory on the volume.
+const CONTROL: &str = ".dbt-entrypoint";
+/// In [`CONTROL`]: what we know about a manifest, by its digest.
+const RECORDS: &str = "records";
+/// In [`CONTROL`]: there was a baseline once. A record alone does not say that: a first
+/// commit that was killed leaves one behind.
+const POPULATED: &str = "populated";
+/// In [`CONTROL`]: earlier baselines.
+const HISTORY: &str = "history";
+/// In [`CONTROL`]: the publish hook has not seen the present baseline yet.
+const UNPUBLISHED: &str = "unpublished";
+/// In [`CONTROL`]: the summary of the last run.
+const LAST_RUN: &str = "last-run.json";
+
+/// A state directory, which may be missing or hold anything. Its methods read it, and none of
+/// them waits for the lock. `Display` is the path.
+#[derive(Debug, Clone)]
+pub struct Store {
+    path: PathBuf,
+}
+
+impl Store {
+    /// The store in this directory. Nothing is opened.
+    ///
+    /// # Errors
+    /// When a relative path cannot be made absolute: it is empty, or there is no working directory.
+    pub fn at(state_dir: &Path) -> Result<Self> {
+        let path = std::path::absolute(state_dir)
+            .with_context(|| format!("the state directory {}", state_dir.display()))?;
+        Ok(Self { path })
+    }
+
+    /// Where the directory is and whether it can be written, without changing anything.
+    #[must_use]
+    pub fn place(&self, environment: &Environment) -> Place {
+        place::place(&self.path, mount::surroundings(environment))
+    }
+
+    /// Take the lock, waiting up to `timeout` for another holder, and remove what killed processes
+    /// left behind. `what` is shown to whoever has to wait, such as `dbt run`.
+    ///
+    /// `wait` waits for the given time or less, and returns the signal that asks us to stop.
+    ///
+    /// # Errors
+    /// 75 after `timeout`, 128+n on a signal, 73 where the volume cannot be written or locked.
+    pub fn lock(
+        self,
+        what: &str,
+        timeout: Duration,
+        wait: &mut dyn FnMut(Duration) -> Option<Signal>,
+    ) -> Result<Locked, Failure> {
+        let lock = lock::acquire(&self.path, what, timeout, wait)?;
+        leftovers::clean(&self.path);
+        Ok(Locked { store: self, _lock: lock })
+    }
+
+    /// Who holds the lock now.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        lock::holder_of(&self.path)
+    }
+
+    /// Read what is stored.
+    ///
+    /// # Errors
+    /// When the directory or a file in it cannot be read, with what to do. A file that can be read
+    /// and is not what it should be is [`Found::Damaged`](crate::decide::start::Found::Damaged).
+    pub fn look(&self) -> Result<Stored> {
+        look::look(&self.path)
+    }
+
+    /// As [`Store::look`], but without the text of a manifest that has a record, which was checked
+    /// before it was committed: for a run that finds nothing to do. [`Store::manifest`] reads it.
+    ///
+    /// # Errors
+    /// As [`Store::look`].
+    pub(crate) fn glance(&self) -> Result<Stored> {
+        look::glance(&self.path)
+    }
+
+    /// The text of the manifest that has this digest.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has changed since its digest was taken.
+    pub(crate) fn manifest(&self, digest: &str) -> Result<String> {
+        look::manifest(&self.path, digest)
+    }
+
+    /// The history without the present baseline, the newest first.
+    ///
+    /// # Errors
+    /// When the history is there and cannot be read.
+    pub(crate) fn earlier(&self) -> Result<Vec<Entry>> {
+        let present = self.glance().ok().and_then(|stored| stored.digest);
+        let mut entries = history::entries(&self.path)?;
+        entries.retain(|entry| Some(&entry.digest) != present.as_ref());
+        Ok(entries)
+    }
+
+    /// The manifest of an earlier baseline, and its record if it has one.
+    ///
+    /// # Errors
+    /// When either cannot be read, or is not what it was.
+    pub(crate) fn read_earlier(&self, entry: &Entry) -> Result<(String, Option<Record>)> {
+        history::read(&self.path, entry)
+    }
+
+    /// What the last run did, if a summary is there and can be read.
+    pub(crate) fn last_run(&self) -> Option<Summary> {
+        serde_json::from_slice(&self.read_file(LAST_RUN)?).ok()
+    }
+
+    /// The room that all files of the volume take, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        usage::bytes(&self.path)
+    }
+
+    /// Whether a run began that has not been recorded: it is in progress, or it was killed.
+    pub(crate) fn has_unfinished_run(&self) -> bool {
+        self.journal().is_there()
+    }
+
+    /// What the run in progress, or one that was killed, left on the volume.
+    pub(crate) fn journal(&self) -> Journal {
+        Journal::of(self)
+    }
+
+    /// The path of the manifest, for the publish hook.
+    pub(crate) fn manifest_path(&self) -> PathBuf {
+        self.path.join(MANIFEST)
+    }
+
+    /// The state directory, to leave it out where the files of a project are listed.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+/// A store whose lock we hold, until this is dropped or we die: nobody else changes it.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub struct Locked {
+    store: Store,
+    _lock: Lock,
+}
+
+impl Deref for Locked {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Locked {
+    /// Reserve room for a manifest of so many bytes and its record, so that a full volume is found
+    /// before dbt starts rather than after hours of work.
+    ///
+    /// # Errors
+    /// 73, with what to do.
+    pub fn reserve(&self, bytes: u64) -> Result<Reservation, Failure> {
+        commit::reserve(&self.path, bytes)
+    }
+
+    /// Make a manifest the baseline, with its record, and keep the present one in the history.
+    ///
+    /// # Errors
+    /// 74, with what to do. The old baseline is then still there, unless the message says that
+    /// only the storage's confirmation is missing.
+    pub fn commit(&self, reservation: Reservation, commit: Commit<'_>) -> Result<Saved, Failure> {
+        commit::commit(&self.store, reservation, commit)
+    }
+
+    /// Replace the record of the manifest that has this digest; the baseline stays as it is.
+    ///
+    /// # Errors
+    /// With what to do; the old record is then still there.
+    pub(crate) fn write_record(&self, digest: &str, record: &Record) -> Result<()> {
+        self.write_file(&format!("{RECORDS}/{digest}.json"), &serde_json::to_vec(record)?)
+    }
+
+    /// Keep the summary of a run for `status`. Nothing depends on it, so a failure is a warning.
+    pub(crate) fn keep_summary(&self, summary: &Summary) {
+        let text = serde_json::to_vec_pretty(summary).unwrap_or_default();
+        if let Err(error) = self.write_note(LAST_RUN, &text) {
+            log::warn!("`dbt-entrypoint status` will not show this run: {error:#}");
+        }
+    }
+
+    /// The directory of the run in progress.
+    pub(crate) fn run(&self) -> RunDir {
+        RunDir::of(&self.store)
+    }
+
+    /// Whether the publish hook has not seen the present baseline yet.
+    pub(crate) fn is_publish_owed(&self) -> bool {
+        self.has_file(UNPUBLISHED)
+    }
+
+    /// The publish hook has seen the present baseline.
+    ///
+    /// # Errors
+    /// When that cannot be noted: the hook then runs once more.
+    pub(crate) fn published(&self) -> Result<()> {
+        self.remove_file(UNPUBLISHED)
+    }
+}

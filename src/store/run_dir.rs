@@ -1,0 +1,274 @@
+//! `.dbt-entrypoint/run`: what is known of the run in progress, so that whoever finds it after a
+//! kill can record what had finished.
+//!
+//! `intent.json` stands there from before dbt starts until its outcome is committed. Beside it are
+//! dbt's own log as JSON lines, and a copy of the manifest with the fingerprints of what its nodes
+//! read. The other files are only used by the run itself.
+
+use super::Store;
+use super::explained::explained;
+use crate::decide::notes::Notes;
+use crate::os::random;
+use anyhow::Result;
+use std::fs::{self, File};
+use std::ops::Deref;
+use std::path::PathBuf;
+
+const INTENT: &str = "run/intent.json";
+const LOG: &str = "run/log/dbt.log";
+const MANIFEST: &str = "run/manifest.json";
+const INPUTS: &str = "run/inputs.json";
+const ANSWERS: &str = "run/answer";
+
+/// dbt-core 1.x logs this event (`LogStartLine`, code Q011) when a node begins, which is after it
+/// has written its manifest.
+const NODE_BEGAN: &[u8] = b"\"LogStartLine\"";
+
+/// What a run left on the volume, to be read with or without the lock.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    store: Store,
+}
+
+impl Journal {
+    pub(super) fn of(store: &Store) -> Self {
+        Self { store: store.clone() }
+    }
+
+    /// Whether a run has begun that was not recorded.
+    pub(super) fn is_there(&self) -> bool {
+        self.store.has_file(INTENT)
+    }
+
+    /// What that run set out to do; `None` where there is none, or it was noted by a later version
+    /// that we do not understand.
+    pub(crate) fn notes(&self) -> Option<Notes> {
+        serde_json::from_slice(&self.store.read_file(INTENT)?).ok()
+    }
+
+    /// dbt's log of the run, one JSON object a line.
+    pub(crate) fn log(&self) -> Option<Vec<u8>> {
+        self.store.read_file(LOG)
+    }
+
+    /// The manifest that the run builds by.
+    pub(crate) fn manifest(&self) -> Option<String> {
+        String::from_utf8(self.store.read_file(MANIFEST)?).ok()
+    }
+
+    /// What [`RunDir::keep`] was given with that manifest.
+    pub(crate) fn inputs(&self) -> Option<Vec<u8>> {
+        self.store.read_file(INPUTS)
+    }
+
+    /// Whether dbt's log says that a node has begun.
+    pub(crate) fn log_began(&self) -> bool {
+        let is_there = |window: &[u8]| window == NODE_BEGAN;
+        self.log().is_some_and(|log| log.windows(NODE_BEGAN.len()).any(is_there))
+    }
+}
+
+/// The directory of the run in progress, for whoever holds the lock. It does not hold the lock
+/// itself, so that a thread of the run can have one of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct RunDir {
+    journal: Journal,
+}
+
+impl Deref for RunDir {
+    type Target = Journal;
+
+    fn deref(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+impl RunDir {
+    pub(super) fn of(store: &Store) -> Self {
+        Self { journal: Journal::of(store) }
+    }
+
+    fn store(&self) -> &Store {
+        &self.journal.store
+    }
+
+    /// Note that a run begins, after removing what an earlier one left.
+    ///
+    /// # Errors
+    /// With what to do.
+    pub(crate) fn begin(&self, notes: &Notes) -> Result<()> {
+        for old in [LOG, INPUTS, MANIFEST] {
+            self.store().remove_file(old)?;
+        }
+        self.store().write_file(INTENT, &serde_json::to_vec(notes)?)
+    }
+
+    /// The run has been recorded, or came to nothing.
+    ///
+    /// # Errors
+    /// With what to do; the next start then takes the run for one that was killed.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.store().remove_file(INTENT)
+    }
+
+    /// Where dbt has to write its log (`--log-path`) for [`Journal::log`] to find it.
+    pub(crate) fn log_dir(&self) -> PathBuf {
+        self.store().path_of("run/log")
+    }
+
+    /// Where the log of a `dbt parse` goes, which is not part of the journal.
+    pub(crate) fn parse_log_dir(&self) -> PathBuf {
+        self.store().path_of("run/parse")
+    }
+
+    /// Keep the manifest that the run builds by, and what its nodes read. `inputs` is written
+    /// first, so that a manifest on the volume always has it.
+    ///
+    /// # Errors
+    /// With what to do.
+    pub(crate) fn keep(&self, manifest: &[u8], inputs: &[u8]) -> Result<()> {
+        self.store().write_file(INPUTS, inputs)?;
+        self.store().write_file(MANIFEST, manifest)
+    }
+
+    /// A new name for a directory that dbt is given as `--state`.
+    ///
+    /// # Errors
+    /// Where there are no random numbers: a container without `/dev`.
+    pub(crate) fn answer(&self) -> Result<Answer> {
+        let answer = Answer { store: self.store().clone(), name: random::salt()? };
+        answer.clear();
+        Ok(answer)
+    }
+
+    /// An empty file of this name that nobody reads after the run, and its path.
+    ///
+    /// # Errors
+    /// With what to do.
+    pub(crate) fn scratch_file(&self, name: &str) -> Result<(File, PathBuf)> {
+        let below = format!("run/{name}");
+        Ok((self.store().empty_file(&below)?, self.store().path_of(&below)))
+    }
+}
+
+/// The directory that a waiting dbt is given as `--state`. No other dbt is ever given its name:
+/// one that a killed run left behind finds no answer to the question of another. Removed when this
+/// is dropped.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    store: Store,
+    name: String,
+}
+
+impl Answer {
+    /// Its path, which does not exist before [`Answer::put`].
+    pub(crate) fn path(&self) -> PathBuf {
+        self.store.path_of(ANSWERS).join(&self.name)
+    }
+
+    /// Make it, with this text as its `run_results.json`.
+    ///
+    /// # Errors
+    /// With what to do.
+    pub(crate) fn put(&self, run_results: &str) -> Result<()> {
+        let below = format!("{ANSWERS}/{}/run_results.json", self.name);
+        self.store.write_file(&below, run_results.as_bytes())
+    }
+
+    /// Remove every answer, those of killed runs included.
+    fn clear(&self) {
+        match fs::remove_dir_all(self.store.path_of(ANSWERS)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                log::debug!("{}", explained(error.into(), self.store.path()));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dbt::profile::Identity;
+    use crate::decide::needs::Scope;
+    use crate::decide::record::FORMAT;
+
+    fn run() -> (tempfile::TempDir, RunDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::of(&Store::at(dir.path()).unwrap());
+        (dir, run)
+    }
+
+    fn notes(full_refresh: bool) -> Notes {
+        let (scope, unreal) = (Scope::Everything(["model".to_owned()].into()), None);
+        Notes { format: FORMAT, scope, unreal, identity: Identity::default(), full_refresh }
+    }
+
+    #[test]
+    fn a_run_is_unfinished_from_its_beginning_to_its_end_and_leaves_nothing_to_the_next() {
+        let (_dir, run) = run();
+        assert_eq!((run.is_there(), run.notes()), (false, None));
+        run.begin(&notes(true)).unwrap();
+        run.keep(b"manifest", b"inputs").unwrap();
+        assert_eq!((run.is_there(), run.notes()), (true, Some(notes(true))));
+        run.finish().unwrap();
+        assert!(!run.is_there());
+        assert_eq!(run.manifest().as_deref(), Some("manifest"));
+        run.begin(&notes(false)).unwrap();
+        assert_eq!((run.manifest(), run.inputs(), run.log()), (None, None, None));
+    }
+
+    #[test]
+    fn notes_of_a_version_without_full_refresh_are_understood() {
+        let (_dir, run) = run();
+        let text = serde_json::to_string(&notes(false)).unwrap();
+        let older = text.replace(",\"full_refresh\":false", "");
+        assert_ne!(older, text);
+        run.store().write_file(INTENT, older.as_bytes()).unwrap();
+        assert_eq!(run.notes(), Some(notes(false)));
+    }
+
+    #[test]
+    fn the_log_tells_when_the_first_node_begins() {
+        let (_dir, run) = run();
+        fs::create_dir_all(run.log_dir()).unwrap();
+        let line = |name: &str| format!("{{\"info\": {{\"name\": \"{name}\"}}}}\n");
+        fs::write(run.log_dir().join("dbt.log"), line("MainReportVersion")).unwrap();
+        assert!(!run.log_began());
+        let begun = [line("MainReportVersion"), line("LogStartLine")].concat();
+        fs::write(run.log_dir().join("dbt.log"), &begun).unwrap();
+        assert!(run.log_began());
+        assert_eq!(run.log(), Some(begun.into_bytes()));
+    }
+
+    #[test]
+    fn an_answer_is_gone_when_it_is_dropped_and_so_are_those_of_killed_runs() {
+        let (_dir, run) = run();
+        let killed = run.answer().unwrap();
+        killed.put("{}").unwrap();
+        let (path, _) = (killed.path(), std::mem::ManuallyDrop::new(killed));
+        let answer = run.answer().unwrap();
+        assert!(!path.exists() && answer.path() != path);
+        answer.put("{\"results\": []}").unwrap();
+        let text = fs::read_to_string(answer.path().join("run_results.json")).unwrap();
+        assert_eq!(text, "{\"results\": []}");
+        let path = answer.path();
+        drop(answer);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_scratch_file_is_empty() {
+        let (_dir, run) = run();
+        let (_, path) = run.scratch_file("ls.jsonl").unwrap();
+        fs::write(&path, "of the last run").unwrap();
+        let (file, again) = run.scratch_file("ls.jsonl").unwrap();
+        assert_eq!((again, file.metadata().unwrap().len()), (path, 0));
+    }
+}
