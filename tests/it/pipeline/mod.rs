@@ -1,0 +1,10 @@
+//! The whole pipeline over a dbt that starts in milliseconds: what is built, what the volume
+//! then says, with which exit code, and how dbt was started for it.
+//!
+//! Real dbt proves elsewhere that the fake one does what dbt does.
+
+mod changed;
+mod first;
+mod harness;
+mod project;
+mod ran;
