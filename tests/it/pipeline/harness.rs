@@ -39,7 +39,9 @@ pub(super) struct Fake {
 impl Fake {
     /// A volume that is empty, and a dbt that has built nothing.
     pub(super) fn new(project: Project) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        // In memory, where there is nothing to wait for: storage has tests of its own.
+        let memory = tempfile::tempdir_in("/dev/shm");
+        let dir = memory.or_else(|_| tempfile::tempdir()).expect("a temporary directory");
         for name in ["project", "state", "home"] {
             fs::create_dir(dir.path().join(name)).expect("a fresh directory");
         }
@@ -102,6 +104,14 @@ impl Fake {
     /// A dbt that does its work and nothing else.
     pub(super) fn dbt_is_well(&mut self) {
         self.scenario.clear();
+    }
+
+    /// Installs another version of dbt in the place of the one that is there.
+    pub(super) fn upgrade(&mut self, version: &str) {
+        let packages = self.base().join("env/lib/python3/site-packages");
+        fs::remove_dir_all(&packages).expect("an installation");
+        install_core(&packages, version);
+        self.dbt("version", version);
     }
 
     /// The program with these arguments, ready to be started.
@@ -301,8 +311,7 @@ impl Running {
 
 /// An installation of dbt as `pip` makes one in a virtual environment.
 fn install(env: &Path) {
-    let packages = env.join("lib/python3/site-packages");
-    fs::create_dir_all(packages.join("dbt_core-1.11.16.dist-info")).expect("a directory");
+    install_core(&env.join("lib/python3/site-packages"), "1.11.16");
     fs::create_dir(env.join("bin")).expect("a directory");
     let (python, dbt) = (env.join("bin/python3"), env.join("bin/dbt"));
     symlink(installed_python(), &python).expect("a link");
@@ -316,6 +325,11 @@ fn install(env: &Path) {
     );
     fs::write(&dbt, script).expect("a file");
     fs::set_permissions(&dbt, PermissionsExt::from_mode(0o755)).expect("our own file");
+}
+
+fn install_core(packages: &Path, version: &str) {
+    let name = format!("dbt_core-{version}.dist-info");
+    fs::create_dir_all(packages.join(name)).expect("a directory");
 }
 
 /// The first `python3` on the PATH of the tests that is no script: those that choose between

@@ -167,6 +167,10 @@ impl Project {
         *code = code.strip_suffix("-- edited\n").expect("it was edited").to_owned();
     }
 
+    pub(super) fn set_macro(&mut self, name: &str, text: &str) {
+        self.macros.insert(name.to_owned(), text.to_owned());
+    }
+
     pub(super) fn edit_macro(&mut self, name: &str) {
         self.macros.get_mut(name).expect("a macro of this name").push_str("{# edited #}\n");
     }
