@@ -4,7 +4,11 @@
 //! Real dbt proves elsewhere that the fake one does what dbt does.
 
 mod changed;
+mod commands;
 mod first;
 mod harness;
 mod project;
 mod ran;
+mod selection;
+mod two;
+mod unchanged;
