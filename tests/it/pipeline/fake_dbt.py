@@ -202,7 +202,7 @@ class Dbt:
         self.base, self.options = base, Options(argv)
         self.scenario = loaded(f"{base}/scenario.json") or {}
         self.root = os.path.abspath(self.options.one("project-dir", "DBT_PROJECT_DIR") or ".")
-        target = self.options.one("target-path", "DBT_TARGET_PATH") or "target"
+        target = self.options.one("target-path", "DBT_TARGET_PATH") or self.scenario.get("target", "target")
         self.target = os.path.join(self.root, target)
         self.log = self.options.one("log-path", "DBT_LOG_PATH") or f"{self.root}/logs"
         self.id = os.urandom(8).hex()

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Read;
+use std::io::{PipeReader, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -235,28 +235,36 @@ impl Fake {
     pub(super) fn hang(&mut self, point: &str, words: &[&str]) -> Running {
         self.dbt("hangs_at", point);
         let before = self.notes().len();
-        let mut child = self.command(words).process_group(0).spawn().expect("the program starts");
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = self.command(words);
+        command.process_group(0).stdout(writer.try_clone().expect("a descriptor")).stderr(writer);
+        let child = command.spawn().expect("the program starts");
+        // With it go our own ends of the pipe.
+        drop(command);
         let (mut said, mut byte) = (Vec::new(), [0]);
         while !said.ends_with(b"began\n") {
-            let stdout = child.stdout.as_mut().expect("a pipe");
-            assert_eq!(stdout.read(&mut byte).expect("a pipe"), 1, "it ended without hanging");
+            assert_eq!(reader.read(&mut byte).expect("a pipe"), 1, "it ended without hanging");
             said.extend(byte);
         }
         self.dbt_is_well();
-        Running { child, before }
+        Running { child, reader, before }
     }
 
-    /// The end of a run that hung.
+    /// The end of a run that hung. Both its streams are taken for standard error.
     #[track_caller]
-    pub(super) fn end(&self, running: Running) -> Ran {
-        let output = running.child.wait_with_output().expect("the program ends");
-        self.ended(running.before, &output)
+    pub(super) fn end(&self, mut running: Running) -> Ran {
+        let mut stderr = Vec::new();
+        running.reader.read_to_end(&mut stderr).expect("a pipe");
+        let status = running.child.wait().expect("the program ends");
+        self.ended(running.before, &Output { status, stdout: Vec::new(), stderr })
     }
 
     /// Kills the program together with its dbt, as a node that loses power does.
-    pub(super) fn kill_all(&self, running: Running) {
-        running.kill_all();
-        running.child.wait_with_output().expect("it was killed");
+    pub(super) fn kill_all(&self, mut running: Running) {
+        killpg(running.pid(), Signal::SIGKILL).expect("they live");
+        running.child.wait().expect("it was killed");
+        // Nobody has its other end any more, so that dbt is gone too.
+        running.reader.read_to_end(&mut Vec::new()).expect("a pipe");
     }
 
     /// A run that is killed together with its dbt at this point, once the volume has a copy of
@@ -282,6 +290,8 @@ impl Fake {
 /// A run whose dbt hangs.
 pub(super) struct Running {
     child: Child,
+    /// Of its standard output and standard error, without what came before it hung.
+    reader: PipeReader,
     /// How many notes there were before it.
     before: usize,
 }
@@ -302,10 +312,6 @@ impl Running {
             let _ = kill(self.pid(), signal);
             std::thread::yield_now();
         }
-    }
-
-    fn kill_all(&self) {
-        killpg(self.pid(), Signal::SIGKILL).expect("they live");
     }
 }
 

@@ -3,12 +3,19 @@
 //!
 //! Real dbt proves elsewhere that the fake one does what dbt does.
 
+mod artifacts;
+mod budget;
 mod changed;
 mod commands;
 mod first;
 mod harness;
+mod hooks;
+mod operators;
+mod process;
 mod project;
 mod ran;
+mod recovery;
 mod selection;
 mod two;
 mod unchanged;
+mod volume;

@@ -156,6 +156,12 @@ impl Project {
         self.nodes.iter_mut().find(|node| node.name == name).expect("a node of this name")
     }
 
+    /// The file of a node, below the project, and what it says.
+    pub(super) fn file(&mut self, name: &str) -> (String, String) {
+        let node = self.named(name);
+        (node.file.clone(), node.code.clone())
+    }
+
     /// Changes the code of a node.
     pub(super) fn edit(&mut self, name: &str) {
         self.named(name).code.push_str("-- edited\n");

@@ -54,9 +54,11 @@ fn always_start_starts_dbt_and_builds_nothing() {
 #[test]
 fn what_is_edited_while_dbt_builds_is_found_by_the_next_start() {
     let mut fake = Fake::new(chain(&["a", "b"]));
-    fake.dbt("edits", json!({"built": {"models/b.sql": "select 2"}}));
+    let (file, before) = fake.project.file("b");
+    fake.dbt("edits", json!({"built": {file: before + "-- edited\n"}}));
     fake.run(&["build"]).ends_with(0).builds(&["a", "b"]);
     fake.dbt_is_well();
+    // As the file stands since then.
     fake.project.edit("b");
     fake.run(&["build"]).ends_with(0).builds(&["b"]);
 }
