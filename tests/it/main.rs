@@ -49,6 +49,8 @@ mod packaging;
 #[cfg(test)]
 mod pid1;
 #[cfg(test)]
+mod pipeline;
+#[cfg(test)]
 mod power_cut;
 #[cfg(test)]
 mod refresh;

@@ -1,0 +1,123 @@
+//! Budgets: a run that would build more than is allowed is refused with its plan.
+
+use super::harness::Fake;
+use super::project::{Project, chain, project};
+use serde_json::json;
+
+/// `a` changed in a project of four; it and two readers would be built.
+fn three_of_four() -> Fake {
+    let mut fake = Fake::populated(chain(&["a", "b", "c"]).model("d"));
+    fake.project.edit("a");
+    fake
+}
+
+/// The hash that a refusal names.
+fn hash(stderr: &str) -> String {
+    let (_, rest) = stderr.split_once("--approve ").expect("a hash");
+    rest.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_first_population_is_not_limited() {
+    let fake = Fake::new(chain(&["a", "b"]));
+    fake.run(&["--max-rebuild", "1", "run"]).ends_with(0).builds(&["a", "b"]);
+}
+
+#[test]
+fn too_many_nodes_are_refused_while_dbt_waits() {
+    let fake = three_of_four();
+    let before = fake.manifest();
+    let ran = fake.run(&["--max-rebuild", "2", "run"]);
+    ran.ends_with(77).starts(&["run"]).builds(&[]).says(&["3", "model.shop.c", "--approve"]);
+    assert!(fake.manifest() == before);
+    assert_eq!(fake.status()["last_run"]["exit"], 77);
+    fake.run(&["--max-rebuild", "50%", "run"]).ends_with(77);
+    fake.run(&["--max-rebuild", "3", "run"]).ends_with(0).starts(&["run"]).builds(&["a", "b", "c"]);
+}
+
+#[test]
+fn too_long_a_rebuild_is_refused_by_the_seconds_of_the_last_builds() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    fake.dbt("seconds", json!({"a": 90.0, "b": 60.0}));
+    fake.run(&["run"]).ends_with(0);
+    fake.project.edit("a");
+    fake.run(&["--max-rebuild-time", "2m", "run"]).ends_with(77).builds(&[]);
+    fake.run(&["--max-rebuild-time", "3m", "run"]).ends_with(0).builds(&["a", "b"]);
+}
+
+#[test]
+fn protected_nodes_are_refused_by_name_and_tag() {
+    let mut fake = Fake::populated(chain(&["a", "b"]).config("tags", vec!["dear"]).model("c"));
+    fake.project.edit("a");
+    for protected in ["b", "tag:dear", "path:models/b.sql", "c,b"] {
+        fake.run(&["--protect", protected, "run"]).ends_with(77).builds(&[]);
+    }
+    fake.run(&["--protect", "c", "run"]).ends_with(0).builds(&["a", "b"]);
+}
+
+#[test]
+fn yes_and_the_hash_of_the_plan_let_it_be_built() {
+    let mut fake = three_of_four();
+    let refused = fake.run(&["--max-rebuild", "1", "run"]);
+    let hash = hash(&refused.ends_with(77).stderr);
+    let plan = fake.run(&["plan", "--json", "run"]).json();
+    assert_eq!(plan["hash"], hash);
+    let words = ["--max-rebuild", "1", "--approve", &hash, "run"];
+    fake.run(&words).ends_with(0).builds(&["a", "b", "c"]);
+    fake.project.edit("a");
+    fake.run(&words).ends_with(77).builds(&[]);
+    fake.run(&["--max-rebuild", "1", "--yes", "run"]).ends_with(0).builds(&["a", "b", "c"]);
+}
+
+#[test]
+fn an_approval_does_not_cover_what_was_edited_since() {
+    let mut fake = three_of_four();
+    let hash = hash(&fake.run(&["--max-rebuild", "1", "run"]).ends_with(77).stderr);
+    fake.project.edit("b");
+    let words = ["--max-rebuild", "1", "--approve", &hash, "run"];
+    fake.run(&words).ends_with(77).builds(&[]);
+    fake.project.revert("b");
+    fake.run(&words).ends_with(0).builds(&["a", "b", "c"]);
+}
+
+#[test]
+fn full_and_selected_runs_are_held_against_the_budget_before_they_start() {
+    let fake = Fake::populated(chain(&["a", "b"]).model("c"));
+    let limited = |words: &[&str]| fake.run(&[&["--max-rebuild", "1"], words].concat());
+    limited(&["--full", "run"]).ends_with(77).starts(&["parse", "ls"]);
+    limited(&["run", "--select", "a+"]).ends_with(77).starts(&["parse", "ls"]);
+    limited(&["run", "--select", "a"]).ends_with(0).starts(&["parse", "ls", "run"]).builds(&["a"]);
+}
+
+#[test]
+fn a_narrowed_run_is_held_against_what_it_would_build() {
+    let fake = three_of_four();
+    let narrowed = ["--only-changed", "--max-rebuild", "1", "run", "--select"];
+    fake.run(&[&narrowed[..], &["a b"]].concat()).ends_with(77).builds(&[]);
+    fake.run(&[&narrowed[..], &["a d"]].concat()).ends_with(0).builds(&["a"]);
+}
+
+#[test]
+fn nothing_to_build_is_within_any_budget() {
+    let fake = Fake::populated(chain(&["a"]));
+    fake.run(&["--max-rebuild", "0", "build"]).ends_with(0).starts(&[]);
+    std::fs::write(fake.root().join("README.md"), "news").expect("a file");
+    fake.run(&["--max-rebuild", "0", "build"]).ends_with(0).starts(&["build"]).builds(&[]);
+}
+
+#[test]
+fn a_retry_is_not_limited() {
+    let mut fake = three_of_four();
+    fake.dbt("fails", vec!["a"]);
+    fake.run(&["run"]).ends_with(1);
+    fake.dbt_is_well();
+    fake.run(&["--max-rebuild", "1", "retry"]).ends_with(0).builds(&["a", "b", "c"]);
+}
+
+#[test]
+fn tests_and_ephemeral_models_do_not_count() {
+    let ephemeral: Project = project().model("e").as_("ephemeral").model("a").reads("e");
+    let mut fake = Fake::populated(ephemeral.test("t").reads("a"));
+    fake.project.edit("e");
+    fake.run(&["--max-rebuild", "1", "build"]).ends_with(0).builds(&["a", "t"]);
+}

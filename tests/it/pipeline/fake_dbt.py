@@ -1,0 +1,443 @@
+"""A dbt without a warehouse: it reads a project, writes dbt's files, and starts in milliseconds.
+
+It does what dbt-core 1.11 does as far as another process can see it: the order in which it
+writes `manifest.json`, `semantic_manifest.json` and `run_results.json`, its log as JSON lines,
+its exit codes, and how it selects nodes. The tests that run it say in `scenario.json` what goes
+wrong, and read in `calls.jsonl` how it was started and what it built.
+
+    BASE/env/bin/dbt        starts this file
+    BASE/project/nodes.json the nodes of the project; the code of each is in a file of its own
+    BASE/scenario.json      what this dbt does apart from its work (see `Scenario` in harness.rs)
+    BASE/calls.jsonl        a line for each start, each node begun, and each node built
+
+`json`, `signal`, `re` and the like are not imported: they would double the time it takes to start.
+"""
+
+import os
+import sys
+from _json import encode_basestring_ascii as quoted
+
+SELECTABLE = {
+    "run": ["model"],
+    "seed": ["seed"],
+    "snapshot": ["snapshot"],
+    "test": ["test"],
+    "compile": ["model", "test"],
+}
+BUILDS = ["run", "build", "seed", "snapshot", "test", "retry"]
+SWITCHES = (
+    "full-refresh write-json quiet partial-parse empty defer favor-state fail-fast warn-error "
+    "debug version help print use-colors version-check"
+).split()
+MANY = "select exclude resource-type exclude-resource-type output-keys".split()
+SHORT = {"s": "select", "m": "select", "t": "target", "q": "quiet", "f": "full-refresh", "x": "fail-fast"}
+ALIASES = {"models": "select", "model": "select", "resource-types": "resource-type"}
+
+
+class Failed(Exception):
+    """An error after which dbt does not go on; it ends with 2."""
+
+
+def dumped(value):
+    """JSON."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{quoted(key)}: {dumped(item)}" for key, item in value.items()) + "}"
+    return "[" + ", ".join(map(dumped, value)) + "]"
+
+
+def loaded(path):
+    """The value of a JSON file without escapes beyond Python's own; None if it is not there."""
+    try:
+        with open(path) as file:
+            return eval(file.read(), {"null": None, "true": True, "false": False})
+    except FileNotFoundError:
+        return None
+
+
+def text_of(path):
+    with open(path) as file:
+        return file.read()
+
+
+class Options:
+    """A command line, as click reads it."""
+
+    def __init__(self, words):
+        self.subcommand, self.values = None, {}
+        rest = list(words)
+        while rest:
+            word = rest.pop(0)
+            if word.startswith("--"):
+                name, equals, value = word[2:].partition("=")
+                self.take(ALIASES.get(name, name), [value] if equals else None, rest)
+            elif word.startswith("-") and len(word) > 1:
+                self.take(SHORT.get(word[1], word[1]), [word[2:]] if word[2:] else None, rest)
+            elif self.subcommand is None:
+                self.subcommand = "ls" if word == "list" else word
+
+    def take(self, name, values, rest):
+        off = name.startswith("no-") and name[3:] in SWITCHES
+        if off or name in SWITCHES:
+            self.values[name[3:] if off else name] = not off
+            return
+        if values is None:
+            values = [rest.pop(0)] if rest else []
+            while name in MANY and rest and not rest[0].startswith("-"):
+                values.append(rest.pop(0))
+        self.values.setdefault(name, []).extend(values)
+
+    def one(self, name, variable=None):
+        given = self.values.get(name)
+        return given[-1] if given else os.environ.get(variable or "")
+
+    def words(self, name):
+        """All words of an option that takes many; None where it is not given."""
+        given = self.values.get(name)
+        return None if given is None else " ".join(given).split()
+
+    def on(self, name, default=False):
+        return self.values.get(name, default)
+
+
+class Project:
+    """The project as dbt parses it."""
+
+    def __init__(self, root, scenario, id):
+        self.file = loaded(f"{root}/nodes.json")
+        self.nodes = {node["unique_id"]: self.node(root, node) for node in self.file["nodes"]}
+        self.macros = {
+            f"macro.shop.{name}": {
+                "unique_id": f"macro.shop.{name}",
+                "name": name,
+                "package_name": "shop",
+                "original_file_path": f"macros/{name}.sql",
+                "macro_sql": text_of(f"{root}/macros/{name}.sql"),
+                "depends_on": {"macros": []},
+            }
+            for name in self.file["macros"]
+        }
+        for name in "table view incremental seed snapshot test".split():
+            self.macros[f"macro.dbt.materialization_{name}_default"] = {
+                "unique_id": f"macro.dbt.materialization_{name}_default",
+                "name": f"materialization_{name}_default",
+                "package_name": "dbt",
+                "original_file_path": f"macros/{name}.sql",
+                "macro_sql": f"{{% materialization {name}, default %}}{{% endmaterialization %}}",
+                "depends_on": {"macros": []},
+            }
+        self.manifest = {
+            "metadata": {
+                "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+                "dbt_version": scenario.get("version", "1.11.16"),
+                "invocation_id": id,
+                "project_name": "shop",
+                "adapter_type": "duckdb",
+            },
+            "nodes": self.nodes,
+            "sources": {},
+            "macros": self.macros,
+            **{name: {} for name in "docs exposures metrics groups selectors disabled".split()},
+            **{name: {} for name in "parent_map child_map semantic_models unit_tests".split()},
+        }
+
+    @staticmethod
+    def node(root, node):
+        code = text_of(f"{root}/{node['file']}")
+        kind = node["unique_id"].split(".")[0]
+        return {
+            "unique_id": node["unique_id"],
+            "resource_type": kind,
+            "name": node["name"],
+            "package_name": "shop",
+            "original_file_path": node["file"],
+            "fqn": ["shop", node["name"]],
+            "raw_code": "" if kind == "seed" else code,
+            "language": "sql",
+            "checksum": {"name": "sha256", "checksum": code},
+            "config": node["config"],
+            "unrendered_config": node["config"],
+            "depends_on": {"nodes": node["reads"], "macros": node["macros"]},
+            "relation_name": f'"main"."{node["name"]}"',
+            "tags": node["config"].get("tags", []),
+        }
+
+    def kind(self, id):
+        return self.nodes[id]["config"].get("materialized")
+
+    def parents(self, id):
+        return self.nodes[id]["depends_on"]["nodes"]
+
+    def downstream(self, ids):
+        found = set(ids)
+        while True:
+            more = {id for id in self.nodes if found.intersection(self.parents(id))} - found
+            if not more:
+                return found
+            found |= more
+
+    def in_order(self, ids):
+        done = []
+
+        def visit(id):
+            for parent in self.parents(id):
+                visit(parent)
+            if id not in done:
+                done.append(id)
+
+        for id in sorted(self.nodes):
+            visit(id)
+        return [id for id in done if id in ids]
+
+
+class Dbt:
+    """One start."""
+
+    def __init__(self, base, argv):
+        self.base, self.options = base, Options(argv)
+        self.scenario = loaded(f"{base}/scenario.json") or {}
+        self.root = os.path.abspath(self.options.one("project-dir", "DBT_PROJECT_DIR") or ".")
+        target = self.options.one("target-path", "DBT_TARGET_PATH") or self.scenario.get("target", "target")
+        self.target = os.path.join(self.root, target)
+        self.log = self.options.one("log-path", "DBT_LOG_PATH") or f"{self.root}/logs"
+        self.id = os.urandom(8).hex()
+        self.results, self.early = [], {}
+        self.which = self.options.subcommand
+        environment = {name: value for name, value in os.environ.items() if name.startswith("DBT")}
+        self.note(start=[word.encode("utf-8", "surrogateescape").decode("latin-1") for word in argv], environment=environment)
+
+    def note(self, **what):
+        line = dumped({"pid": os.getpid(), **what}) + "\n"
+        with open(f"{self.base}/calls.jsonl", "a") as file:
+            file.write(line)
+
+    def reach(self, point):
+        """What the scenario wants to happen at this point of the run."""
+        for path, text in self.scenario.get("edits", {}).get(point, {}).items():
+            with open(f"{self.root}/{path}", "w") as file:
+                file.write(text)
+        if self.scenario.get("stops_parent_at") == point:
+            os.kill(os.getppid(), 15)
+        if self.scenario.get("hangs_at") == point:
+            import signal
+
+            if self.scenario.get("deaf"):
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            print("began", flush=True)
+            while True:
+                signal.pause()
+        if self.scenario.get("dies_at") == point:
+            os.kill(os.getpid(), 9)
+
+    def write(self, name, text):
+        if name in self.scenario.get("leaves_out", []):
+            return
+        os.makedirs(self.target, exist_ok=True)
+        with open(f"{self.target}/{name}", "w") as file:
+            if name in self.scenario.get("cuts", []):
+                file.write(text[: len(text) // 2])
+                file.flush()
+                os.kill(os.getpid(), 9)
+            file.write(text)
+
+    def write_manifests(self):
+        if self.options.on("write-json", True):
+            self.write("manifest.json", dumped(self.project.manifest))
+            self.write("semantic_manifest.json", '{"semantic_models": []}')
+
+    def write_results(self):
+        if not self.options.on("write-json", True):
+            return
+        args = {"which": self.which, "empty": self.options.on("empty")}
+        results = {"metadata": {"invocation_id": self.id}, "args": args, "results": self.results}
+        self.write("run_results.json", dumped(results))
+
+    def event(self, name, id, status, seconds=0.0):
+        if self.options.one("log-format-file") != "json":
+            return
+        os.makedirs(self.log, exist_ok=True)
+        node = {"unique_id": id, "materialized": self.project.kind(id), "node_status": status}
+        line = {
+            "data": {"node_info": node, "status": status, "execution_time": seconds},
+            "info": {"name": name, "invocation_id": self.id, "level": "info", "msg": ""},
+        }
+        with open(f"{self.log}/dbt.log", "a") as file:
+            file.write(dumped(line) + "\n")
+
+    def parse(self):
+        self.reach("start")
+        if self.scenario.get("cannot_parse"):
+            raise Failed("Compilation Error")
+        if self.scenario.get("keeps_manifest"):
+            self.id = loaded(f"{self.target}/manifest.json")["metadata"]["invocation_id"]
+        self.project = Project(self.root, self.scenario, self.id)
+        if self.scenario.get("passes_gate"):
+            # As a dbt that replaces this file, and reads its state before it has parsed.
+            for name in ["manifest.json", "run_results.json"]:
+                self.early[name] = self.read_state(name)
+            try:
+                os.remove(f"{self.target}/semantic_manifest.json")
+            except FileNotFoundError:
+                pass
+        self.reach("parse")
+        self.write("partial_parse.msgpack", "")
+        self.write_manifests()
+
+    def read_state(self, name):
+        directory = self.options.one("state", "DBT_STATE")
+        return loaded(f"{directory}/{name}") if directory else None
+
+    def state(self, name):
+        found = self.early[name] if name in self.early else self.read_state(name)
+        if found is None:
+            raise Failed(f"there is no comparison {name}")
+        return found
+
+    def method(self, method, value):
+        nodes = self.project.nodes
+        if method == "result":
+            results = self.state("run_results.json")["results"]
+            return {result["unique_id"] for result in results if result["status"] == value}
+        if method == "state":
+            return {id for id in nodes if self.is_modified(id)}
+        if method == "selector":
+            return set(self.project.file["selectors"][value])
+        if method == "tag":
+            return {id for id in nodes if value in nodes[id]["tags"]}
+        if method == "fqn":
+            value = value.split(".")[-1]
+        return {id for id in nodes if value in (nodes[id]["name"], "*")}
+
+    def is_modified(self, id):
+        before = self.state("manifest.json")
+        node, old = self.project.nodes[id], before["nodes"].get(id)
+        if old is None:
+            return True
+        parts = ["raw_code", "checksum", "config"]
+        macros = node["depends_on"]["macros"]
+        return any(node[part] != old[part] for part in parts) or any(
+            self.project.macros[macro] != before["macros"].get(macro) for macro in macros
+        )
+
+    def matching(self, terms):
+        found = set()
+        for term in terms:
+            atoms = []
+            for atom in term.split(","):
+                bare = atom[:-1] if atom.endswith("+") else atom
+                method, colon, value = bare.partition(":")
+                ids = self.method(method, value) if colon else self.method("fqn", bare)
+                atoms.append(self.project.downstream(ids) if atom.endswith("+") else ids)
+            found |= set.intersection(*atoms)
+        return found
+
+    def selected(self):
+        options, nodes = self.options, self.project.nodes
+        select, exclude = options.words("select"), options.words("exclude")
+        chosen = set(nodes) if select is None else self.matching(select)
+        selector = options.one("selector")
+        if selector is None and select is None and exclude is None:
+            selector = self.project.file["default_selector"]
+        if selector:
+            chosen = set(self.project.file["selectors"][selector])
+        if select is not None and options.one("indirect-selection") != "empty":
+            chosen |= {id for id in nodes if id.startswith("test.") and chosen.intersection(self.project.parents(id))}
+        chosen -= self.matching(exclude or [])
+        kinds = SELECTABLE.get(self.which) or options.words("resource-type")
+        left_out = options.words("exclude-resource-type") or []
+        kind = lambda id: id.split(".")[0]
+        return {id for id in chosen if (kinds is None or kind(id) in kinds) and kind(id) not in left_out}
+
+    def to_retry(self):
+        before = loaded(f"{self.target}/run_results.json")
+        if before is None:
+            raise Failed("there is nothing to retry")
+        self.which = before["args"]["which"]
+        return {result["unique_id"] for result in before["results"] if result["status"] not in ("success", "pass")}
+
+    def result(self, id, status, message=None):
+        seconds = self.scenario.get("seconds", {}).get(self.project.nodes[id]["name"], 1.0)
+        self.results.append({"unique_id": id, "status": status, "message": message, "execution_time": seconds})
+        return seconds
+
+    def build_node(self, id):
+        """Whether it was built."""
+        node = self.project.nodes[id]
+        kind = node["resource_type"].capitalize()
+        self.event("LogStartLine", id, "started")
+        self.note(began=id)
+        self.reach(node["name"])
+        fails = node["name"] in self.scenario.get("fails", [])
+        is_test = kind == "Test"
+        status = ("fail" if is_test else "error") if fails else ("pass" if is_test else "success")
+        if not fails:
+            real = not self.options.on("empty")
+            self.note(built=id, code=node["checksum"]["checksum"], real=real, refreshed=self.options.on("full-refresh"))
+        self.event(f"Log{kind}Result", id, status, self.result(id, status))
+        return not fails
+
+    def build(self, ids):
+        bad = set()
+        for id in self.project.in_order(ids):
+            if self.project.kind(id) == "ephemeral":
+                continue
+            if id in self.project.downstream(bad):
+                self.result(id, "skipped")
+            elif bad and self.options.on("fail-fast"):
+                self.result(id, "skipped", "Skipping due to fail_fast")
+            elif not self.build_node(id):
+                bad.add(id)
+        return 1 if bad else 0
+
+    def work(self):
+        if self.which not in [*BUILDS, "parse", "ls", "compile"]:
+            return 0
+        self.parse()
+        if self.which == "parse":
+            return 0
+        ids = self.to_retry() if self.which == "retry" else self.selected()
+        if self.options.subcommand == "ls":
+            for id in sorted(ids):
+                print(dumped({"unique_id": id}))
+            return 0
+        self.reach("selected")
+        if self.which == "compile":
+            for id in sorted(ids):
+                self.result(id, "success")
+            code = 0
+        else:
+            try:
+                code = self.build(ids)
+            except KeyboardInterrupt:
+                self.write_results()
+                raise
+        self.reach("built")
+        self.write_manifests()
+        self.write_results()
+        self.reach("end")
+        return code
+
+    def run(self):
+        try:
+            code = self.work()
+        except Failed as error:
+            print(f"Encountered an error:\n{error}")
+            code = 2
+        except KeyboardInterrupt:
+            code = 2
+        return self.scenario.get("exits", code)
+
+
+def main():
+    base = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(sys.argv[0]))))
+    code = Dbt(base, sys.argv[1:]).run()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        pass
+    os._exit(code)

@@ -1,0 +1,21 @@
+//! The whole pipeline over a dbt that starts in milliseconds: what is built, what the volume
+//! then says, with which exit code, and how dbt was started for it.
+//!
+//! Real dbt proves elsewhere that the fake one does what dbt does.
+
+mod artifacts;
+mod budget;
+mod changed;
+mod commands;
+mod first;
+mod harness;
+mod hooks;
+mod operators;
+mod process;
+mod project;
+mod ran;
+mod recovery;
+mod selection;
+mod two;
+mod unchanged;
+mod volume;

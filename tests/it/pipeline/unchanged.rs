@@ -1,0 +1,110 @@
+//! Nothing changed: dbt is not started, or it finds nothing to build.
+
+use super::harness::Fake;
+use super::project::{chain, project};
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn dbt_is_not_started_and_the_volume_keeps_its_baseline() {
+    let fake = Fake::populated(chain(&["a", "b"]));
+    let before = fake.manifest();
+    let ran = fake.run(&["build"]);
+    ran.ends_with(0).starts(&[]).says(&["not started", "--always-start"]);
+    assert_eq!((ran.stdout.as_str(), fake.manifest()), ("", before));
+    assert_eq!(fake.status()["last_run"]["exit"], 0);
+}
+
+#[test]
+fn each_command_line_is_looked_at_once() {
+    let fake = Fake::populated(chain(&["a"]));
+    fake.run(&["run"]).ends_with(0).starts(&["run"]).builds(&[]);
+    fake.run(&["run"]).ends_with(0).starts(&[]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.run(&["run", "--exclude", "a"]).ends_with(0).starts(&["run"]);
+    fake.run(&["run", "--exclude", "a"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn a_fresh_container_without_artifacts_needs_no_dbt_either() {
+    let fake = Fake::populated(chain(&["a"]));
+    fs::remove_dir_all(fake.root().join("target")).expect("dbt wrote there");
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    assert!(!fake.root().join("target").exists(), "nothing is written to the project");
+}
+
+#[test]
+fn a_file_that_no_node_is_made_of_is_looked_at_once() {
+    let fake = Fake::populated(chain(&["a", "b"]));
+    fs::write(fake.root().join("README.md"), "news").expect("a file");
+    fake.run(&["build"]).ends_with(0).starts(&["build"]).says(&["nothing"]).builds(&[]);
+    assert!(fs::metadata(fake.root().join("target/semantic_manifest.json")).unwrap().is_file());
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn always_start_starts_dbt_and_builds_nothing() {
+    let fake = Fake::populated(chain(&["a"]));
+    let ran = fake.run(&["--always-start", "build"]);
+    ran.ends_with(0).starts(&["build"]).builds(&[]);
+    assert_eq!(ran.last().value("--select"), Some("result:skipped+"));
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn what_is_edited_while_dbt_builds_is_found_by_the_next_start() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    let (file, before) = fake.project.file("b");
+    fake.dbt("edits", json!({"built": {file: before + "-- edited\n"}}));
+    fake.run(&["build"]).ends_with(0).builds(&["a", "b"]);
+    fake.dbt_is_well();
+    // As the file stands since then.
+    fake.project.edit("b");
+    fake.run(&["build"]).ends_with(0).builds(&["b"]);
+}
+
+#[test]
+fn what_moved_while_dbt_ran_vouches_for_nothing() {
+    let mut fake = Fake::new(chain(&["a"]));
+    fake.dbt("edits", json!({"selected": {"README.md": "news"}}));
+    fake.run(&["build"]).ends_with(0);
+    fake.dbt_is_well();
+    fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&[]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn what_is_still_to_be_built_starts_dbt() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    fake.dbt("fails", vec!["b"]);
+    fake.run(&["build"]).ends_with(1);
+    fake.run(&["build"]).ends_with(1).starts(&["build"]);
+    assert_eq!(fake.pending(), ["b"]);
+}
+
+#[test]
+fn a_variable_whose_name_is_computed_starts_dbt_each_time() {
+    let fake = Fake::populated(project().model("a").says("{{ env_var(name) }}"));
+    for _ in 0..2 {
+        fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&[]);
+    }
+}
+
+#[test]
+fn another_installation_of_dbt_is_looked_at_once() {
+    let fake = Fake::populated(chain(&["a"]));
+    let packages = fake.base().join("env/lib/python3/site-packages");
+    fs::create_dir(packages.join("dbt_duckdb-1.10.0.dist-info")).expect("a directory");
+    fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&[]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn an_installation_that_cannot_be_read_starts_dbt_each_time() {
+    let fake = Fake::populated(chain(&["a"]));
+    let packages = fake.base().join("env/lib/python3/site-packages");
+    fs::write(packages.join("__editable__.dbt_core-1.11.16.pth"), "/src").expect("a file");
+    for _ in 0..2 {
+        fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&[]);
+    }
+}
