@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Makes the images that docker/Dockerfile starts from out of Debian packages, so that the
-# tests build and run it on a machine that reaches no image registry.
+# Builds stand-ins for the images that docker/Dockerfile starts from, out of Debian packages. With
+# them, the tests run on a machine that reaches no image registry.
 #
-#   docker/local-images.sh base             a Debian with Python, in place of python:*-slim
-#   docker/local-images.sh builder BINARY   in place of rust:*-slim: its cargo "builds" by
-#                                           handing out BINARY, which Cargo built before as
-#                                           …/TRIPLE/release/…, and it builds for no other
+#   docker/local-images.sh base             Debian with Python, in place of python:*-slim
+#   docker/local-images.sh builder BINARY   in place of rust:*-slim. Its `cargo build` only copies
+#                                           BINARY, which you built as …/TRIPLE/release/…; it
+#                                           serves that target triple only
 #   docker/local-images.sh postgres         PostgreSQL, in place of postgres:*
 #
-# Prints the image's name. The name holds a digest of everything that went in, so that a
-# second call finds the image and does nothing.
+# Prints the name of the image. The name contains a digest of all inputs, so a second call finds
+# the image and does nothing.
 set -euo pipefail
 
 SUITE=bookworm
@@ -22,11 +22,11 @@ digest() { sha256sum | cut -c1-12; }
 
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# A root file system with the packages $1 on standard output; further words go to mmdebstrap.
-# The "extract" variant unpacks the packages without their maintainer scripts: ten seconds
-# instead of eighty. What those scripts would have written is written by the hooks.
+# file_system PACKAGES [OPTION...]: writes a root file system with these packages to standard output;
+# the options go to mmdebstrap. The "extract" variant unpacks packages without running their
+# maintainer scripts, which takes ten seconds, not eighty. The hooks write what the scripts would.
 file_system() {
-    # shellcheck disable=SC2016 # $1 is the hook's: the root directory
+    # shellcheck disable=SC2016 # $1 belongs to the hook: the root directory
     mmdebstrap --quiet --variant=extract --include="$SYSTEM,$1" \
         --extract-hook='printf "root:x:0:0:root:/root:/bin/sh\n" >"$1/etc/passwd"' \
         --extract-hook='printf "root:x:0:\n" >"$1/etc/group"' \
@@ -34,7 +34,7 @@ file_system() {
         "${@:2}" "$SUITE" -
 }
 
-# docker imports what there is of a file system, also when it then breaks off.
+# If the input ends early, `docker import` keeps an incomplete image: remove it.
 discard() {
     docker image rm "$1" >/dev/null
     return 1
@@ -85,7 +85,7 @@ make_builder() {
         context=$(mktemp -d) # global: the trap outlives this function
         trap 'rm -rf "$context"' EXIT
         cp "$binary" "$context/dbt-entrypoint"
-        # The last word of `cargo build … --target TRIPLE` says where the binary is expected.
+        # The last argument of `cargo build … --target TRIPLE` tells where to put the binary.
         cat >"$context/cargo" <<'CARGO'
 #!/bin/sh
 for word do triple=$word; done

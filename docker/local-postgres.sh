@@ -1,7 +1,7 @@
 #!/bin/sh
-# The entrypoint of the PostgreSQL image that docker/local-images.sh makes. It understands the
-# variables of Docker's official image that compose/postgres.yaml uses, so that the tests run
-# that file as it is.
+# The entrypoint of the PostgreSQL image that docker/local-images.sh builds. It supports those
+# variables of the official image that compose/postgres.yaml uses, so the tests can run that file
+# unchanged.
 set -eu
 user=${POSTGRES_USER:-postgres}
 database=${POSTGRES_DB:-$user}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Shows what dbt-entrypoint does, on a small shop project: a first run that builds everything,
-# a second one that builds nothing, and a third one after an edit.
-# Needs Linux, Rust and Python 3.10 to 3.13; works in .cache/ and in a temporary directory.
+# Shows what dbt-entrypoint does with a small project: the first run builds everything, the second
+# builds nothing, and the third, after an edit, builds what changed. Needs Linux, Rust and Python 3.10
+# to 3.13. Writes only to target/, .cache/ and a temporary directory.
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
 cd "$repository"
@@ -9,9 +9,9 @@ cd "$repository"
 step() { printf '\n== %s\n\n' "$*"; }
 tell() { printf '%s\n' "$@" | fold -s -w 96 | sed 's, *$,,'; }
 
-command -v cargo >/dev/null || { tell 'cargo was not found: install Rust first.' >&2; exit 1; }
+command -v cargo >/dev/null || { tell 'cargo was not found. Install Rust first.' >&2; exit 1; }
 
-step 'Building dbt-entrypoint, and a private Python environment with dbt in .cache/dbt-1.11'
+step 'Building dbt-entrypoint, and installing dbt in .cache/dbt-1.11'
 cargo build --release --locked
 tests/setup.sh dbt-1.11
 binary=${CARGO_TARGET_DIR:-$repository/target}/release/dbt-entrypoint
@@ -23,8 +23,8 @@ cp -R examples/shop "$playground/shop"
 mkdir "$playground/state"
 cd "$playground/shop"
 
-# Nothing of the caller's own settings takes part. --allow-ephemeral is only for a trial: state
-# and warehouse are both thrown away here.
+# Runs without the caller's environment. --allow-ephemeral is for trials like this one, where both
+# state and warehouse are thrown away.
 run() {
     printf '$ dbt-entrypoint --state-dir state %s\n' "$*"
     rm -f target/run_results.json
@@ -34,7 +34,7 @@ run() {
     grep '^dbt-entrypoint: ' "$playground/output" | sed "s|^|    |; s|$playground/||"
 }
 
-# The names of the tables that the last run built, from the results that dbt itself wrote.
+# The nodes that the last run built, from dbt's own run_results.json.
 built() {
     [ -f target/run_results.json ] || return 0
     "${dbt%dbt}python" -c '
@@ -51,29 +51,29 @@ report() {
     tell "  built: ${names:-nothing}"
 }
 
-step '1. The first run: the warehouse is empty, so everything is built'
-tell 'The shop has 3 seeds (CSV files that dbt loads) and 9 models (tables and views, each a' \
-    'SELECT on others). The state directory, in production a volume, is empty.' ''
+step '1. First run: the warehouse is empty, so everything is built'
+tell 'The shop has 3 seeds (CSV files that dbt loads) and 9 models (tables and views, each one a' \
+    'SELECT). The state directory, which is a volume in production, is empty.' ''
 run build
 report
 
-step '2. The second run: nothing has changed, so nothing is built'
-tell 'Plain dbt would build all 12 again.' ''
+step '2. Second run: nothing has changed, so nothing is built'
+tell 'Plain dbt would build all 12 nodes again.' ''
 run build
 report
 
-step '3. An edit: only that model and what is made from it is built'
-tell 'In models/marts/customers.sql, revenue is now rounded. Two other models read customers:' \
+step '3. After an edit: only the edited model and its descendants are built'
+tell 'models/marts/customers.sql now rounds the revenue. Two other models read customers:' \
     'loyal_customers and revenue_by_country.' ''
 sed -i 's/coalesce(sum(o.amount), 0)/round(coalesce(sum(o.amount), 0))/' models/marts/customers.sql
 run build
 report
 
-step 'What to look at next'
-tell 'The state directory holds a manifest.json: what the warehouse holds, as dbt describes it.' \
-    'In a container, put it on a volume, and use dbt-entrypoint where the image had dbt:' '' \
+step 'Next steps'
+tell 'The state directory contains a manifest.json, which records what the warehouse holds. In a' \
+    'container, put it on a volume, and make dbt-entrypoint the entrypoint of your dbt image:' '' \
     '    docker/Dockerfile       an image with dbt-entrypoint and dbt' \
-    '    compose/compose.yaml    a service that waits until dbt has succeeded' \
-    '    k8s/                    the same with Kubernetes: a Job, and an init container' \
-    '    examples/shop/          this project; copy it and play' '' \
-    'The other options: dbt-entrypoint --help. All tests: tests/run.sh'
+    '    compose/compose.yaml    dbt as a service, and another one that waits for it' \
+    '    k8s/                    the same on Kubernetes: a Job, or an init container' \
+    '    examples/shop/          this project, to copy and experiment with' '' \
+    'All options: dbt-entrypoint --help. All tests: tests/run.sh'

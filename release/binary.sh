@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the shipped binary: release/binary.sh x86_64-unknown-linux-musl
 #
-# One commit gives one binary, wherever it is built. The names of source files stand in it, for
-# panics; those of other crates begin with the home directory of whoever built it, and are told
-# without it. Our own are relative already.
+# The same commit gives the same binary wherever it is built. Panic messages contain the paths of
+# source files. Those of other crates start with Cargo's home directory, which is removed here; our
+# own are relative already.
 set -eu
 cd "$(dirname "$0")/.."
 crates=${CARGO_HOME:-$HOME/.cargo}/registry/src

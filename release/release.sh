@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes a release in dist/, and publishes nothing: docs/release.md says what to do with it.
+# Builds a release in dist/ and publishes nothing. docs/release.md describes the other steps.
 #
-#   release/release.sh              the release of the version in Cargo.toml
-#   release/release.sh --rehearse   the same from whatever is there, which it says
+#   release/release.sh              release the version in Cargo.toml
+#   release/release.sh --rehearse   build the same files from any state, and print why they are no release
 set -euo pipefail
 cd "$(dirname "$0")/.."
 TARGETS=(x86_64-unknown-linux-musl aarch64-unknown-linux-musl)
@@ -18,7 +18,7 @@ esac
 
 say() { printf 'release: %s\n' "$*"; }
 
-# Why this must not become a release; a rehearsal goes on.
+# object REASON: this must not be released. Exits, unless this is a rehearsal.
 object() {
     if [ "$REHEARSAL" = no ]; then
         say "$*" >&2
@@ -27,7 +27,8 @@ object() {
     say "only a rehearsal: $*"
 }
 
-# The text below a heading of the changelog, which may have a date: "## 1.2.3 (2030-01-31)".
+# section NAME: the text below this heading of the changelog. A date may follow the name:
+# "## 1.2.3 (2030-01-31)".
 section() {
     awk -v heading="## $1" '
         /^## / { found = $0 == heading || index($0, heading " ") == 1; next }
@@ -51,7 +52,7 @@ check() {
     fi
 }
 
-# A tar archive whose bytes depend on nothing but its files.
+# archive DIRECTORY NAME: a tar archive whose bytes depend only on its files.
 archive() {
     tar --create --directory "$1" --format=gnu --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
         --owner=0 --group=0 --numeric-owner --mode=u+w,go=u-w "$2" | gzip -9 --no-name
@@ -70,7 +71,7 @@ build() {
     release/sbom.py "$target" >"dist/$name.cdx.json"
 }
 
-# What `cargo publish` would upload, compiled from what is in it.
+# Builds what `cargo publish` would upload; `cargo package` also compiles it.
 crate() {
     local dirty=()
     [ "$REHEARSAL" = no ] || dirty=(--allow-dirty)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Prints the bill of materials of the shipped binary as CycloneDX: release/sbom.py TARGET
+"""Print the bill of materials of the released binary as CycloneDX: release/sbom.py TARGET
 
-cargo-cyclonedx writes it. Its source, `cargo metadata`, counts optional crates that no feature
-switches on, and names our own package by the directory it lies in: both are mended here, so that
-it holds what `cargo tree` shows for the target, and is the same wherever it is made.
+cargo-cyclonedx writes it from `cargo metadata`, which lists optional crates that no feature enables
+and names our own package by its directory. This script corrects both, so the result contains what
+`cargo tree` shows for the target and is the same wherever it is built.
 """
 
 import json
@@ -21,14 +21,14 @@ def run(*words):
 
 
 def linked(target):
-    """Names and versions of all crates in the binary, as `name v1.2.3`."""
+    """Return all crates in the binary, as `name v1.2.3`."""
     tree = run("cargo", "tree", "--locked", "--edges", "normal", "--prefix", "none",
                "--format", "{p}", "--target", target)
     return {" ".join(line.split()[:2]) for line in tree.splitlines()}
 
 
 def whole(target):
-    """What cargo-cyclonedx says, which lays it beside Cargo.toml."""
+    """Return the output of cargo-cyclonedx, which it writes next to Cargo.toml."""
     try:
         run(CYCLONEDX, "cyclonedx", "--quiet", "--format", "json", "--describe", "binaries",
             "--no-build-deps", "--spec-version", "1.5", "--target", target)

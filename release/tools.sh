@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the tools that make a release into .cache/, each at one version. Without
-# optimizations they take a minute to build instead of five, and seconds to run.
+# Installs the tools for releases in .cache/, at fixed versions. They are built without optimizations,
+# which takes one minute, not five; they still run within seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# The main job through the real program, with every dbt and warehouse that the README names.
+# Runs the main tests with every dbt and warehouse that the README names.
 #
 #   tests/matrix.sh                      every cell
-#   tests/matrix.sh 1.8 postgres ...     some of them
-#   tests/matrix.sh --brief 1.8 ...      the two tests that say most: what CI runs
+#   tests/matrix.sh 1.8 postgres ...     these cells
+#   tests/matrix.sh --brief 1.8 ...      only the two most important tests, as CI does
 #
-# Installs each cell's environment, runs the tests of tests/it/main_job.rs in it (the variable
-# TEST_DBT tells them which), and prints a table. Fails if a test fails or cannot run.
+# For each cell, installs its environment, runs the tests of tests/it/main_job.rs in it (TEST_DBT names
+# the environment), and prints a row of a table. Fails if a test fails or cannot run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BRIEF='main_job::the_first_run main_job::a_subset_run'
 
-# The cell, the adapter in its environment (of dbt 2: the driver), and its tests.
+# The cell, the adapter in its environment (for dbt 2, the driver), and its tests.
 CELLS='
 1.8         dbt-duckdb      main_job::
 1.9         dbt-duckdb      main_job::
@@ -24,7 +24,7 @@ postgres    dbt-postgres    main_job::
 clickhouse  dbt-clickhouse  clickhouse::
 '
 
-# The versions of packages in an environment.
+# versions ENVIRONMENT PACKAGE...: prints the installed versions.
 versions() {
     ".cache/$1/bin/python" - "${@:2}" <<'PYTHON'
 import importlib.metadata, sys
@@ -40,7 +40,7 @@ run_tests() {
     fi
 }
 
-# One cell; its row goes to the table.
+# run_cell NAME ADAPTER TESTS: runs one cell and adds its row to the table.
 run_cell() {
     local name=$1 adapter=$2 tests=$3 log=.cache/matrix-$1.log outcome
     [ "$brief" = no ] || [ "$tests" != main_job:: ] || tests=$BRIEF
@@ -58,7 +58,7 @@ run_cell() {
 brief=no
 [ "${1-}" != --brief ] || { brief=yes && shift; }
 for name in "$@"; do
-    [[ $CELLS == *$'\n'"$name "* ]] || { printf 'there is no cell %s\n' "$name" >&2 && exit 64; }
+    [[ $CELLS == *$'\n'"$name "* ]] || { printf 'tests/matrix.sh: there is no cell %s\n' "$name" >&2 && exit 64; }
 done
 
 status=0 table=

@@ -1,54 +1,105 @@
 #!/usr/bin/env bash
-# Everything that has to hold: format, lints, documentation, licences, static binaries, tests.
-# Installs first what is missing. Where CI is set, a test that cannot run is a failure.
+# Runs all checks: format, lints, documentation, licenses, static binaries, tests.
+#
+#   tests/run.sh        everything (same as `all`)
+#   tests/run.sh unit   format, lints, documentation, unit tests, doc tests; needs Rust only
+#   tests/run.sh it     integration tests with real dbt, containers and all; installs what is missing
+#
+# If the variable CI is set, a test that cannot run is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*"; }
 
-step 'setup'
-tests/setup.sh
-PATH=$PWD/.cache/cargo-deny/bin:$PATH
+setup() {
+    step 'setup'
+    tests/setup.sh
+    PATH=$PWD/.cache/cargo-deny/bin:$PATH
+}
 
-step 'format and lints'
-cargo fmt --check
-cargo clippy --quiet --locked --all-targets -- -D warnings
+format_and_lints() {
+    step 'format and lints'
+    cargo fmt --check
+    cargo clippy --quiet --locked --all-targets -- -D warnings
+}
 
-step 'documentation'
-RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --no-deps --document-private-items
+documentation() {
+    step 'documentation'
+    RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --no-deps --document-private-items
+}
 
-step 'licences, duplicate and unknown sources'
-if cargo deny --version >/dev/null 2>&1; then
-    cargo deny --log-level warn check licenses bans sources
-    if cargo deny --log-level off fetch db >/dev/null 2>&1; then
-        cargo deny --log-level warn check advisories
+licenses() {
+    step 'licenses, duplicate crates, unknown sources'
+    if cargo deny --version >/dev/null 2>&1; then
+        cargo deny --log-level warn check licenses bans sources
+        if cargo deny --log-level off fetch db >/dev/null 2>&1; then
+            cargo deny --log-level warn check advisories
+        else
+            printf 'SKIPPED: advisories; their database cannot be downloaded\n'
+        fi
     else
-        printf 'SKIPPED: advisories, whose database cannot be fetched from here\n'
+        printf 'SKIPPED: cargo deny is not installed\n'
+        [ -z "${CI-}" ]
     fi
-else
-    printf 'SKIPPED: cargo deny is not installed\n'
-    [ -z "${CI-}" ]
-fi
+}
 
-step 'static binaries'
-for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
-    if [ -d "$(rustc --print target-libdir --target "$target")" ]; then
-        release/binary.sh "$target"
+static_binaries() {
+    step 'static binaries'
+    local target
+    for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
+        if [ -d "$(rustc --print target-libdir --target "$target")" ]; then
+            release/binary.sh "$target"
+        fi
+    done
+}
+
+# run_tests TARGETS...: the tests of these targets, as options of Cargo. Four at a time also on two
+# cores: dbt and containers are slow to start but use little CPU while they run.
+run_tests() {
+    step 'tests'
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --no-fail-fast --test-threads 4 "$@"
+    else
+        cargo test --locked --no-fail-fast "$@" -- --test-threads 4
     fi
-done
+}
 
-# Real dbt and containers are slow to start and need little while they run: with two cores,
-# four at a time.
-step 'tests'
-if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --no-fail-fast --test-threads 4
-else
-    cargo test --locked --no-fail-fast --lib --bins --tests -- --test-threads 4
-fi
+# The tests above cover the other versions, and tests/matrix.sh covers all of them.
+matrix() {
+    step 'the main tests with more versions of dbt'
+    tests/matrix.sh --brief 1.8 1.10 v2
+}
 
-# The other cells are in the tests above, or by hand: tests/matrix.sh.
-step 'the main job with more versions of dbt'
-tests/matrix.sh --brief 1.8 1.10 v2
+doc_tests() {
+    step 'examples in the documentation'
+    cargo test --quiet --locked --doc
+}
 
-step 'examples in the documentation'
-cargo test --quiet --locked --doc
+case ${1-all}$# in
+unit1)
+    format_and_lints
+    documentation
+    run_tests --lib --bins
+    doc_tests
+    ;;
+it1)
+    setup
+    static_binaries
+    run_tests --test '*'
+    matrix
+    ;;
+all[01])
+    setup
+    format_and_lints
+    documentation
+    licenses
+    static_binaries
+    run_tests --lib --bins --tests
+    matrix
+    doc_tests
+    ;;
+*)
+    printf 'usage: tests/run.sh [unit|it|all]\n' >&2
+    exit 64
+    ;;
+esac

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Installs what the tests need. Every step skips itself when it is already done, and a step
-# that cannot be done says which tests are skipped without it.
+# Installs what the tests need. Steps that are done already are skipped. A step that cannot be done
+# prints which tests will be skipped.
 #
 #   tests/setup.sh                  everything
-#   tests/setup.sh dbt-1.11 ...     only the named Python environments, in .cache/
+#   tests/setup.sh dbt-1.11 ...     only these Python environments, in .cache/
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 
-# The Python for the environments: dbt-core 1.9 to 1.12 run on 3.10 to 3.13.
+# The Python for the environments. dbt-core 1.9 to 1.12 run on 3.10 to 3.13.
 find_python() {
     local candidate
     for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.10; do
@@ -18,12 +18,12 @@ find_python() {
             return
         fi
     done
-    say 'no Python 3.10 to 3.13 found. Install one, or name it: PYTHON=/path/to/python3' >&2
+    say 'Python 3.10 to 3.13 was not found. Install it, or set PYTHON=/path/to/python3' >&2
     return 1
 }
 
-# An empty environment with pip in $1. Debian ships `venv` without pip unless python3-venv
-# is installed, so there are three more ways.
+# create_environment DIR: an empty environment with pip. On Debian, `venv` lacks pip unless
+# python3-venv is installed, so this tries three other ways too.
 create_environment() {
     local python
     python=$(find_python) || return 1
@@ -40,11 +40,12 @@ create_environment() {
     if command -v uv >/dev/null; then
         uv venv --quiet --seed --python "$python" "$1" && return
     fi
-    say "$python can make no virtual environment with pip: install python3-venv (Debian, Ubuntu), or uv" >&2
+    say "$python cannot create a virtual environment with pip. Install python3-venv (Debian, Ubuntu) or uv" >&2
     return 1
 }
 
-# .cache/$1 with exactly tests/requirements/$1.txt; made anew when that file changes.
+# environment NAME: .cache/NAME with exactly the packages of tests/requirements/NAME.txt. It is created
+# again when that file changes.
 environment() {
     local name=$1 dir=.cache/$1 list=tests/requirements/$1.txt
     [ -f "$list" ] || { say "there is no $list" >&2; return 1; }
@@ -58,9 +59,9 @@ environment() {
     cp "$list" "$dir/requirements.txt"
 }
 
-# dbt 2 loads DuckDB as an ADBC driver, from $1/lib or from the network. DuckDB's Python package
-# holds that driver, but asks for the symbols of a Python, which the driver never uses: here is
-# a library that brings the two.
+# duckdb_driver DIR: dbt 2 loads DuckDB as an ADBC driver, from DIR/lib or from the network. DuckDB's
+# Python package contains that driver but refers to symbols of Python, which the driver never uses.
+# This links a library that defines those symbols and loads the package.
 duckdb_driver() {
     local duckdb
     duckdb=$(realpath "$1"/lib/python3.*/site-packages/_duckdb.*.so)
@@ -78,16 +79,16 @@ debian_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
 
-# One line for each tool: the command that shows it is there, the Debian packages that bring it
-# (joined by commas), and what is skipped without it.
+# For each tool: the command to look for, the Debian packages that contain it (separated by commas),
+# and the tests that are skipped without it.
 PACKAGES='
 strace              strace                               fault injection and power cuts
 mkfs.ext4           e2fsprogs                            power cuts
-podman              podman,netavark,aardvark-dns,iptables Kubernetes manifests on a real engine
-runc                runc                                 Kubernetes manifests on a real engine
-newuidmap           uidmap                               Kubernetes manifests on a real engine
-slirp4netns         slirp4netns                          Kubernetes manifests on a real engine
-docker-compose      docker-compose                       compose files on a real engine
+podman              podman,netavark,aardvark-dns,iptables Kubernetes manifests in containers
+runc                runc                                 Kubernetes manifests in containers
+newuidmap           uidmap                               Kubernetes manifests in containers
+slirp4netns         slirp4netns                          Kubernetes manifests in containers
+docker-compose      docker-compose                       Compose files in containers
 mmdebstrap          mmdebstrap                           container images
 dumb-init           dumb-init                            comparison with other inits
 catatonit           catatonit                            comparison with other inits, pods
@@ -111,18 +112,18 @@ system_packages() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         debian_packages "${missing[@]}"
     else
-        say "not root on a Debian system: the tests named above are skipped. To have them: apt-get install ${missing[*]}"
+        say "not root on a Debian system, so the tests named above are skipped. To run them: apt-get install ${missing[*]}"
     fi
 }
 
 docker_engine() {
-    docker info >/dev/null 2>&1 || say 'no Docker engine answers: the tests in containers are skipped'
+    docker info >/dev/null 2>&1 || say 'Docker is not running, so the tests in containers are skipped'
 }
 
 rust_targets() {
     local target installed
     if ! command -v rustup >/dev/null; then
-        say 'no rustup: install the musl targets of your Rust yourself, or the tests of the static binary are skipped'
+        say 'rustup was not found. Install the musl targets of your Rust, or the tests of the static binary are skipped'
         return
     fi
     installed=$(rustup target list --installed)
@@ -131,7 +132,7 @@ rust_targets() {
     done
 }
 
-# Without optimizations it takes a minute to build instead of five, and the check a second.
+# Built without optimizations: one minute, not five. The check still takes a second.
 CARGO_DENY=0.20.2
 cargo_deny() {
     if cargo deny --version 2>/dev/null | grep -q ' 0\.\(1[6-9]\|[2-9][0-9]\)\.'; then
@@ -142,7 +143,7 @@ cargo_deny() {
     fi
     say 'building cargo-deny into .cache/cargo-deny'
     cargo install --quiet --debug --locked --root .cache/cargo-deny --config profile.dev.debug=0 \
-        "cargo-deny@$CARGO_DENY" || say 'cargo-deny could not be built: licences are not checked'
+        "cargo-deny@$CARGO_DENY" || say 'cargo-deny could not be built, so licenses are not checked'
 }
 
 if [ $# -gt 0 ]; then
@@ -153,9 +154,9 @@ rust_targets
 system_packages
 docker_engine
 cargo_deny
-release/tools.sh || say 'the tools of a release could not be built: releases are not tested'
+release/tools.sh || say 'the release tools could not be built, so releases are not tested'
 for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools; do
     environment "$name"
 done
-cargo nextest --version >/dev/null 2>&1 || say 'no cargo-nextest: cargo test is used instead'
+cargo nextest --version >/dev/null 2>&1 || say 'cargo-nextest was not found; cargo test is used'
 say 'done'

@@ -1,15 +1,15 @@
-"""Generated edits of a real project, and what dbt's state:modified says of each.
+"""Edit a real project, and record what dbt's state:modified selects after each round of edits.
 
     edits.py --work DIR [--rounds N] [--detailed N] [--seed S] [--dbt PROGRAM]
 
-Run it with the Python of a dbt 1.x: one process then drives all commands. --dbt names a dbt 2
-instead. The first rounds make every edit once, those after them edits at random. Writes into
-DIR: base.json, the manifest of the project as it stands; and for each round <n>.json, the
-manifest after some edits, and <n>.said.json:
+Run it with the Python of a dbt 1.x environment: one process then runs all commands. For dbt 2, name
+the program with --dbt. The first rounds make every edit once; later rounds make random edits. Writes
+to DIR: base.json, the manifest of the unedited project; and for each round n, <n>.json, the
+manifest after the edits, and <n>.said.json:
 {"edits": [names], "selected": {selector: [unique_ids]},
- "ours": [unique_ids that only we are to find], "dbts": [those that only dbt is to find],
- "rows": [rows of docs/agreement.md that explain them]}.
-The first --detailed rounds ask for the sub-selectors of state:modified as well.
+ "ours": [unique_ids that only we should find], "dbts": [those that only dbt should find],
+ "rows": [rows of docs/agreement.md that explain the differences]}.
+In the first --detailed rounds, the sub-selectors of state:modified are evaluated too.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SELECTORS = ["modified", "modified.body", "modified.configs", "modified.relation
 
 
 class Edit:
-    """One edit; `spot` names what it touches: of one spot, a round has one edit at most."""
+    """One edit. `spot` names what it touches; a round contains at most one edit of each spot."""
 
     def __init__(self, spot, name, *changes, env=None, ours=(), dbts=(), row=None,
                  since=(1, 8), until=(9, 9), alone=False, v2=True):
@@ -40,7 +40,7 @@ class Edit:
             change(project)
 
     def disagreement(self, version):
-        """Who alone finds what, for this version of dbt."""
+        """Return the ids that only we find and those that only dbt finds, for this version of dbt."""
         ours = self.ours(version) if callable(self.ours) else self.ours
         dbts = self.dbts(version) if callable(self.dbts) else self.dbts
         return list(ours), list(dbts)
@@ -80,7 +80,7 @@ def model(name):
 
 MARTS, STAGING = "models/marts/", "models/staging/"
 SCHEMA = MARTS + "schema.yml"
-# Reading models of source raw.orders.
+# The nodes that read the source raw.orders.
 READERS = [model("stg_orders"), "snapshot.shop.orders_history"]
 
 
@@ -92,17 +92,17 @@ EVERY_TEST = ["test.shop." + name for name in [
 
 
 def blind(*ids):
-    """2.0 alpha does not see the edit; 1.x does."""
+    """Arguments for an edit that dbt 2.0 alpha does not see and dbt 1.x does."""
     return {"ours": lambda v: ids if v >= V2 else [], "row": "alpha"}
 
 
 def unrendered(version):
-    """dbt 1.12 and 2.0 compare configurations before rendering, and see no values."""
+    """Whether dbt compares configurations before rendering (1.12, 2.0), so that it sees no values."""
     return version >= (1, 12)
 
 
 EDITS = [
-    # Bodies.
+    # Code.
     Edit("stg_customers", "body", sub(STAGING + "stg_customers.sql", "select id,", "select id + 0 as id,")),
     Edit("stg_customers", "SQL comment", add(STAGING + "stg_customers.sql", "-- nothing\n")),
     Edit("stg_customers", "Jinja comment", add(STAGING + "stg_customers.sql", "{# nothing #}\n")),
@@ -194,7 +194,7 @@ EDITS = [
     Edit("twice", "function's body", sub("functions/twice.sql", "x * 2", "2 * x"), since=(1, 11)),
     Edit("twice", "function's argument", sub("functions/schema.yml", "data_type: integer}]", "data_type: bigint}]"), since=(1, 11),
          **blind("function.shop.twice")),
-    # Comings and goings.
+    # Nodes that appear or disappear.
     Edit("new", "new model", add(MARTS + "fresh.sql", "select 1 as x")),
     Edit("gone", "deleted model", remove(MARTS + "uses_product.sql")),
     Edit("gone", "disabled model", add(MARTS + "uses_product.sql", "{{ config(enabled=false) }}")),
@@ -226,7 +226,7 @@ ALONE = [
 
 
 class InProcess:
-    """dbt 1.x, started once."""
+    """dbt 1.x, imported once and called in this process."""
 
     def __init__(self):
         from dbt.cli.main import dbtRunner
@@ -241,7 +241,7 @@ class InProcess:
 
 
 class Program:
-    """dbt 2.0 alpha: quick to start."""
+    """dbt 2.0 alpha, started for each command; it starts quickly."""
 
     def __init__(self, path):
         self.path = path
@@ -278,7 +278,7 @@ class Laboratory:
         shutil.copytree(HERE / "project", project)
         if not (1, 11) <= self.version < V2:
             (project / MARTS / "uses_function.sql").unlink()
-        if self.version >= V2:  # no keys of the user's own, no dates
+        if self.version >= V2:  # It supports neither custom keys nor dates in a config().
             sub(MARTS + "orders.sql", ", fields=[('id', 'integer'), ('day', 'date')]", "")(project)
         return project
 
@@ -299,7 +299,7 @@ class Laboratory:
         (self.work / "base.json").write_bytes(manifest)
 
     def selected(self, selector, env):
-        """Warm from the parse, so that no tuple is compared with a list."""
+        """Return what dbt selects. Starts from the partial parse, so tuples are not compared with lists."""
         words = self.words("ls", "--select", f"state:{selector}", "--state", str(self.state),
                            "--output", "json", "--output-keys", "unique_id",
                            "--indirect-selection", "empty")
@@ -314,7 +314,7 @@ class Laboratory:
         manifest = self.parse(env)
         (self.work / f"{number}.json").write_bytes(manifest)
         ours, dbts, rows = set(), set(), set()
-        if self.version < (1, 12):  # its config() holds a date, which JSON made a string
+        if self.version < (1, 12):  # The config() contains a date, which is a string in JSON.
             dbts.add(model("stg_orders"))
             rows.add("not-json")
         for edit in edits:
@@ -333,7 +333,7 @@ def applicable(edit, version):
 
 
 def rounds(version, seed):
-    """Every edit once, those of one spot in different rounds; then at random without end."""
+    """Yield every edit once, edits of one spot in different rounds; then random edits, endlessly."""
     chance = random.Random(seed)
     spots = {}
     for edit in EDITS:
@@ -349,7 +349,7 @@ def rounds(version, seed):
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--dbt", help="a dbt 2 program; otherwise this Python's dbt")
+    arguments.add_argument("--dbt", help="path of a dbt 2 program (default: the dbt of this Python)")
     arguments.add_argument("--work", type=pathlib.Path, required=True)
     arguments.add_argument("--rounds", type=int, default=1)
     arguments.add_argument("--detailed", type=int, default=0)

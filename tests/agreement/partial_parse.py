@@ -1,13 +1,13 @@
-"""Whether dbt's partial parsing, begun from a file of before some edits, sees what a parse of
-everything sees.
+"""Check whether dbt's partial parsing, started from a file older than some edits, gives the result of
+a full parse.
 
     PYTHON_OF_A_DBT_1 tests/agreement/partial_parse.py --work DIR [--rounds N] [--seed S]
 
-Every round edits the project as edits.py does, and goes back; both ways it parses once from
-nothing and once from the partial_parse.msgpack of before, and compares the two manifests with
-`cargo run --release --example decide`. A difference would rebuild what did not change, or leave
-unbuilt what did: why a partial-parse file is never kept on the volume. Prints each difference,
-and ends `differing N of M`.
+Each round edits the project as edits.py does, and then reverts the edits. Both times it parses once
+in full and once from the earlier partial_parse.msgpack, and compares the two manifests with
+target/release/examples/decide (`cargo build --release --example decide`). A difference would rebuild
+unchanged nodes, or leave changed nodes unbuilt; this is why the partial-parse file is not kept on the
+volume. Prints each difference and, at the end, `differing N of M`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PARTIAL = "project/target/partial_parse.msgpack"
 
 
 def differences(one, other):
-    """Lines `unique_id<tab>reasons`; the last line is a summary."""
+    """Return the nodes that differ between two manifests, as lines `unique_id<tab>reasons`."""
     decide = [ROOT / "target/release/examples/decide", one, other]
     done = subprocess.run(decide, text=True, stdout=subprocess.PIPE, check=True)
     return done.stdout.splitlines()[:-1]
@@ -35,7 +35,7 @@ class Laboratory(edits.Laboratory):
         shutil.copy(self.work / PARTIAL, self.work / f"{name}.msgpack")
 
     def parse_from(self, name, env):
-        """The manifest of a parse that begins from what was kept; None where dbt fails."""
+        """Return the manifest of a parse that starts from the file kept as `name`; None if dbt fails."""
         (self.work / PARTIAL).parent.mkdir(exist_ok=True)
         shutil.copy(self.work / f"{name}.msgpack", self.work / PARTIAL)
         self.dbt.run(self.words("deps"), {})
@@ -46,7 +46,7 @@ class Laboratory(edits.Laboratory):
         return (self.work / "project/target/manifest.json").read_bytes()
 
     def differs(self, start, end, env):
-        """What a parse from `start` says otherwise than the one from nothing, `end`."""
+        """Return how a parse that starts from `start` differs from the full parse `end`."""
         manifest = self.parse_from(start, env)
         if manifest is None:
             return ["dbt parse failed"]

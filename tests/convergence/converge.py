@@ -1,12 +1,13 @@
-"""Random histories of generated dbt projects: do they converge, and is no more built than must be?
+"""Play random histories of generated dbt projects, and check that they converge and build no more
+than necessary.
 
     converge.py --program DBT-ENTRYPOINT [--histories N] [--seed S] [--steps N] [--jobs N]
                 [--way entrypoint|script] [--dbt DBT] [--keep DIR] [--verbose]
 
-Run it with the Python of an environment that has dbt-duckdb. History n has the seed S+n.
-Prints a line for each history and ends with `converged N/N, minimal N/N, idempotent N/N`; the
-exit code is 0 when all three are whole. With --dbt a real program is started each time, instead
-of a fork of a Python that has already imported dbt.
+Run it with the Python of an environment that has dbt-duckdb. History n has the seed S+n. Prints a line
+for each history and, at the end, `converged N/N, minimal N/N, idempotent N/N`. Exits with 0 if all
+three are complete. With --dbt, each command starts this program; without, it forks a Python process
+that has already imported dbt.
 """
 
 import argparse

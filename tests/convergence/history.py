@@ -1,7 +1,7 @@
-"""One random history of a project: edits, runs, failures and kills, and what is checked.
+"""One random history of a project: edits, runs, failures and kills, with checks.
 
-All random choices are made without a look at what happened, so that a seed stands for one
-history whatever the outcome, and both ways live through the same one.
+No random choice depends on what happened before, so a seed gives the same history whatever the
+outcome, for the entrypoint and for the script alike.
 """
 
 import os
@@ -157,7 +157,7 @@ class History:
             self.fail("minimal", f"{words} changed the baseline")
 
     def two(self):
-        """The second one finds nothing to do, or does it all."""
+        """Start two builds at once: one builds everything, the other finds nothing to build."""
         due = self.oracle.due()
         if not self.way.program:
             return self.whole(["build"])
@@ -231,13 +231,13 @@ class History:
         return run.until(wanted)
 
     def wait_for_copy(self, run):
-        """Nobody announces that the manifest was copied."""
+        """Wait, for at most 2 s, until the manifest has been copied; nothing announces it."""
         end = time.monotonic() + 2
         while not self.way.manifest_copy().exists() and time.monotonic() < end:
             select.select([], [], [], 0.005)
 
     def open_gate(self, pipe, run):
-        """A model that still waits gets what it waits for, as late as it opens the pipe."""
+        """Let the model that reads the pipe continue, whenever it opens the pipe."""
         def feed():
             with open(pipe, "w") as gate:
                 gate.write("open\n")
@@ -257,7 +257,7 @@ class History:
     # What was seen.
 
     def learn(self, run, killed_after=None):
-        """Tell the oracle what a run did; after a kill, only what is beyond doubt."""
+        """Tell the oracle what a run built; after a kill, only what is certain."""
         seen = self.named(run.events())
         doubtful = set()
         if killed_after:
@@ -297,10 +297,10 @@ class History:
     def expect_minimal(self, run, due):
         surplus = sorted(self.begun(run) - due)
         if surplus:
-            self.fail("minimal", f"{surplus} had not to be built, only {sorted(due)}\n{run.said()}")
+            self.fail("minimal", f"{surplus} did not have to be built, only {sorted(due)}\n{run.said()}")
 
     def check(self):
-        """After a green default run."""
+        """Check the warehouse after a successful default run; a second run must build nothing."""
         self.seen["checked"] += 1
         self.compare(self.way.project, "the warehouse")
         if self.wrong["converged"]:
@@ -321,7 +321,7 @@ class History:
                 self.fail("converged", f"{what}: {name} is {found.get(name)}, not {expected[name]}")
 
     def from_scratch(self):
-        """dbt itself, in an empty warehouse, agrees with what is expected."""
+        """Check that plain dbt in an empty warehouse builds what we expect."""
         fresh = self.way.directory / "scratch"
         fresh.mkdir()
         project.write(self.world, fresh)
@@ -333,7 +333,7 @@ class History:
 
 
 def relations(path, wanted):
-    """{relation: (type, its one signature)}; what cannot be read is said in its place."""
+    """Return {relation: (type, signature)}, with the error message if a relation cannot be read."""
     found = {}
     with duckdb.connect(str(path), read_only=True) as warehouse:
         types = dict(warehouse.sql("select table_name, table_type from information_schema.tables "

@@ -1,8 +1,8 @@
-"""Which nodes may be built by a run that builds no more than it has to.
+"""Predict which nodes a minimal run may build.
 
-The rule is that of make: a node is due when it is not as it was last built, when its last
-build failed or was cut short, or when something that it reads was renewed after it; and so is
-whatever is downstream of a node that is due. An ephemeral model is built with its readers.
+The rule is that of make. A node is due if it differs from what was last built, if its last build
+failed or was interrupted, or if something that it reads was rebuilt with new content after it.
+Everything downstream of a due node is due too. An ephemeral model is built with its readers.
 """
 
 
@@ -14,7 +14,7 @@ class Oracle:
         self.touched = set()
 
     def due(self):
-        """The nodes that may be built now."""
+        """Return the nodes that may be built now."""
         due = set()
         for name in self.world.nodes():  # Parents come first.
             parents = self.world.parents(name)
@@ -28,7 +28,7 @@ class Oracle:
                        for parent in self.world.parents(name)))
 
     def built(self, name):
-        """A node was built, and with it the ephemeral models that it reads."""
+        """Record that a node was built, and with it the ephemeral models that it reads."""
         for parent in self.world.parents(name):
             if self.world.kind(parent) == "ephemeral":
                 self.built(parent)
@@ -40,7 +40,7 @@ class Oracle:
         self.touched.discard(name)
 
     def clean(self):
-        """Everything is known to be as it should be."""
+        """Record that every node is up to date."""
         for name in self.world.nodes():
             self.built(name)
         self.renewed_at.clear()

@@ -1,4 +1,4 @@
-"""Writes a world as a dbt project."""
+"""Write a world as a dbt project."""
 
 import json
 
@@ -11,7 +11,7 @@ GATE = "read_csv('gates/%s', columns={'word': 'varchar'}, header=false, auto_det
 
 
 def write(world, directory):
-    """Write what differs from what is there, so that untouched files keep their times."""
+    """Write only files whose content differs, so that the others keep their times."""
     wanted = files(world)
     wanted["profiles.yml"] = PROFILES
     for folder in ("gates", "tests"):
@@ -23,7 +23,7 @@ def write(world, directory):
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text() != text:
-            path.unlink(missing_ok=True)  # A gate may be a pipe.
+            path.unlink(missing_ok=True)  # A gate may be a FIFO.
             path.write_text(text)
 
 
@@ -61,7 +61,7 @@ def settings(world):
             configs[name] = {"+stamp": read("env", model.stamp_reads)}
     values = {name: world.knobs[f"var:{name}"] for name in ("v0", "v1", "v2")}
     values = {name: value for name, value in values.items() if value is not None}
-    # One of them is scoped by package.
+    # One variable is scoped to the package.
     scoped = {"world": {"v1": values.pop("v1")}} if "v1" in values else {}
     return {"name": "world", "version": "1.0", "config-version": 2, "profile": "world",
             "flags": {"use_colors": False, "send_anonymous_usage_stats": False},
@@ -133,7 +133,7 @@ def environment(world):
 
 
 def options(world):
-    """What is appended to dbt's command line."""
+    """Return the options to append to dbt's command line."""
     values = {name.removeprefix("cli:"): value for name, value in world.knobs.items()
               if name.startswith("cli:") and value is not None}
     return ["--vars", json.dumps(values)] if values else []

@@ -1,4 +1,4 @@
-"""One command at a time over a project, killed or stopped where its output says so."""
+"""Run a command on a project, and signal it when a given line appears in its output."""
 
 import json
 import os
@@ -13,11 +13,11 @@ LINE = re.compile(r"\d+ of \d+ (START|OK|ERROR|SKIP|CANCEL)\b.*? (?:model|file|r
 
 
 class Stuck(Exception):
-    """A command did not end; only a failure reaches the deadline."""
+    """A command did not end before the deadline."""
 
 
 class Run:
-    """A started command; its output as events in their order."""
+    """A started command and its output, as events in order."""
 
     def __init__(self, argv, directory, environment):
         self.argv, self.lines, self.words = argv, queue.Queue(), {"out": [], "err": []}
@@ -36,7 +36,7 @@ class Run:
         self.lines.put(None)
 
     def until(self, wanted):
-        """Read on until a line for which wanted(line) holds; False when there was none."""
+        """Read output until wanted(line) is true; return False if that never happens."""
         while self.open:
             try:
                 got = self.lines.get(timeout=DEADLINE)
@@ -52,13 +52,13 @@ class Run:
         return False
 
     def finish(self):
-        """The exit code, once nobody holds its output any more."""
+        """Read all output, until every writer has closed it, and return the exit code."""
         self.until(lambda line: False)
         return self.process.wait()
 
     def signal(self, number):
-        """KILL reaches all of them, as when a container is killed; others the first, as by
-        `docker stop`."""
+        """Send KILL to the whole group, as when a container is killed, and any other signal to the
+        first process, as `docker stop` does."""
         try:
             if number == signal.SIGKILL:
                 os.killpg(self.process.pid, number)
@@ -75,12 +75,12 @@ class Run:
 
 
 def events(lines):
-    """[(START | OK | ERROR | SKIP | CANCEL, relation)]"""
+    """Return [(START | OK | ERROR | SKIP | CANCEL, relation)]."""
     return [match.groups() for match in map(LINE.search, lines) if match]
 
 
 def journal(path):
-    """The same from dbt's log in JSON; a torn last line says nothing."""
+    """Return the same from dbt's JSON log. An incomplete last line is ignored."""
     said = []
     for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:

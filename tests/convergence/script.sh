@@ -1,7 +1,7 @@
 #!/bin/sh
-# The way it is commonly done without us: the manifest of the last command that succeeded is
-# the baseline. Arguments are dbt's; DBT names dbt, STATE the directory with the baseline, VARS
-# the --vars among the arguments.
+# The usual shell script, for comparison: the baseline is the manifest of the last command that
+# succeeded. Arguments are dbt's. DBT is the path of dbt, STATE the directory of the baseline, VARS the
+# value of --vars, if the arguments have one.
 set -e
 case " $* " in
 *" --select "*) "$DBT" "$@" ;;

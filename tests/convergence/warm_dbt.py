@@ -1,10 +1,9 @@
-"""A dbt that starts in a tenth of the time: each start is a fork of a Python that has imported it.
+"""A dbt that starts ten times faster: each start forks a Python process that has imported dbt.
 
-Importing dbt takes two seconds, and a history starts dbt forty times. The program that stands
-for `dbt` is a few lines of Python without imports to speak of: it hands its arguments,
-environment, working directory and streams to the warm process, whose fork becomes dbt, in the
-process group of the one that was started. Signals go on to it, it dies with the one that was
-started, and its exit code is handed back.
+Importing dbt takes two seconds, and a history starts dbt forty times. The program that stands in for
+`dbt` is a small Python script. It sends its arguments, environment, working directory and standard
+streams to the warm process, which forks. The fork becomes dbt, in the process group of the script.
+The script forwards signals to it and exits with its exit code; if the script dies, so does the fork.
 """
 
 import gc
@@ -38,15 +37,15 @@ os._exit(code[0])
 
 
 class WarmDbt:
-    """The warm process; `program` is what stands for dbt."""
+    """The warm process. `program` is the path of the stand-in for dbt."""
 
     def __init__(self, directory):
         path = pathlib.Path(directory) / "dbt.socket"
         self.program = pathlib.Path(directory) / "dbt"
         self.program.write_text(FRONT.format(python=sys.executable, socket=str(path)))
         self.program.chmod(0o755)
-        # Forks that are killed leave semaphores behind; the tracker of multiprocessing, which
-        # they share, removes them at the end and would complain.
+        # Killed forks leave semaphores behind. The resource tracker of multiprocessing, which all
+        # forks share, removes them at the end and would print warnings.
         quiet = ["-W", "ignore:resource_tracker:UserWarning"]
         self.process = subprocess.Popen([sys.executable, *quiet, __file__, str(path)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -73,12 +72,12 @@ def serve(path):
             listener.close()
             become_dbt(line)
         line.close()
-    os._exit(0)  # DuckDB's module complains of what is left at an ordinary end.
+    os._exit(0)  # At an ordinary exit, DuckDB's module would print warnings.
 
 
 def warm_up(directory):
-    """Parse an empty project, from nothing and from what that left: dbt generates much of its
-    code when it first needs it. Nothing is run, so that no thread and no connection is left."""
+    """Parse an empty project twice, in full and partially, because dbt generates much of its code when
+    it first needs it. Nothing is run, so no thread and no connection remains."""
     import duckdb
     os.mkdir(directory)
     pathlib.Path(directory, "dbt_project.yml").write_text(json.dumps({
@@ -94,7 +93,7 @@ def warm_up(directory):
 
 
 def become_dbt(line):
-    """In the fork; does not return."""
+    """Run dbt in the fork; does not return."""
     header, streams, _, _ = socket.recv_fds(line, 4, 3)
     told = line.recv(struct.unpack("!I", header)[0], socket.MSG_WAITALL)
     arguments, environment, directory, group = json.loads(told)

@@ -1,4 +1,4 @@
-"""The two ways to run dbt over a state: our entrypoint, and the usual shell script."""
+"""Two ways to run dbt with state: our entrypoint, and the usual shell script."""
 
 import pathlib
 
@@ -22,7 +22,7 @@ class Way:
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **project.environment(world)}
 
     def bare(self, world, words, dbt=None):
-        """dbt itself."""
+        """Run plain dbt."""
         argv = [dbt or self.dbt, *words, *project.options(world)]
         return runs.Run(argv, self.project, self.environment(world))
 
@@ -49,7 +49,7 @@ class Entrypoint(Way):
 
 
 class Script(Way):
-    """What only the entrypoint knows (its options, two at once) is left out."""
+    """The usual script. It has neither the entrypoint's options nor its lock, so these are left out."""
 
     def start(self, world, words, options=(), target=None):
         arguments = [*words, *project.options(world)]

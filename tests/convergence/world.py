@@ -1,8 +1,8 @@
-"""A dbt project of which every relation carries a signature of all that went into it.
+"""A dbt project in which every relation contains a signature of everything that went into it.
 
-The signature is computed twice: by the warehouse, in the SQL of the project, from what dbt
-rendered into it and from the signatures of the parents; and here, from the knobs. A knob is
-one thing that somebody can turn: the version of a model's body, the value of a variable.
+The signature is computed twice: by the warehouse, in the SQL of the project, from what dbt rendered
+and from the signatures of the parents; and here, from the knobs. A knob is one thing that can be
+changed: the version of a model's code, or the value of a variable.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ class Model:
         self.name, self.parents = name, parents
         # What its SQL reads: ("macro" | "env" | "var", name).
         self.reads = []
-        # Where its config `stamp` stands, and the name of what it reads there, if anything.
+        # Where its config `stamp` is set, and the name of the variable that it reads there, if any.
         self.stamp = self.stamp_reads = None
         # ("env" | "var", name) that its post-hook reads.
         self.hook = None
-        # The environment variable that decides between two first parents.
+        # The environment variable that chooses between two first parents.
         self.switch = self.other = None
 
 
 class World:
-    """The project and the values of its knobs, deterministic by its random numbers."""
+    """The project and the values of its knobs, determined by the random numbers that it is given."""
 
     def __init__(self, random):
         self.random, self.knobs, self.domains = random, {}, {}
@@ -51,7 +51,7 @@ class World:
         self.knobs[key] = self.random.choice(domain) if value is ... else value
 
     def make_macros(self):
-        """Each calls the next one, or none; all but the first read something."""
+        """Make macros of which each may call the next one; all but the first may read a variable."""
         macros = {}
         for n in range(4):
             calls = f"k{n + 1}" if n < 3 and self.random.random() < 0.7 else None
@@ -105,7 +105,7 @@ class World:
         if "view" not in kinds:
             self.knob(f"gate:{model.name}", ["open", "gone"], "open")
 
-    # What the knobs mean.
+    # The meaning of the knobs.
 
     def read(self, kind, name):
         if kind == "env":
@@ -131,7 +131,7 @@ class World:
         return [self.read(kind, model.stamp_reads)]
 
     def parents(self, name):
-        """In the order of the SQL."""
+        """Return the parents in the order of the SQL."""
         if name in self.seeds:
             return []
         model = self.models[name]
@@ -143,14 +143,14 @@ class World:
         return "seed" if name in self.seeds else self.knobs[f"kind:{name}"]
 
     def parts(self, name):
-        """What a model puts into its signature beside its parents."""
+        """Return what a model adds to its signature, besides its parents' signatures."""
         model = self.models[name]
         values = [self.macro(what) if kind == "macro" else self.read(kind, what)
                   for kind, what in model.reads]
         return [f"{name}:{self.knobs[f'body:{name}']}", *values, *self.stamp(model)]
 
     def own(self, name):
-        """All that makes the node what it is, without its parents' contents."""
+        """Return everything that defines the node, without the contents of its parents."""
         if name in self.seeds:
             return self.knobs[f"seed:{name}"]
         model = self.models[name]
@@ -166,7 +166,7 @@ class World:
         return hashlib.md5("|".join(parts).encode()).hexdigest()
 
     def relations(self):
-        """What a build from scratch leaves in the warehouse: {relation: (type, signature)}."""
+        """Return what a build from scratch leaves in the warehouse: {relation: (type, signature)}."""
         found = {seed: ("BASE TABLE", self.signature(seed)) for seed in self.seeds}
         for name, model in self.models.items():
             kind = self.kind(name)
@@ -181,11 +181,11 @@ class World:
         return name + self.knobs.get(f"alias:{name}", "")
 
     def nodes(self):
-        """In the order of the graph."""
+        """Return all nodes, parents first."""
         return [*self.seeds, *self.models]
 
     def troubles(self):
-        """Knobs that make a build fail."""
+        """Return the knobs that make a build fail now."""
         bad = {"broken": True, "gate": "gone", "check": "fail"}
         return [key for key, value in self.knobs.items()
                 if value == bad.get(key.split(":")[0], ...)]

@@ -1,1 +1,1 @@
-"""A Tutor plugin: dbt-entrypoint in place of the dbt script of Open edX Aspects."""
+"""A Tutor plugin that replaces the dbt script of Open edX Aspects with dbt-entrypoint."""

@@ -1,8 +1,9 @@
-"""dbt-entrypoint in place of the dbt script of Open edX Aspects.
+"""Replaces the dbt script of Open edX Aspects with dbt-entrypoint.
 
-What tutor-contrib-aspects calls stays what it was: `do dbt`, its `--only_changed`, `do init`, and
-the path of the script. Behind that path is ours (templates/aspects/apps/aspects/scripts), which
-ends as dbt-entrypoint. The jobs get an image with the binary and the project, and a volume.
+The interface of tutor-contrib-aspects does not change: `do dbt`, its `--only_changed`, `do init`, and
+the path of the script. At that path is our script (templates/aspects/apps/aspects/scripts), which
+runs dbt-entrypoint with `exec`. The jobs get an image that contains the binary and the project, and
+a volume for the state.
 """
 
 import importlib.resources
@@ -14,20 +15,20 @@ SCRIPT = "bash /app/aspects/scripts/dbt.sh"
 TEMPLATES = str(importlib.resources.files("tutordbtentrypoint") / "templates")
 IMAGE = "aspects-dbt"
 
-# What changes others' additions comes behind them; Aspects adds its tasks at up to 97.
+# Our filters run after those of Aspects, which use priorities up to 97.
 LAST = 1000
 
 hooks.Filters.CONFIG_DEFAULTS.add_items(
     [
-        # The image that has the binary, and the one that the jobs run, made from it.
+        # The image that contains the binary, and the image that the jobs run.
         ("DOCKER_IMAGE_DBT_ENTRYPOINT", "dbt-entrypoint-bin"),
         ("DOCKER_IMAGE_ASPECTS_DBT", "aspects-dbt:{{ ASPECTS_VERSION }}"),
-        # More variables for the job, for instance {"DBT_ENTRYPOINT_MAX_REBUILD": "10"}.
+        # More variables for the job, for example {"DBT_ENTRYPOINT_MAX_REBUILD": "10"}.
         ("DBT_ENTRYPOINT_VARIABLES", {}),
     ]
 )
 
-# The first root that has a template wins, so that our dbt.sh is rendered in place of theirs.
+# The first template root that contains a file wins, so Tutor renders our dbt.sh.
 hooks.Filters.ENV_TEMPLATE_ROOTS.add_item(TEMPLATES, priority=hooks.priorities.HIGH)
 hooks.Filters.ENV_TEMPLATE_TARGETS.add_item(("dbt-entrypoint/build", "plugins"))
 hooks.Filters.IMAGES_BUILD.add_item(
@@ -46,9 +47,9 @@ hooks.Filters.IMAGES_PUSH.add_item((IMAGE, "{{ DOCKER_IMAGE_ASPECTS_DBT }}"))
 
 PUBLISH = "python3 /app/aspects/scripts/stored_manifest.py store"
 
-# Patches of tutor-contrib-aspects, and in each what becomes of which lines. The name of the
-# volume is a new one: earlier versions of Aspects left a stale state in data/aspects-dbt and in
-# the claim aspects-dbt.
+# For each patch of tutor-contrib-aspects: the lines to replace, and their replacement. The volume has
+# a new name, because earlier versions of Aspects left outdated state in data/aspects-dbt and in the
+# claim aspects-dbt.
 EDITS = {
     "local-docker-compose-jobs-services": {
         "  image: {{ DOCKER_IMAGE_ASPECTS }}\n": "  image: {{ DOCKER_IMAGE_ASPECTS_DBT }}\n",
@@ -64,7 +65,7 @@ EDITS = {
 """,
     },
     "k8s-jobs": {
-        # Nothing gets better by trying these again; 10 is how `plan` says that there is work.
+        # A retry does not help with these codes. `plan` exits with 10 if there is something to build.
         "  name: aspects-job\n"
         "  labels:\n"
         "    app.kubernetes.io/component: job\n"
@@ -95,7 +96,7 @@ spec:
             value: {{{{ value|string|tojson }}}}
           {{%- endfor %}}
 """,
-        # An empty directory over /app would hide the project that is in the image.
+        # An empty directory mounted at /app would hide the project in the image.
         "          - mountPath: /app\n            name: app\n": """\
           - mountPath: /state
             name: dbt-entrypoint
@@ -133,16 +134,16 @@ def _edit_jobs(patches: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _edited(name: str, text: str) -> str:
-    """The patch with our lines; refused where it is no longer the one that we know."""
+    """Return the patch with our lines. Raise TutorError if it lacks the lines to replace."""
     if "aspects-job" not in text:
         return text
     for lines, ours in EDITS.get(name, {}).items():
         start, found, end = text.partition(lines)
-        # The patch has other jobs behind ours: the first place counts.
+        # Other jobs follow in the same patch: replace the first occurrence only.
         if not found:
             raise TutorError(
                 f"dbt-entrypoint: the patch {name} of tutor-contrib-aspects no longer has the"
-                f" lines\n{lines}Use a version of the two plugins that fit together, or:"
+                f" lines\n{lines}Install versions of the two plugins that work together, or run:"
                 " tutor plugins disable dbt-entrypoint"
             )
         text = start + ours + end
@@ -153,13 +154,13 @@ def _edited(name: str, text: str) -> str:
 # THE COMMANDS
 ########################################
 
-# `exec`, so that the shell that Tutor starts becomes dbt-entrypoint: the container's first
-# process, which is told when the container is to stop.
+# With `exec`, the shell that Tutor starts becomes dbt-entrypoint. It is then the container's PID 1 and
+# gets the signal when the container is stopped.
 
 
 @hooks.Actions.PLUGINS_LOADED.add(priority=hooks.priorities.HIGH)
 def _replace_dbt() -> None:
-    # Before Tutor wraps the callbacks, which it does at this action, too.
+    # High priority: Tutor wraps the callbacks in the same action, and we have to come first.
     for command in hooks.Filters.CLI_DO_COMMANDS.iterate():
         if command.name == "dbt":
             command.callback = _dbt
@@ -169,7 +170,7 @@ def _dbt(only_changed: object, command: str) -> list[tuple[str, str]]:
     return [("aspects", f"exec {SCRIPT} {only_changed} {command}")]
 
 
-# In the context of theirs, or `do init --limit aspects` would pass ours by.
+# In the context of Aspects, or `do init --limit aspects` would skip our filter.
 with hooks.Contexts.app("aspects").enter():
 
     @hooks.Filters.CLI_DO_INIT_TASKS.add(priority=LAST)

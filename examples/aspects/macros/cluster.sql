@@ -1,4 +1,4 @@
-{# What a cluster changes: the engine, and where statements are carried out. #}
+{# A cluster changes the engine and where statements are executed. #}
 {% macro get_engine(engine) %}
   {%- if env_var('CLICKHOUSE_CLUSTER_NAME', '') -%}
     Replicated{{ engine }}
@@ -13,8 +13,8 @@
   {%- endif -%}
 {% endmacro %}
 
-{# A run over a materialized view that is there alters its query and nothing else: a changed
-   TTL would be recorded as built and never reach the table. So it is sent after each run. #}
+{# A run over an existing materialized view changes its query and nothing else: a changed TTL would
+   never reach the table. So this hook sets it after each build. #}
 {% macro apply_ttl() %}
   {%- if env_var('ASPECTS_DATA_TTL_EXPRESSION', '') -%}
     ALTER TABLE {{ this }} {{ on_cluster() }} MODIFY TTL {{ env_var('ASPECTS_DATA_TTL_EXPRESSION') }}

@@ -1,4 +1,4 @@
--- Incremental: a later run adds only days that are not there yet.
+-- Incremental: later runs add only new days.
 {{ config(materialized='incremental', unique_key='ordered_on') }}
 
 select ordered_on, sum(amount) as revenue

@@ -1,4 +1,4 @@
--- One row per order that counts as revenue: paid, not returned, not tiny.
+-- One row per order that counts as revenue: paid, not returned, not too small.
 with paid as (
     select order_id, sum(amount_cents) as amount_cents
     from {{ ref('stg_payments') }}

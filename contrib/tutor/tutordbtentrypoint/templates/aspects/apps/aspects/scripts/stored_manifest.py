@@ -1,8 +1,9 @@
-"""dbt's manifest in ClickHouse, where tutor-contrib-aspects keeps it and Superset's lineage and
-the hosted documentation read it: the row `manifest.json` of the table aspects_data.
+"""Read or write dbt's manifest in ClickHouse: the row `manifest.json` of the table aspects_data.
 
-  stored_manifest.py fetch FILE   writes it to FILE; exit 3: none is stored
-  stored_manifest.py store        stores the file that $DBT_ENTRYPOINT_MANIFEST names
+tutor-contrib-aspects keeps it there, and Superset's lineage and the hosted documentation read it.
+
+  stored_manifest.py fetch FILE   write it to FILE; exits with 3 if there is none
+  stored_manifest.py store        store the file that $DBT_ENTRYPOINT_MANIFEST names
 """
 
 import json
@@ -31,7 +32,7 @@ def fetch(file):
     client = connect()
     if not client.command(f"EXISTS TABLE {TABLE}"):
         sys.exit(NONE_STORED)
-    # FINAL: until ClickHouse merges its parts, earlier rows of the name are there as well.
+    # FINAL: until ClickHouse merges its parts, older rows with this path exist too.
     rows = client.query(f"SELECT content FROM {TABLE} FINAL WHERE path = '{NAME}'").result_rows
     if not rows:
         sys.exit(NONE_STORED)
