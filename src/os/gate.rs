@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -31,11 +32,12 @@ const NEXT: &str = "semantic_manifest.json";
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// A gate in a target path; taken away when dropped.
-#[derive(Debug)]
 pub struct Gate {
     fifo: PathBuf,
     notices: Inotify,
     passed: Arc<AtomicBool>,
+    /// Of the thread that reads what dbt writes, until it is waited for.
+    written: Cell<Option<Receiver<()>>>,
 }
 
 impl Gate {
@@ -53,7 +55,7 @@ impl Gate {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR)?,
         }
-        Ok(Self { fifo, notices, passed: Arc::default() })
+        Ok(Self { fifo, notices, passed: Arc::default(), written: Cell::default() })
     }
 
     /// Whether the manifest has been written. Does not block; [`Gate::as_fd`] becomes readable.
@@ -73,12 +75,18 @@ impl Gate {
 
     /// Let dbt go on. What it writes now, it writes again when it has built.
     pub fn open(&self) {
-        drop(self.opened(false));
+        self.written.set(Some(self.opened(false)));
     }
 
-    /// Whether dbt came by since the gate is open. One that has not, never waited.
+    /// Whether dbt wrote its file through the open gate; ask only once dbt has ended. A dbt that did
+    /// not has never waited.
     #[must_use]
     pub fn was_passed(&self) -> bool {
+        if let Some(written) = self.written.take() {
+            // A reader that still waits for a writer finds one that writes nothing.
+            take_away(&self.fifo);
+            let _ = written.recv_timeout(LAST_WRITE);
+        }
         self.passed.load(Ordering::SeqCst)
     }
 
@@ -98,10 +106,10 @@ impl Gate {
             if !reader.metadata()?.file_type().is_fifo() {
                 return Ok(());
             }
-            passed.store(true, Ordering::SeqCst);
             // dbt is in. The next time that it writes, it finds no FIFO.
-            fs::remove_file(&fifo)?;
+            let _ = fs::remove_file(&fifo);
             reader.read_to_end(&mut text)?;
+            passed.store(!text.is_empty(), Ordering::SeqCst);
             if keep {
                 fs::write(&fifo, text)?;
             }
@@ -194,6 +202,15 @@ mod tests {
         assert_eq!(fs::read_to_string(&gate.fifo).unwrap(), "again");
         drop(gate);
         assert!(dir.path().join("new/target").join(NEXT).is_file(), "only a FIFO is taken away");
+    }
+
+    #[test]
+    fn nobody_has_passed_a_gate_that_was_opened_and_at_which_nobody_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = Gate::put_up(dir.path()).unwrap();
+        gate.open();
+        assert!(!gate.was_passed());
+        assert!(!gate.fifo.exists());
     }
 
     #[test]

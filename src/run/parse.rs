@@ -136,7 +136,8 @@ impl Started<'_> {
         // A parse of its own leaves `--full-refresh` out, so that a config() which asks for that
         // flag does not look changed (see `Command::as_parse`); and what `--empty` and the like
         // build never becomes the baseline.
-        let is_plain = !command.refreshes()
+        let is_plain = self.is_compared()
+            && !command.refreshes()
             && command.unreal().is_none()
             && command.flag(Flag::Defer) != Some(true);
         if !engine.waits_at_gate() || !is_plain || telling == Telling::Names {

@@ -229,7 +229,7 @@ fn a_selector_is_narrowed_as_a_method() {
             .as_deref()
             .map(spelt)
     };
-    let ours = "run|--select=selector:d,state:modified+|--state=/s|--write-json";
+    let ours = "run|--select=selector:d,result:skipped+|--state=/s|--write-json";
     assert_eq!(narrowed("run"), Some(ours.into()));
     assert_eq!(narrowed("run|--selector=d|-qsb|--exclude|c|e|-x"), Some(format!("{ours}|-q|-x")));
     assert_eq!(narrowed("run|-s|a"), None);

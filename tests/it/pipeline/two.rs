@@ -12,7 +12,7 @@ fn a_full_refresh_refreshes_what_changed() {
     ran.ends_with(0).starts(&["parse", "run"]).builds(&["b", "c"]);
     let [parse, run] = &ran.calls[..] else { unreachable!() };
     assert!(parse.has("--quiet") && !parse.has("--full-refresh"), "{ran:#?}");
-    assert_eq!((run.value("--select"), &run.refreshed), (Some("state:modified+"), &run.built));
+    assert_eq!((run.value("--select"), &run.refreshed), (Some("result:skipped+"), &run.built));
     fake.run(&["run"]).ends_with(0).builds(&[]);
 }
 
@@ -25,7 +25,7 @@ fn a_full_refresh_of_nothing_builds_nothing_and_is_never_taken_for_done() {
 }
 
 #[test]
-fn dbts_own_comparison_is_given_what_has_to_be_built_and_nothing_else() {
+fn dbt_is_given_the_nodes_that_have_to_be_built_and_nothing_to_compare_with() {
     let mut fake = Fake::populated(chain(&["a", "b"]));
     fake.project.edit("b");
     // Beside the manifest, dbt would read these.
@@ -33,17 +33,26 @@ fn dbts_own_comparison_is_given_what_has_to_be_built_and_nothing_else() {
         fs::write(fake.on_the_volume(name), "{").expect("a file");
     }
     let ran = fake.run(&["run", "--full-refresh"]);
-    let state = ran.ends_with(0).builds(&["b"]).last().value("--state").map(str::to_owned);
-    let listed = fs::read_dir(state.expect("a state")).expect("a directory");
-    let listed: Vec<_> = listed.map(|entry| entry.expect("an entry").file_name()).collect();
-    assert_eq!(listed, ["manifest.json"]);
+    ran.ends_with(0).starts(&["parse", "run"]).builds(&["b"]);
+    let state = ran.last().value("--state").expect("a state");
+    assert!(state.contains("/run/answer/"), "{state}");
+    assert!(!fs::exists(state).expect("a look"), "{state} is gone after the run");
 }
 
 #[test]
-fn a_warm_start_that_is_forbidden_names_the_nodes() {
+fn a_warm_start_that_is_forbidden_changes_nothing_about_what_is_built() {
     let mut fake = Fake::populated(chain(&["a", "b"]).model("c"));
     fake.project.edit("a");
     let ran = fake.run(&["run", "--full-refresh", "--no-partial-parse"]);
+    ran.ends_with(0).starts(&["parse", "run"]).builds(&["a", "b"]);
+    assert!(ran.last().has("--no-partial-parse"), "{ran:#?}");
+}
+
+#[test]
+fn a_run_that_defers_to_nothing_is_given_no_state_and_the_nodes_by_name() {
+    let mut fake = Fake::populated(chain(&["a", "b"]).model("c"));
+    fake.project.edit("a");
+    let ran = fake.run(&["run", "--defer"]);
     ran.ends_with(0).starts(&["parse", "run"]).builds(&["a", "b"]);
     let run = ran.last();
     assert!(run.has("--select=fqn:shop.a") && run.has("--select=fqn:shop.b"), "{ran:#?}");
