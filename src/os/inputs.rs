@@ -44,6 +44,9 @@ pub struct Places<'a> {
     pub words: &'a [OsString],
     /// The salt of the record.
     pub salt: &'a str,
+    /// Whether the files that were read to find the project are taken as they were read then,
+    /// rather than read once more.
+    pub is_first_look: bool,
 }
 
 /// What there is to read, and how far it has been read.
@@ -77,7 +80,9 @@ pub struct Contents {
 /// Says what cannot be established.
 pub fn read_while<T>(places: &Places<'_>, work: impl FnOnce() -> T) -> (T, Result<Contents>) {
     let listing = OnceLock::new();
-    let read = || listing.get_or_init(|| list(places)).as_ref().ok().map(Listing::read);
+    let known = places.is_first_look.then_some(places.project);
+    let read =
+        || listing.get_or_init(|| list(places)).as_ref().ok().map(|listing| listing.read(known));
     let (done, parts) = thread::scope(|scope| {
         let other = thread::Builder::new().name("inputs".into()).spawn_scoped(scope, read);
         let done = work();
@@ -100,9 +105,14 @@ fn list(places: &Places<'_>) -> Result<Listing> {
     outside.iter().try_for_each(|path| files.below(path))?;
     let mut settings = Walk::leaving_out(&[]);
     let dotenv = find_dotenv(places.here)?;
-    settings.below(&places.project.profiles_dir.join("profiles.yml"))?;
+    let profiles = places.project.profiles_dir.join("profiles.yml");
+    // Where it lies in the project, it is one of the settings all the same.
+    files.items.retain(|(path, _)| *path != profiles);
+    settings.below(&profiles)?;
     settings.below(&home(places.environment).join(".dbt/user_settings.yml"))?;
-    dotenv.iter().try_for_each(|(path, _)| settings.below(path))?;
+    if let Some((path, text)) = &dotenv {
+        settings.text(path, Some(text.as_bytes()))?;
+    }
     let mut program = Walk::leaving_out(&[]);
     installation::add(places.installation, &mut program)?;
     let dotenv = dotenv.map(|(_, text)| text);
@@ -110,12 +120,13 @@ fn list(places: &Places<'_>) -> Result<Listing> {
 }
 
 impl Listing {
-    /// Read items until there are no more, while other threads do the same.
-    fn read(&self) -> Result<Part> {
+    /// Read items until there are no more, while other threads do the same. What a `known`
+    /// project was read from is not read again.
+    fn read(&self, known: Option<&Project>) -> Result<Part> {
         let walks = [&self.files, &self.settings, &self.program];
         let all =
             walks.iter().flat_map(|walk| walk.items.iter().map(|item| (&walk.excluded, item)));
-        let mut reader = Reader::new(&self.bytes);
+        let mut reader = Reader::new(&self.bytes, known);
         let mut part = Part::new();
         let mut wanted = self.next.fetch_add(1, Ordering::Relaxed);
         for (at, (excluded, (path, item))) in all.enumerate() {
@@ -237,7 +248,7 @@ fn roots(places: &Places<'_>) -> Result<(PathBuf, Vec<PathBuf>)> {
         }
     }
     let outside = |path: &PathBuf| !path.starts_with(&project.root) || is_roundabout(path);
-    let packages = project.packages.values().cloned();
+    let packages = project.package_directories().map(Path::to_path_buf);
     let outside = packages.chain(listed).filter(outside).collect();
     Ok((project.root.clone(), outside))
 }

@@ -57,10 +57,20 @@ pub struct Project {
     pub project: files::Project,
     /// Where the relations are.
     pub identity: Identity,
-    /// Directories of the installed packages, by name.
-    pub packages: BTreeMap<String, PathBuf>,
+    /// The installed packages, by name.
+    packages: BTreeMap<String, Package>,
+    /// The texts of the files that were read to find all this, by path.
+    texts: BTreeMap<PathBuf, String>,
     cli_vars: Map<String, Value>,
     renderer: Renderer,
+}
+
+/// An installed package.
+#[derive(Debug)]
+struct Package {
+    directory: PathBuf,
+    /// Its `dbt_project.yml`, as written.
+    project: files::Project,
 }
 
 /// Why there is no project to work with.
@@ -116,13 +126,17 @@ pub fn locate_from(
     environment: &Environment,
 ) -> Result<Project, Trouble> {
     let root = project_dir(here, asked.project_dir)?;
-    let mut project = read_project(&root)?;
+    let mut texts = BTreeMap::new();
+    let mut project = read_project(&root, &mut texts)?;
     let cli_vars = match asked.vars {
         Some(text) => files::cli_vars(&text.to_string_lossy())?,
         None => Map::new(),
     };
     let profiles_dir = profiles_dir(here, asked.profiles_dir, environment);
     let profiles = fs::read_to_string(profiles_dir.join("profiles.yml")).ok();
+    texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
+    let selectors = read_if_there(&root.join(SELECTORS))?;
+    texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
     let older = || profiles.as_deref().and_then(profile::partial_parse);
     project.partial_parse = project.partial_parse.or_else(older);
     let identity = {
@@ -137,7 +151,8 @@ pub fn locate_from(
     Ok(Project {
         target_path: target_path(&root, asked.target_path, &project, &renderer)?,
         log_path: log_path(here, &root, asked.log_path, &project),
-        packages: packages(&root, &project, &renderer),
+        packages: packages(&root, &project, &renderer, &mut texts),
+        texts,
         root,
         profiles_dir,
         project,
@@ -161,6 +176,7 @@ fn project_dir(here: &Path, asked: Option<&OsStr>) -> Result<PathBuf, Trouble> {
 }
 
 const FILE: &str = "dbt_project.yml";
+const SELECTORS: &str = "selectors.yml";
 
 /// The directory asked for; else the working directory if it has a `profiles.yml`; else
 /// `~/.dbt`.
@@ -172,10 +188,13 @@ fn profiles_dir(here: &Path, asked: Option<&OsStr>, environment: &Environment) -
     }
 }
 
-fn read_project(root: &Path) -> Result<files::Project> {
+fn read_project(root: &Path, texts: &mut BTreeMap<PathBuf, String>) -> Result<files::Project> {
     let path = root.join(FILE);
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    files::Project::parse(&text).with_context(|| format!("reading {}", path.display()))
+    let project = files::Project::parse(&text);
+    let project = project.with_context(|| format!("reading {}", path.display()))?;
+    texts.insert(path, text);
+    Ok(project)
 }
 
 /// What of dbt's `target` we can say in `dbt_project.yml` and `selectors.yml`.
@@ -225,12 +244,16 @@ fn packages(
     root: &Path,
     project: &files::Project,
     renderer: &Renderer,
-) -> BTreeMap<String, PathBuf> {
+    texts: &mut BTreeMap<PathBuf, String>,
+) -> BTreeMap<String, Package> {
     let written = project.packages_install_path.as_deref().unwrap_or("dbt_packages");
     let Ok(directory) = renderer.render(written) else { return BTreeMap::new() };
     let Ok(entries) = fs::read_dir(root.join(directory)) else { return BTreeMap::new() };
-    let package = |path: PathBuf| Some((read_project(&path).ok()?.name?, path));
-    entries.filter_map(|entry| package(entry.ok()?.path())).into_tree()
+    let package = |directory: PathBuf| {
+        let project = read_project(&directory, texts).ok()?;
+        Some((project.name.clone()?, Package { directory, project }))
+    };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter_map(package).into_tree()
 }
 
 impl Project {
@@ -241,34 +264,45 @@ impl Project {
     pub fn vars(&self, engine: &Engine) -> Result<Vars> {
         let root = self.project.name.clone().unwrap_or_default();
         let mut projects = BTreeMap::new();
-        for (name, directory) in &self.packages {
-            projects.insert(name.clone(), vars_of(directory, engine)?);
+        for (name, package) in &self.packages {
+            let vars = vars_of(&package.directory, &package.project, engine)?;
+            projects.insert(name.clone(), vars);
         }
-        projects.insert(root.clone(), vars_of(&self.root, engine)?);
+        projects.insert(root.clone(), vars_of(&self.root, &self.project, engine)?);
         Ok(Vars::new(self.cli_vars.clone(), &root, projects))
     }
 
     /// The name of the selector with `default: true` in `selectors.yml`.
     ///
     /// # Errors
-    /// The file cannot be read; dbt refuses it too.
+    /// The file is not what it should be; dbt refuses it too.
     pub fn default_selector(&self) -> Result<Option<String>> {
-        let path = self.root.join("selectors.yml");
-        let Some(text) = read_if_there(&path)? else { return Ok(None) };
-        files::default_selector(&text, |value| self.renderer.render(value).ok())
+        let path = self.root.join(SELECTORS);
+        let Some(text) = self.texts.get(&path) else { return Ok(None) };
+        files::default_selector(text, |value| self.renderer.render(value).ok())
             .with_context(|| format!("reading {}", path.display()))
     }
 
     /// Every directory in which the project and its packages say that dbt reads files.
     ///
     /// # Errors
-    /// A package that cannot be read, or a path that only dbt can render.
+    /// A path that only dbt can render.
     pub fn listed_paths(&self) -> Result<Vec<PathBuf>> {
         let mut all = self.rendered_paths(&self.root, &self.project)?;
-        for directory in self.packages.values() {
-            all.extend(self.rendered_paths(directory, &read_project(directory)?)?);
+        for package in self.packages.values() {
+            all.extend(self.rendered_paths(&package.directory, &package.project)?);
         }
         Ok(all)
+    }
+
+    /// The directories of the installed packages.
+    pub(crate) fn package_directories(&self) -> impl Iterator<Item = &Path> {
+        self.packages.values().map(|package| package.directory.as_path())
+    }
+
+    /// The text of a file that was read to find the project, so that nobody reads it again.
+    pub(crate) fn text_of(&self, path: &Path) -> Option<&str> {
+        self.texts.get(path).map(String::as_str)
     }
 
     fn rendered_paths(&self, root: &Path, project: &files::Project) -> Result<Vec<PathBuf>> {
@@ -286,21 +320,25 @@ impl Project {
         if self.project.name.as_deref() == Some(package) {
             return Some(&self.root);
         }
-        self.packages.get(package).map(PathBuf::as_path)
+        self.packages.get(package).map(|package| package.directory.as_path())
     }
 }
 
-fn vars_of(directory: &Path, engine: &Engine) -> Result<Map<String, Value>> {
-    let project = read_project(directory)?;
+fn vars_of(
+    directory: &Path,
+    project: &files::Project,
+    engine: &Engine,
+) -> Result<Map<String, Value>> {
     let path = directory.join("vars.yml");
     let file = if engine.reads_dotenv() { read_if_there(&path)? } else { None };
-    let project = match file {
+    let vars = match file {
         Some(text) => {
-            project.with_vars_file(&text).with_context(|| format!("reading {}", path.display()))?
+            let project = project.clone().with_vars_file(&text);
+            project.with_context(|| format!("reading {}", path.display()))?.vars
         }
-        None => project,
+        None => project.vars.clone(),
     };
-    Ok(project.vars)
+    Ok(vars)
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

@@ -37,16 +37,18 @@ impl<'a> Watch<'a> {
         Ok(Self { session, store, here, words: command.as_parse() })
     }
 
-    fn places<'p>(&'p self, installation: &'p Installation, salt: &'p str) -> Places<'p> {
-        let Session { project, config, .. } = self.session;
+    /// `lately` is an installation that was looked at again, for a second look at everything.
+    fn places<'p>(&'p self, lately: Option<&'p Installation>, salt: &'p str) -> Places<'p> {
+        let Session { project, config, installation, .. } = self.session;
         Places {
             here: &self.here,
             project,
             state: self.store.path(),
-            installation,
+            installation: lately.unwrap_or(installation),
             environment: &config.environment,
             words: &self.words,
             salt,
+            is_first_look: lately.is_none(),
         }
     }
 
@@ -57,7 +59,7 @@ impl<'a> Watch<'a> {
         work: impl FnOnce() -> T,
     ) -> (T, Result<Contents>) {
         match Self::of(session, store) {
-            Ok(watch) => inputs::read_while(&watch.places(&session.installation, ""), work),
+            Ok(watch) => inputs::read_while(&watch.places(None, ""), work),
             Err(why) => (work(), Err(why)),
         }
     }
@@ -106,8 +108,7 @@ impl Opened<'_> {
     fn digests(&self) -> Result<BTreeMap<String, String>> {
         let contents = self.inputs.as_ref().map_err(|why| anyhow!("{why:#}"))?;
         let watch = Watch::of(self.session, self.access.store())?;
-        let installation = &self.session.installation;
-        contents.digests(&watch.places(installation, &self.baseline.salt))
+        contents.digests(&watch.places(None, &self.baseline.salt))
     }
 
     fn command_key(&self) -> String {
@@ -121,10 +122,9 @@ impl Opened<'_> {
     pub(super) fn confirm(&self, seen: &Seen) -> Confirmed {
         let Some(looked) = &seen.0 else { return Confirmed(None) };
         let Session { installation, config, .. } = self.session;
-        let installation =
-            Installation::look(installation.program().to_owned(), &config.environment);
+        let lately = Installation::look(installation.program().to_owned(), &config.environment);
         let now = Watch::of(self.session, self.access.store())
-            .and_then(|watch| inputs::look(&watch.places(&installation, &self.baseline.salt)));
+            .and_then(|watch| inputs::look(&watch.places(Some(&lately), &self.baseline.salt)));
         match now {
             Ok(now) if now == looked.inputs => Confirmed(Some(looked.clone())),
             Ok(now) => {

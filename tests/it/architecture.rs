@@ -1,8 +1,50 @@
 //! The rules of the layout, checked by reading the source.
 
 use crate::support::root;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Which parts of the source may use which others. A part is a folder of `src/`, with the file
+/// beside it, or a file there. Arrows go down only; what stands in nobody's list is used by nobody.
+const ALLOWED: [(&str, &[&str]); 18] = [
+    ("main", &["lib", "cli", "verbs", "run", "os", "environment", "exit", "log_style"]),
+    ("lib", &["run", "session", "say", "cli", "os", "decide", "environment", "exit"]),
+    (
+        "verbs",
+        &["run", "session", "cli", "say", "store", "os", "decide", "dbt", "graph", "exit", "trees"],
+    ),
+    (
+        "run",
+        &[
+            "session",
+            "cli",
+            "say",
+            "store",
+            "os",
+            "decide",
+            "dbt",
+            "graph",
+            "environment",
+            "exit",
+            "trees",
+        ],
+    ),
+    ("session", &["cli", "os", "decide", "dbt", "environment", "exit"]),
+    ("cli", &["decide", "dbt", "environment", "exit", "log_style", "trees"]),
+    ("say", &["decide", "dbt", "graph", "exit", "log_style", "trees"]),
+    ("store", &["os", "decide", "dbt", "environment", "exit", "digest"]),
+    ("os", &["decide", "dbt", "environment", "exit", "digest", "log_style", "trees"]),
+    ("decide", &["dbt", "graph", "exit", "digest", "trees"]),
+    ("dbt", &["graph", "environment", "exit", "digest", "trees"]),
+    ("graph", &[]),
+    ("environment", &[]),
+    ("digest", &[]),
+    ("exit", &[]),
+    ("log_style", &[]),
+    ("trees", &[]),
+    ("crate", &[]),
+];
 
 /// Words that mean a system call, the clock or the environment.
 const IO: [&str; 8] = [
@@ -21,11 +63,8 @@ fn sources(below: &str) -> Vec<PathBuf> {
     let mut open = vec![root().join(below)];
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            open.extend(
-                fs::read_dir(&path)
-                    .expect("a directory")
-                    .map(|entry| entry.expect("an entry").path()),
-            );
+            let entries = fs::read_dir(&path).expect("a directory");
+            open.extend(entries.map(|entry| entry.expect("an entry").path()));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
@@ -34,22 +73,151 @@ fn sources(below: &str) -> Vec<PathBuf> {
     found
 }
 
-fn lines_with(path: &Path, words: &[&str]) -> Vec<String> {
+/// The text of a source file without its unit tests and comments.
+fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a source file");
-    let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
-    let hits = code.filter(|line| {
-        !line.trim_start().starts_with("//") && words.iter().any(|word| line.contains(word))
-    });
+    let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+    let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// Files that are unit tests as a whole may use what they like.
+fn is_test(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| stem == "tests")
+        || path.components().any(|part| part.as_os_str() == "tests")
+}
+
+fn lines_with(path: &Path, words: &[&str]) -> Vec<String> {
+    let code = code(path);
+    let hits = code.lines().filter(|line| words.iter().any(|word| line.contains(word)));
     hits.map(|line| format!("{}: {line}", path.display())).collect()
+}
+
+/// The part of the source that a file belongs to.
+fn part_of(path: &Path) -> String {
+    let below = path.strip_prefix(root().join("src")).expect("a file of src");
+    let first = below.iter().next().and_then(|first| first.to_str()).expect("a name");
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The parts that a piece of code names: in `use` trees, and in paths of other lines.
+fn parts_named(code: &str, part: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    let prefixes = match part {
+        "main" => vec!["dbt_entrypoint::"],
+        "lib" => vec!["use ", "crate::"],
+        _ => vec!["crate::"],
+    };
+    for prefix in prefixes {
+        for (at, _) in code.match_indices(prefix) {
+            let rest = code.get(at + prefix.len()..).unwrap_or_default();
+            match rest.strip_prefix('{') {
+                Some(tree) => named.extend(roots_of_tree(tree)),
+                None => named.extend(first_word(rest)),
+            }
+        }
+    }
+    named.retain(|name| ALLOWED.iter().any(|(known, _)| known == name));
+    named.remove(part);
+    named
+}
+
+fn first_word(text: &str) -> Option<String> {
+    let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')?;
+    Some(text.get(..end)?.to_owned())
+}
+
+/// `a::b, c::{d, e}}` names `a` and `c`.
+fn roots_of_tree(tree: &str) -> Vec<String> {
+    let (mut depth, mut start, mut roots) = (1, true, Vec::new());
+    for (at, letter) in tree.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => start = true,
+            letter if start && depth == 1 && letter.is_ascii_alphabetic() => {
+                roots.extend(first_word(tree.get(at..).unwrap_or_default()));
+                start = false;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    roots
+}
+
+/// What the code in a file of a part uses and may not.
+fn violations(path: &str, part: &str, code: &str) -> Vec<String> {
+    let allowed = ALLOWED.iter().find(|(name, _)| *name == part).map(|(_, allowed)| *allowed);
+    let Some(allowed) = allowed else { return vec![format!("{path}: {part} is in no layer")] };
+    let named = parts_named(code, part).into_iter();
+    let wrong = named.filter(|name| !allowed.contains(&name.as_str()));
+    wrong.map(|name| format!("{path}: {part} uses {name}")).collect()
+}
+
+#[test]
+fn every_part_uses_only_what_is_below_it() {
+    let files = sources("src").into_iter().filter(|path| !is_test(path));
+    let wrong = files
+        .flat_map(|path| violations(&path.display().to_string(), &part_of(&path), &code(&path)));
+    assert_eq!(wrong.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn the_allowed_uses_have_no_circle() {
+    let uses: BTreeMap<&str, &[&str]> = ALLOWED.into_iter().collect();
+    let reaches = |from: &str| {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<&str> = uses[from].to_vec();
+        while let Some(part) = open.pop() {
+            if reached.insert(part) {
+                open.extend(uses[part]);
+            }
+        }
+        reached
+    };
+    let circles: Vec<&&str> = uses.keys().filter(|part| reaches(part).contains(**part)).collect();
+    assert_eq!(circles, Vec::<&&str>::new());
+}
+
+#[test]
+fn a_use_that_points_upward_is_found_wherever_it_stands() {
+    for (part, line, found) in [
+        ("dbt", "use crate::decide::record::Record;\n", "decide"),
+        ("dbt", "use crate::{graph::Graph, decide::{needs, next}};\n", "decide"),
+        ("decide", "    crate::store::Store::at(path)\n", "store"),
+        ("os", "pub(crate) use crate::run::Driver;\n", "run"),
+        ("store", "use crate::{\n    os::clock,\n    cli::Config,\n};\n", "cli"),
+        ("lib", "use store::Store;\n", "store"),
+    ] {
+        let expected = vec![format!("x: {part} uses {found}")];
+        assert_eq!(violations("x", part, line), expected, "{line}");
+    }
+    assert_eq!(violations("x", "dbt", "use crate::graph::Graph;\n"), Vec::<String>::new());
+    assert_eq!(violations("x", "job", ""), ["x: job is in no layer"]);
 }
 
 #[test]
 fn what_decides_and_what_knows_dbt_names_no_input_or_output() {
     // `nix::sys::signal::Signal` is a name for a number, not a call.
     let allowed = |line: &String| !line.contains("nix::sys::signal::Signal");
-    let hits = ["src/dbt", "src/decide"].iter().flat_map(|layer| sources(layer));
-    let hits: Vec<String> = hits.flat_map(|path| lines_with(&path, &IO)).filter(allowed).collect();
+    let files = ["src/dbt", "src/decide", "src/say"].iter().flat_map(|layer| sources(layer));
+    let files = files.chain([root().join("src/graph.rs"), root().join("src/dbt.rs")]);
+    let files = files.filter(|path| path.exists() && !is_test(path));
+    let hits: Vec<String> = files.flat_map(|path| lines_with(&path, &IO)).filter(allowed).collect();
     assert_eq!(hits, Vec::<String>::new());
+}
+
+#[test]
+fn the_volume_is_known_to_the_store_alone() {
+    let files = sources("src").into_iter().filter(|path| !is_test(path));
+    let others = files.filter(|path| part_of(path) != "store");
+    let hits = others.flat_map(|path| {
+        lines_with(&path, &["\".dbt-entrypoint", "\"run/", "\"records", "\"history/"])
+    });
+    assert_eq!(hits.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]

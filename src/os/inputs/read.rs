@@ -2,6 +2,7 @@
 
 use super::walk::{Inode, inode};
 use crate::dbt::inputs::variables;
+use crate::os::project::Project;
 use anyhow::{Context, Result, bail};
 use memchr::memchr_iter;
 use nix::fcntl::{self, OFlag};
@@ -33,6 +34,8 @@ pub(super) struct Content {
 
 /// Reads one file after another.
 pub(super) struct Reader<'a> {
+    /// Knows the texts of some files already.
+    known: Option<&'a Project>,
     /// Read by all threads together.
     bytes: &'a AtomicU64,
     /// One for all files.
@@ -40,8 +43,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a AtomicU64) -> Self {
-        Self { bytes, buffer: Vec::new() }
+    pub(super) fn new(bytes: &'a AtomicU64, known: Option<&'a Project>) -> Self {
+        Self { known, bytes, buffer: Vec::new() }
     }
 
     /// `None` where the file is one of the excluded.
@@ -54,6 +57,11 @@ impl<'a> Reader<'a> {
     }
 
     fn try_read(&mut self, path: &Path, excluded: &BTreeSet<Inode>) -> Result<Option<Content>> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let extension = extension.unwrap_or_default();
+        if let Some(text) = self.known.and_then(|project| project.text_of(path)) {
+            return content(text.as_bytes(), extension).map(Some);
+        }
         let mut file = open(path)?;
         let metadata = file.metadata()?;
         if excluded.contains(&inode(&metadata)) {
@@ -66,9 +74,7 @@ impl<'a> Reader<'a> {
         if self.bytes.fetch_add(length, Ordering::Relaxed) + length > MOST_BYTES {
             bail!("there is too much to look at (more than {MOST_BYTES} bytes)");
         }
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let extension = extension.unwrap_or_default();
-        let is_code = ["sql", "yml", "yaml", "py"].contains(&extension);
+        let is_code = is_code(extension);
         if is_code && length > LARGEST_TEXT {
             bail!("too large to be searched for variables");
         }
@@ -76,14 +82,23 @@ impl<'a> Reader<'a> {
             return Ok(Some(Content { sum: streamed(&mut file)?, variables: BTreeSet::new() }));
         }
         whole(&mut file, length, &mut self.buffer)?;
-        let sum = Sha256::digest(&*self.buffer).into();
-        let mut names = Some(BTreeSet::new());
-        if is_code && mentions_environment(&self.buffer) {
-            names = variables(&String::from_utf8_lossy(&self.buffer), extension);
-        }
-        let variables = names.context("it computes the name of a variable that it reads")?;
-        Ok(Some(Content { sum, variables }))
+        content(&self.buffer, extension).map(Some)
     }
+}
+
+/// What counts of a text in a file with this extension.
+fn content(text: &[u8], extension: &str) -> Result<Content> {
+    let mut names = Some(BTreeSet::new());
+    if is_code(extension) && mentions_environment(text) {
+        names = variables(&String::from_utf8_lossy(text), extension);
+    }
+    let variables = names.context("it computes the name of a variable that it reads")?;
+    Ok(Content { sum: Sha256::digest(text).into(), variables })
+}
+
+/// Whether dbt or Python may read variables in a file with this extension.
+fn is_code(extension: &str) -> bool {
+    ["sql", "yml", "yaml", "py"].contains(&extension)
 }
 
 /// open(2). `File::open` costs a second system call with musl, whose open(3) still works around

@@ -126,12 +126,15 @@ fn the_default_selector_is_known_without_dbt() {
             "selectors:\n- name: s\n  default: \"{{ target.name == 'dev' | as_bool }}\"\n  definition: x\n",
         ),
     ]);
-    let found = locate_from(tree.path(), &Asked::default(), &environment(&[])).unwrap();
-    assert_eq!(found.default_selector().unwrap().as_deref(), Some("s"));
+    let default_selector = || {
+        let found = locate_from(tree.path(), &Asked::default(), &environment(&[])).unwrap();
+        found.default_selector().unwrap()
+    };
+    assert_eq!(default_selector().as_deref(), Some("s"));
     fs::write(tree.path().join("selectors.yml"), "selectors: []").unwrap();
-    assert_eq!(found.default_selector().unwrap(), None);
+    assert_eq!(default_selector(), None);
     fs::remove_file(tree.path().join("selectors.yml")).unwrap();
-    assert_eq!(found.default_selector().unwrap(), None);
+    assert_eq!(default_selector(), None);
 }
 
 #[test]

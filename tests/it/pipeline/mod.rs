@@ -14,6 +14,7 @@ mod operators;
 mod process;
 mod project;
 mod ran;
+mod reads;
 mod recovery;
 mod selection;
 mod two;

@@ -136,6 +136,7 @@ impl World {
             environment,
             words: &command.as_parse(),
             salt: &record.salt,
+            is_first_look: false,
         };
         let Ok(inputs) = inputs::look(&places) else { return false };
         let looked = Looked { inputs, command: settled.commands.keys().next().cloned() };
