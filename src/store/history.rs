@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// One earlier baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Ascending; the newest has the largest.
     pub(super) number: u64,
     /// SHA-256 of the manifest, in hexadecimal.

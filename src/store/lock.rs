@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a long wait is mentioned again.
 const REMINDER: Duration = Duration::from_secs(300);
 
-/// The volume is ours until this is dropped or we die.
+/// The lock, until this is dropped or we die.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub(super) struct Lock {
@@ -37,15 +37,15 @@ pub(super) struct Lock {
 /// Who holds the lock, as the lock file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// Host name; the container's id, or the pod's name.
-    pub host: String,
+    pub(crate) host: String,
     /// In its own pid namespace: often 1.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// Seconds since the epoch (UTC).
-    pub since: u64,
+    pub(crate) since: u64,
     /// What it runs, without values that could be secrets: `dbt run`.
-    pub command: String,
+    pub(crate) command: String,
 }
 
 impl std::fmt::Display for Holder {
@@ -102,7 +102,7 @@ fn is_still_named(file: &File, path: &Path) -> bool {
     (here.dev(), here.ino()) == (there.dev(), there.ino())
 }
 
-/// Say who we are. Only words for others: on a full disk the lock holds without them.
+/// Write who we are into the lock file, for messages alone: on a full disk the lock holds without.
 fn introduce(file: &mut File, command: &str) {
     let host = nix::unistd::gethostname().unwrap_or_default();
     let holder = Holder {

@@ -1,7 +1,7 @@
 //! Where the state directory is: a mounted volume that lasts and can be written, or not.
 
 use super::MANIFEST;
-use super::explained::{give_or_become, who_may};
+use super::explained::advice_on;
 use crate::os::mount::{self, Lifetime, Surroundings};
 use nix::unistd::AccessFlags;
 use std::fs::File;
@@ -23,8 +23,8 @@ pub enum Place {
     Unwritable {
         /// What was found, in one sentence.
         why: String,
-        /// What to do about it.
-        remedy: String,
+        /// What to do about it, the best first.
+        remedies: Vec<String>,
     },
     /// It is something else.
     NotADirectory,
@@ -62,7 +62,7 @@ pub(super) fn place(dir: &Path, surroundings: Surroundings) -> Place {
                 "{} is a separate mount, which cannot be replaced",
                 path.join(MANIFEST).display()
             ),
-            remedy: format!("mount the whole directory {}", dir.display()),
+            remedies: vec![format!("mount the whole directory {}", dir.display())],
         };
     }
     let warning = match lifetime {
@@ -91,8 +91,14 @@ fn unwritable(dir: &Path) -> Option<Place> {
 }
 
 fn refused(dir: &Path, error: &io::Error) -> Place {
-    let why = format!("cannot use {}: {error}: {}", dir.display(), who_may(dir));
-    Place::Unwritable { why, remedy: give_or_become(dir) }
+    let found = format!("cannot use {}: {error}", dir.display());
+    match advice_on(error, dir) {
+        Some(advice) => Place::Unwritable {
+            why: format!("{found}: {}", advice.meaning),
+            remedies: advice.remedies,
+        },
+        None => Place::Unwritable { why: found, remedies: Vec::new() },
+    }
 }
 
 #[cfg(test)]
