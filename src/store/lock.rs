@@ -1,8 +1,8 @@
 //! One process at a time on a volume.
 //!
 //! The lock is flock(2) on `.dbt-entrypoint/lock`: the kernel releases it when its holder
-//! dies, however that happens. What the file says is for messages only: two containers may
-//! well have the same host name and the same pid, and none of that decides anything.
+//! dies, however that happens. The content of the file is for messages only and decides nothing:
+//! two containers can have the same host name and the same pid.
 
 use super::CONTROL;
 use super::dir::{Dir, Opened};
@@ -159,7 +159,7 @@ pub(super) fn acquire(
     }
 }
 
-/// Say for whom we wait: at first, when it is somebody else, and now and then.
+/// Log whom we wait for: at first, when the holder changes, and at every [`REMINDER`].
 fn mention(
     said: Option<(Holder, Instant)>,
     holder: Holder,

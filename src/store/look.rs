@@ -22,11 +22,11 @@ const LARGEST: u64 = 2 << 30;
 /// What is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// What it amounts to.
+    /// What can be started from it.
     pub found: Found,
     /// The text of a sound manifest.json, where it was read.
     pub manifest: Option<String>,
-    /// What we know of it; an operator's own manifest has none.
+    /// What we know about it; a manifest that an operator put there has none.
     pub record: Option<Record>,
     /// SHA-256 of the text, in hexadecimal.
     pub(crate) digest: Option<String>,
@@ -108,7 +108,7 @@ fn try_glance(dir: &Path) -> Result<Stored, Unusable> {
     })
 }
 
-/// An operator's own manifest.
+/// A manifest without a record, such as one that an operator put there.
 fn unrecorded(state: &Dir) -> Result<Stored, Unusable> {
     let text = text(state, MANIFEST)?.unwrap_or_default();
     manifest::check(&text)?;

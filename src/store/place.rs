@@ -13,11 +13,11 @@ use std::path::Path;
 pub enum Place {
     /// There is nothing of this name.
     Missing,
-    /// It is on the container's root file system and goes with it.
+    /// It is on the container's root file system, and is lost with the container.
     NotMounted,
     /// In memory; the file system's name.
     Ephemeral(String),
-    /// Nothing can be written on this mount.
+    /// The mount is read-only.
     ReadOnly,
     /// This process may not write there, or it cannot be examined.
     Unwritable {
@@ -26,11 +26,11 @@ pub enum Place {
         /// What to do about it, the best first.
         remedies: Vec<String>,
     },
-    /// It is something else.
+    /// It is a file or a device.
     NotADirectory,
     /// What is written there stays.
     Lasting {
-        /// A reason to look twice: an anonymous volume, an emptyDir.
+        /// Why the next container may not find it: an anonymous volume, an emptyDir.
         warning: Option<String>,
     },
 }
@@ -45,7 +45,7 @@ pub(super) fn place(dir: &Path, surroundings: Surroundings) -> Place {
         return Place::NotADirectory;
     }
     let Some(mounts) = mount::mounts() else {
-        let warning = "there is no /proc to tell whether it is a mounted volume".to_owned();
+        let warning = "without /proc nothing shows whether it is a mounted volume".to_owned();
         return unwritable(dir).unwrap_or(Place::Lasting { warning: Some(warning) });
     };
     let path = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
