@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MESSAGE: usize = 4096;
 
 /// Leave a verdict where the container's runtime looks for one, if it made such a file.
-pub fn to_the_runtime(path: &Path, summary: &Summary) {
+pub(crate) fn to_the_runtime(path: &Path, summary: &Summary) {
     if let Err(error) = overwrite(path, &summary.short(MESSAGE)) {
         log::debug!("no termination message in {}: {error:#}", path.display());
     }
@@ -28,7 +28,7 @@ fn overwrite(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Replace a file of Prometheus' textfile collector, which must never see half of one.
-pub fn to_prometheus(path: &Path, summary: &Summary) {
+pub(crate) fn to_prometheus(path: &Path, summary: &Summary) {
     let written = replace(path, summary.metrics().as_bytes());
     if let Err(error) = written.with_context(|| path.display().to_string()) {
         log::warn!("the metrics cannot be written: {error:#}");

@@ -1,12 +1,12 @@
 //! Every system call, except those on the state volume: see [`store`](crate::store).
 
 pub(crate) mod access;
-pub mod announce;
+pub(crate) mod announce;
 pub mod clock;
 pub mod gate;
 pub mod inputs;
 pub mod installation;
-pub mod mount;
+pub(crate) mod mount;
 pub mod private;
 pub mod program;
 pub mod project;

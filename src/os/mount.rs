@@ -10,22 +10,22 @@ use std::path::{Path, PathBuf};
 
 /// One line of `/proc/self/mountinfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     /// Unique among the mounts of this namespace; `mnt_id` in `/proc/self/fdinfo`.
-    pub id: u64,
+    pub(crate) id: u64,
     /// What of the file system is mounted, e.g. `/var/lib/docker/volumes/NAME/_data`.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Where it is mounted.
-    pub point: PathBuf,
+    pub(crate) point: PathBuf,
     /// Options of this mount and of its file system, e.g. `rw`, `noexec`.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// `ext4`, `overlay`, `nfs4`…
-    pub fs_type: String,
+    pub(crate) fs_type: String,
 }
 
 /// Where we run, as far as it changes what a mount means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Surroundings {
+pub(crate) enum Surroundings {
     /// The root file system goes when we go.
     Container,
     /// It stays.
@@ -33,8 +33,7 @@ pub enum Surroundings {
 }
 
 /// Look for the marks that Docker, Podman, Kubernetes and systemd-nspawn leave.
-#[must_use]
-pub fn surroundings(environment: &Environment) -> Surroundings {
+pub(crate) fn surroundings(environment: &Environment) -> Surroundings {
     let told = ["KUBERNETES_SERVICE_HOST", "container"]
         .iter()
         .any(|name| environment.contains_key(OsStr::new(name)));
@@ -55,16 +54,14 @@ fn root_is_an_overlay() -> bool {
 }
 
 /// All mounts that this process can see; `None` without a readable `/proc`.
-#[must_use]
-pub fn mounts() -> Option<Vec<Mount>> {
+pub(crate) fn mounts() -> Option<Vec<Mount>> {
     let text = std::fs::read("/proc/self/mountinfo").ok()?;
     Some(text.split(|byte| *byte == b'\n').filter_map(parse).collect())
 }
 
 /// The mount that an open directory is on. `path` must be absolute and without symbolic
 /// links; it decides where `/proc/self/fdinfo` does not say (gVisor).
-#[must_use]
-pub fn of<'a>(mounts: &'a [Mount], dir: &std::fs::File, path: &Path) -> Option<&'a Mount> {
+pub(crate) fn of<'a>(mounts: &'a [Mount], dir: &std::fs::File, path: &Path) -> Option<&'a Mount> {
     let id = mount_id(dir);
     let by_id = id.and_then(|id| mounts.iter().find(|mount| mount.id == id));
     by_id.or_else(|| by_path(mounts, path))
@@ -122,7 +119,7 @@ fn unescaped(field: &[u8]) -> OsString {
 
 /// How long what is written on a mount lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lifetime {
+pub(crate) enum Lifetime {
     /// As long as somebody keeps it.
     Lasting,
     /// It lasts, but its place is hard to come back to; why, in words.
@@ -134,8 +131,7 @@ pub enum Lifetime {
 }
 
 /// How long what is written there lasts.
-#[must_use]
-pub fn lifetime(mount: &Mount, surroundings: Surroundings) -> Lifetime {
+pub(crate) fn lifetime(mount: &Mount, surroundings: Surroundings) -> Lifetime {
     let in_memory = ["tmpfs", "ramfs", "devtmpfs"].contains(&mount.fs_type.as_str());
     match surroundings {
         Surroundings::Host if in_memory => {

@@ -5,6 +5,8 @@ use super::{Store, explained};
 use crate::environment::Environment;
 use crate::exit::{Failure, Refusal};
 
+const NOT_RECORDED: &str = "what is built could not be recorded, so nothing was run";
+
 /// The last remedy of all that a missing or wrong mount leaves.
 const WITHOUT_STATE: &str =
     "dbt-entrypoint --no-state …     (run dbt alone: it builds everything that it selects)";
@@ -15,7 +17,11 @@ impl Store {
     ///
     /// # Errors
     /// 78 where there is no lasting directory, 73 where it cannot be written, with what to do.
-    pub fn admit(&self, environment: &Environment, allow_ephemeral: bool) -> Result<(), Failure> {
+    pub(crate) fn admit(
+        &self,
+        environment: &Environment,
+        allow_ephemeral: bool,
+    ) -> Result<(), Failure> {
         self.admit_place(self.place(environment), allow_ephemeral)
     }
 
@@ -23,14 +29,15 @@ impl Store {
     ///
     /// # Errors
     /// 78 where there is no lasting directory, with what to do.
-    pub fn admit_to_look(
+    pub(crate) fn admit_to_look(
         &self,
         environment: &Environment,
         allow_ephemeral: bool,
     ) -> Result<(), Failure> {
-        match self.place(environment) {
-            Place::ReadOnly | Place::Unwritable { .. } => Ok(()),
-            place => self.admit_place(place, allow_ephemeral),
+        let place = self.place(environment);
+        match matches!(place, Place::ReadOnly | Place::Unwritable { .. }) {
+            true => Ok(()),
+            false => self.admit_place(place, allow_ephemeral),
         }
     }
 
@@ -50,11 +57,10 @@ impl Store {
                 Err(Failure::refused(self.forgets(&format!("is in memory ({kind})"))))
             }
             Place::ReadOnly => Err(Failure::unwritable(self.read_only())),
-            Place::Unwritable { why, remedy } => Err(Failure::unwritable(
-                Refusal::new(why)
-                    .meaning("what is built could not be recorded, so nothing was run")
-                    .remedy(remedy),
-            )),
+            Place::Unwritable { why, remedies } => {
+                let refusal = Refusal::new(why).meaning(NOT_RECORDED);
+                Err(Failure::unwritable(remedies.into_iter().fold(refusal, Refusal::remedy)))
+            }
         }
     }
 
@@ -83,7 +89,7 @@ impl Store {
 
     fn read_only(&self) -> Refusal {
         let refusal = Refusal::new(format!("the state directory {self} is mounted read-only"))
-            .meaning("what is built could not be recorded, so nothing was run");
+            .meaning(NOT_RECORDED);
         explained::writable(self.path()).into_iter().fold(refusal, Refusal::remedy)
     }
 
@@ -107,7 +113,7 @@ mod tests {
     }
 
     fn every_place() -> Vec<(Place, Option<u8>, Option<u8>)> {
-        let unwritable = Place::Unwritable { why: "a".into(), remedy: "b".into() };
+        let unwritable = Place::Unwritable { why: "a".into(), remedies: vec!["b".into()] };
         let fragile = Place::Lasting { warning: Some("it is an emptyDir".into()) };
         vec![
             (Place::Missing, Some(78), Some(78)),

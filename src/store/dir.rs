@@ -1,5 +1,5 @@
-//! A directory held by its descriptor, so that nothing inside it is reached through a
-//! symbolic link and nothing is written into whatever is mounted over it meanwhile.
+//! A directory held open by its descriptor: nothing inside it is reached through a symbolic link,
+//! and nothing is written into another file system that is mounted over it meanwhile.
 
 use nix::fcntl::{self, AtFlags, FallocateFlags, OFlag};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
@@ -11,7 +11,7 @@ use std::io::{self, Seek, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-/// Ends the name of every file that is not yet what it will be; see [`is_temporary`].
+/// The end of the name of every unfinished file; see [`is_temporary`].
 const UNFINISHED: &str = ".new";
 
 /// An open directory, and the path under which messages name it.
@@ -84,7 +84,7 @@ impl Dir {
         Ok(file)
     }
 
-    /// A new file with a name of its own that will become `name`; see [`Temporary::put`].
+    /// A new file under a random name, which [`Temporary::put`] renames to `name`.
     pub(super) fn temporary(&self, name: &str) -> io::Result<Temporary> {
         let unique = RandomState::new().build_hasher().finish();
         let temporary_name = format!(".{name}.{unique:016x}{UNFINISHED}");
@@ -138,8 +138,8 @@ impl Dir {
         }
     }
 
-    /// Make names durable. EINVAL is a file system that has no such thing for directories
-    /// (fsync(2)); any other error is one.
+    /// Make the names in it durable. A file system that cannot sync directories answers EINVAL
+    /// (fsync(2)), which is no error here.
     pub(super) fn sync(&self) -> io::Result<()> {
         match nix::unistd::fsync(&self.file) {
             Ok(()) | Err(nix::Error::EINVAL) => Ok(()),
@@ -161,13 +161,13 @@ impl Dir {
         Ok(names)
     }
 
-    /// Whether the path still leads to this directory: not after an unmount or a removal.
+    /// Whether the path still leads to this directory; after an unmount or a removal it does not.
     pub(super) fn is_still_at(&self, path: &Path) -> io::Result<bool> {
         let (here, there) = (fstat(&self.file)?, nix::sys::stat::stat(path)?);
         Ok((here.st_dev, here.st_ino) == (there.st_dev, there.st_ino))
     }
 
-    /// For messages.
+    /// The path that messages name.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -180,16 +180,16 @@ impl Dir {
         Ok(0o600 | self.shared_bits()? & 0o060)
     }
 
-    /// What the directory says about its group: nothing, unless it is setgid or writable by
-    /// the group, as OpenShift makes volumes for its arbitrary uids of group 0.
+    /// The mode bits that files inherit for the group: none, unless the directory is setgid or
+    /// writable by its group, as OpenShift sets up volumes for its arbitrary uids of group 0.
     fn shared_bits(&self) -> io::Result<u32> {
         let mode = fstat(&self.file)?.st_mode;
         Ok(if mode & 0o2020 == 0 { 0 } else { mode & 0o2070 })
     }
 }
 
-/// Give the group its bits in spite of the umask. Where modes cannot be set (CIFS, some
-/// FUSE), who may do what is the mount's affair.
+/// Give the group its bits whatever the umask is. Where modes cannot be set (CIFS, some FUSE), the
+/// options of the mount decide who may read and write.
 fn share(file: &File, bits: u32, private: u32) {
     let mode = Mode::from_bits_truncate(private | bits);
     if mode != Mode::from_bits_truncate(private)
@@ -220,7 +220,7 @@ fn opened(file: File) -> io::Result<Opened> {
     })
 }
 
-/// A file on its way: removed on drop, unless it was put in place.
+/// An unfinished file: removed on drop, unless it was put in place.
 #[derive(Debug)]
 pub(super) struct Temporary {
     dir: Dir,
@@ -229,8 +229,9 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    /// Take the room now: ENOSPC and EDQUOT come here rather than at the end.
-    /// Where the file system cannot allocate (NFS 3, some FUSE), zeros are written.
+    /// Allocate so many bytes now, so that a full volume or a quota (ENOSPC, EDQUOT) is found here
+    /// rather than at the end. Where the file system cannot allocate (NFS 3, some FUSE), zeros are
+    /// written instead.
     pub(super) fn allocate(&mut self, bytes: u64) -> io::Result<()> {
         let length = i64::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
         if length == 0 {
@@ -260,7 +261,7 @@ impl Temporary {
         self.file.set_len(length)
     }
 
-    /// The content again, as it will be read.
+    /// Read the content back.
     pub(super) fn read_back(&mut self) -> io::Result<Vec<u8>> {
         self.file.rewind()?;
         let mut bytes = Vec::new();

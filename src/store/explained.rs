@@ -7,24 +7,25 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What an error means, and the steps to take.
-struct Advice {
-    meaning: String,
-    remedies: Vec<String>,
+pub(super) struct Advice {
+    pub(super) meaning: String,
+    pub(super) remedies: Vec<String>,
 }
 
 /// An error on the volume at `dir` with what it means and what to do, as far as its `errno` tells.
 /// An error that is a [`Refusal`] keeps its own meaning and remedies.
 pub(super) fn explained(error: anyhow::Error, dir: &Path) -> Refusal {
-    let Some(advice) = errno(&error).and_then(|errno| advice(errno, dir)) else {
+    let io_error = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    let Some(advice) = io_error.and_then(|error| advice_on(error, dir)) else {
         return Refusal::from(error);
     };
     let refusal = Refusal::new(format!("{error:#}")).meaning(advice.meaning);
     advice.remedies.into_iter().fold(refusal, Refusal::remedy)
 }
 
-fn errno(error: &anyhow::Error) -> Option<Errno> {
-    let io_error = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
-    io_error.raw_os_error().map(Errno::from_raw)
+/// What an error on the volume at `dir` means, as far as its `errno` tells.
+pub(super) fn advice_on(error: &io::Error, dir: &Path) -> Option<Advice> {
+    advice(Errno::from_raw(error.raw_os_error()?), dir)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a hundred errors have no remedy of ours")]
@@ -105,33 +106,21 @@ pub(super) fn writable(dir: &Path) -> Vec<String> {
 
 /// Owner and mode are what the person who corrects it needs to know.
 fn permission(dir: &Path) -> Advice {
-    Advice { meaning: who_may(dir), remedies: vec![give_or_become(dir)] }
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    let (shown, owner) = (dir.display(), owner(dir).unwrap_or_default());
+    Advice {
+        meaning: format!("{uid}:{gid} may not read and write everything in {shown}{owner}"),
+        remedies: vec![
+            format!("chown -R {uid}:{gid} {shown}     (in Kubernetes: `fsGroup: {gid}`)"),
+            "docker run --user UID:GID …     (run as the owner of the volume)".to_owned(),
+        ],
+    }
 }
 
-/// Who we are, and to whom the directory belongs.
-pub(super) fn who_may(dir: &Path) -> String {
-    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    let owner = dir.metadata().map_or_else(
-        |_| String::new(),
-        |of| {
-            format!(
-                ", which belongs to {}:{} with mode {:o}",
-                of.uid(),
-                of.gid(),
-                of.mode() & 0o7777
-            )
-        },
-    );
-    format!("{uid}:{gid} may not read and write everything in {}{owner}", dir.display())
-}
-
-/// What to do about it.
-pub(super) fn give_or_become(dir: &Path) -> String {
-    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    format!(
-        "chown -R {uid}:{gid} {}     (or `fsGroup: {gid}` in Kubernetes, or run the container as the owner of the volume)",
-        dir.display()
-    )
+fn owner(dir: &Path) -> Option<String> {
+    let of = dir.metadata().ok()?;
+    let mode = of.mode() & 0o7777;
+    Some(format!(", which belongs to {}:{} with mode {mode:o}", of.uid(), of.gid()))
 }
 
 #[cfg(test)]

@@ -18,12 +18,12 @@ use std::path::Path;
 
 /// One earlier baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Ascending; the newest has the largest.
+pub(crate) struct Entry {
+    /// Counts up: the newest entry has the largest number.
     pub(super) number: u64,
     /// SHA-256 of the manifest, in hexadecimal.
     pub(crate) digest: String,
-    /// Of the manifest.
+    /// Size of the manifest.
     pub(crate) bytes: u64,
 }
 
@@ -40,17 +40,17 @@ impl Entry {
     }
 }
 
-/// What there is, the newest first.
+/// All entries, the newest first; none where there is no history yet.
 ///
 /// # Errors
-/// When the directory is there and cannot be read.
+/// When the history is there and cannot be read, with what to do.
 pub(super) fn entries(dir: &Path) -> Result<Vec<Entry>> {
     let history = Dir::open(dir).and_then(|state| state.enter(CONTROL)?.enter(HISTORY));
     match history {
         Ok(history) => Ok(listed(&history)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => {
-            let error = anyhow::Error::from(error).context("the history cannot be read");
+            let error = anyhow::Error::from(error).context("cannot read the history");
             Err(explained(error, dir).into())
         }
     }
@@ -83,15 +83,15 @@ fn try_read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
     Ok((text, look::record(&state, &entry.digest)?))
 }
 
-/// Keep the present baseline, which is about to be replaced. One that is damaged is not kept.
+/// Keep the present baseline, which is about to be replaced, unless it is damaged.
 ///
-/// `known` is its digest, where it was found sound. Should somebody have replaced it since, who
-/// does not hold the lock, then [`read`] will say that it is not what it was.
+/// `known` is its digest where it has been checked already. If a program that does not take the
+/// lock has replaced it since, [`read`] finds that the digest is wrong.
 pub(super) fn keep(state: &Dir, ours: &Dir, bounds: Bounds, known: Option<&str>) -> Result<()> {
     let Some(digest) = known.map(str::to_owned).or_else(|| sound(state)) else { return Ok(()) };
     let history = ours.enter_or_create(HISTORY).context(HISTORY)?;
     let newest = listed(&history)?.into_iter().next();
-    // Whoever was killed after this step has kept it already.
+    // A commit that was killed after this step has kept it already.
     if newest.as_ref().is_some_and(|newest| newest.digest == digest) {
         return Ok(());
     }

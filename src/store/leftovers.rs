@@ -1,4 +1,4 @@
-//! What stays on the volume after a killed process or a later baseline, and is removed.
+//! Removes what killed processes and earlier baselines leave on the volume.
 
 use super::commit::mark;
 use super::dir::{Dir, is_temporary};

@@ -1,8 +1,8 @@
 //! One process at a time on a volume.
 //!
 //! The lock is flock(2) on `.dbt-entrypoint/lock`: the kernel releases it when its holder
-//! dies, however that happens. What the file says is for messages only: two containers may
-//! well have the same host name and the same pid, and none of that decides anything.
+//! dies, however that happens. The content of the file is for messages only and decides nothing:
+//! two containers can have the same host name and the same pid.
 
 use super::CONTROL;
 use super::dir::{Dir, Opened};
@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a long wait is mentioned again.
 const REMINDER: Duration = Duration::from_secs(300);
 
-/// The volume is ours until this is dropped or we die.
+/// The lock, until this is dropped or we die.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub(super) struct Lock {
@@ -37,15 +37,15 @@ pub(super) struct Lock {
 /// Who holds the lock, as the lock file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// Host name; the container's id, or the pod's name.
-    pub host: String,
+    pub(crate) host: String,
     /// In its own pid namespace: often 1.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// Seconds since the epoch (UTC).
-    pub since: u64,
+    pub(crate) since: u64,
     /// What it runs, without values that could be secrets: `dbt run`.
-    pub command: String,
+    pub(crate) command: String,
 }
 
 impl std::fmt::Display for Holder {
@@ -102,7 +102,7 @@ fn is_still_named(file: &File, path: &Path) -> bool {
     (here.dev(), here.ino()) == (there.dev(), there.ino())
 }
 
-/// Say who we are. Only words for others: on a full disk the lock holds without them.
+/// Write who we are into the lock file, for messages alone: on a full disk the lock holds without.
 fn introduce(file: &mut File, command: &str) {
     let host = nix::unistd::gethostname().unwrap_or_default();
     let holder = Holder {
@@ -159,7 +159,7 @@ pub(super) fn acquire(
     }
 }
 
-/// Say for whom we wait: at first, when it is somebody else, and now and then.
+/// Log whom we wait for: at first, when the holder changes, and at every [`REMINDER`].
 fn mention(
     said: Option<(Holder, Instant)>,
     holder: Holder,

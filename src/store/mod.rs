@@ -28,8 +28,8 @@ mod run_dir;
 mod usage;
 
 pub use commit::{Commit, Reservation, Saved, Writer};
-pub use history::Entry;
-pub use lock::Holder;
+pub(crate) use history::Entry;
+pub(crate) use lock::Holder;
 pub use look::Stored;
 pub use place::Place;
 pub(crate) use run_dir::{Answer, Journal, RunDir};
@@ -107,8 +107,7 @@ impl Store {
     }
 
     /// Who holds the lock now.
-    #[must_use]
-    pub fn holder(&self) -> Option<Holder> {
+    pub(crate) fn holder(&self) -> Option<Holder> {
         lock::holder_of(&self.path)
     }
 
@@ -263,3 +262,6 @@ impl Locked {
         self.remove_file(UNPUBLISHED)
     }
 }
+
+#[cfg(test)]
+mod tests;

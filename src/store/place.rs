@@ -1,7 +1,7 @@
 //! Where the state directory is: a mounted volume that lasts and can be written, or not.
 
 use super::MANIFEST;
-use super::explained::{give_or_become, who_may};
+use super::explained::advice_on;
 use crate::os::mount::{self, Lifetime, Surroundings};
 use nix::unistd::AccessFlags;
 use std::fs::File;
@@ -13,24 +13,24 @@ use std::path::Path;
 pub enum Place {
     /// There is nothing of this name.
     Missing,
-    /// It is on the container's root file system and goes with it.
+    /// It is on the container's root file system, and is lost with the container.
     NotMounted,
     /// In memory; the file system's name.
     Ephemeral(String),
-    /// Nothing can be written on this mount.
+    /// The mount is read-only.
     ReadOnly,
     /// This process may not write there, or it cannot be examined.
     Unwritable {
         /// What was found, in one sentence.
         why: String,
-        /// What to do about it.
-        remedy: String,
+        /// What to do about it, the best first.
+        remedies: Vec<String>,
     },
-    /// It is something else.
+    /// It is a file or a device.
     NotADirectory,
     /// What is written there stays.
     Lasting {
-        /// A reason to look twice: an anonymous volume, an emptyDir.
+        /// Why the next container may not find it: an anonymous volume, an emptyDir.
         warning: Option<String>,
     },
 }
@@ -45,7 +45,7 @@ pub(super) fn place(dir: &Path, surroundings: Surroundings) -> Place {
         return Place::NotADirectory;
     }
     let Some(mounts) = mount::mounts() else {
-        let warning = "there is no /proc to tell whether it is a mounted volume".to_owned();
+        let warning = "without /proc nothing shows whether it is a mounted volume".to_owned();
         return unwritable(dir).unwrap_or(Place::Lasting { warning: Some(warning) });
     };
     let path = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
@@ -62,7 +62,7 @@ pub(super) fn place(dir: &Path, surroundings: Surroundings) -> Place {
                 "{} is a separate mount, which cannot be replaced",
                 path.join(MANIFEST).display()
             ),
-            remedy: format!("mount the whole directory {}", dir.display()),
+            remedies: vec![format!("mount the whole directory {}", dir.display())],
         };
     }
     let warning = match lifetime {
@@ -91,8 +91,14 @@ fn unwritable(dir: &Path) -> Option<Place> {
 }
 
 fn refused(dir: &Path, error: &io::Error) -> Place {
-    let why = format!("cannot use {}: {error}: {}", dir.display(), who_may(dir));
-    Place::Unwritable { why, remedy: give_or_become(dir) }
+    let found = format!("cannot use {}: {error}", dir.display());
+    match advice_on(error, dir) {
+        Some(advice) => Place::Unwritable {
+            why: format!("{found}: {}", advice.meaning),
+            remedies: advice.remedies,
+        },
+        None => Place::Unwritable { why: found, remedies: Vec::new() },
+    }
 }
 
 #[cfg(test)]

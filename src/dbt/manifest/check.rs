@@ -71,7 +71,9 @@ pub(crate) fn check(text: &str) -> Result<(), Fault> {
         Ok(shape) => version(&shape.metadata.dbt_schema_version).map(drop),
         // A schema so new that we do not know its shape still has its version in the header.
         Err(error) => match serde_json::from_str::<Header<'_>>(text) {
-            Ok(header) => version(&header.metadata.dbt_schema_version).and(Err(misshapen(&error))),
+            Ok(header) => {
+                version(&header.metadata.dbt_schema_version).and_then(|_| Err(misshapen(&error)))
+            }
             Err(_) => Err(misshapen(&error)),
         },
     }

@@ -1,0 +1,88 @@
+//! The store as a whole: what one holder of the lock leaves is what the next finds.
+
+use super::*;
+use crate::decide::record::FORMAT;
+use crate::decide::retention::Bounds;
+use std::io::Write;
+
+fn locked(dir: &Path) -> Locked {
+    let store = Store::at(dir).unwrap();
+    store.lock("a test", Duration::ZERO, &mut |_| None).unwrap()
+}
+
+fn record(written_at: u64) -> Record {
+    Record {
+        format: FORMAT,
+        tool: "t".into(),
+        written_at,
+        identity: crate::dbt::profile::Identity::default(),
+        salt: "s".into(),
+        nodes: std::collections::BTreeMap::new(),
+        settled: None,
+    }
+}
+
+/// Commit a manifest with this node; its digest.
+fn commit(store: &Locked, node: &str, record: &Record) -> String {
+    let text = format!(
+        r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}},
+           "nodes": {{"{node}": {{}}}}, "sources": {{}}, "macros": {{}}, "docs": {{}},
+           "exposures": {{}}, "metrics": {{}}}}"#
+    );
+    let next = Commit {
+        manifest: &mut |out: &mut dyn Write| out.write_all(text.as_bytes()),
+        record,
+        retention: Bounds::default(),
+        replaces: None,
+        owes_publish: true,
+    };
+    store.commit(store.reserve(1 << 12).unwrap(), next).unwrap().digest
+}
+
+#[test]
+fn earlier_baselines_are_listed_without_the_present_one_and_keep_their_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = locked(dir.path());
+    let digests: Vec<String> =
+        (1..4).map(|time| commit(&store, &time.to_string(), &record(time))).collect();
+    // The first one again: it stands in the history, too.
+    commit(&store, "1", &record(1));
+    let earlier = store.earlier().unwrap();
+    let listed: Vec<&str> = earlier.iter().map(|entry| entry.digest.as_str()).collect();
+    assert_eq!(listed, [&digests[2], &digests[1]]);
+    assert_eq!(store.read_earlier(&earlier[0]).unwrap().1, Some(record(3)));
+    assert_eq!(store.look().unwrap().digest.as_ref(), Some(&digests[0]));
+}
+
+#[test]
+fn a_record_is_replaced_and_its_manifest_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = locked(dir.path());
+    let digest = commit(&store, "a", &record(1));
+    store.write_record(&digest, &record(2)).unwrap();
+    let stored = store.look().unwrap();
+    assert_eq!((stored.digest, stored.record), (Some(digest), Some(record(2))));
+}
+
+#[test]
+fn the_hook_is_owed_until_it_has_published_and_the_last_run_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = locked(dir.path());
+    assert_eq!((store.is_publish_owed(), store.last_run()), (false, None));
+    commit(&store, "a", &record(1));
+    let summary = Summary::begin("run", 7);
+    store.keep_summary(&summary);
+    assert_eq!((store.is_publish_owed(), store.last_run()), (true, Some(summary)));
+    store.published().unwrap();
+    assert!(!store.is_publish_owed());
+}
+
+#[test]
+fn the_lock_is_held_until_the_store_is_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = locked(dir.path());
+    let holder = store.holder().unwrap();
+    assert_eq!((holder.command.as_str(), holder.pid), ("a test", std::process::id()));
+    drop(store);
+    assert_eq!(Store::at(dir.path()).unwrap().holder(), None);
+}
