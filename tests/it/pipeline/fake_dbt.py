@@ -2,20 +2,37 @@
 
 It does what dbt-core 1.11 does as far as another process can see it: the order in which it
 writes `manifest.json`, `semantic_manifest.json` and `run_results.json`, its log as JSON lines,
-its exit codes, and how it selects nodes. The tests that run it say in `scenario.json` what goes
-wrong, and read in `calls.jsonl` how it was started and what it built.
+its exit codes, and how it selects nodes. It runs one node at a time, in a fixed order.
 
-    BASE/env/bin/dbt        starts this file
-    BASE/project/nodes.json the nodes of the project; the code of each is in a file of its own
-    BASE/scenario.json      what this dbt does apart from its work (see `Scenario` in harness.rs)
-    BASE/calls.jsonl        a line for each start, each node begun, and each node built
+    BASE/env/bin/dbt         starts this file
+    BASE/project/nodes.json  the nodes of the project; the code of each is in a file of its own
+    BASE/scenario.json       what this dbt does apart from its work
+    BASE/calls.jsonl         it writes a line for each start, each node begun, each node built
 
-`json`, `signal`, `re` and the like are not imported: they would double the time it takes to start.
+What `scenario.json` may say; a POINT is `start`, `parse`, `selected`, the name of a node that
+has begun, `built` (all nodes, nothing written yet) or `end`:
+
+    version, seconds         its version; how long each node is said to have taken
+    target                   the project's target-path
+    fails                    names of nodes whose build fails
+    exits                    the exit code, whatever happened
+    cannot_parse             the project has an error
+    keeps_manifest           the manifest has the invocation_id of the one that is there
+    passes_gate              a FIFO in the place of semantic_manifest.json does not hold it
+    leaves_out, cuts         names of artifacts that it does not write; that it writes by half
+                             and is killed
+    edits                    {POINT: {file of the project: text that it writes there}}
+    hangs_at, dies_at        the POINT at which it waits for ever, or is killed
+    deaf                     where it hangs, it ignores INT
+    stops_parent_at          the POINT at which its parent gets TERM
+
+`json`, `signal`, `re` and the like are not imported: they would double the time to start.
 """
 
 import os
 import sys
-from _json import encode_basestring_ascii as quoted
+
+from fake_parse import Options, Project, dumped, loaded
 
 SELECTABLE = {
     "run": ["model"],
@@ -25,174 +42,10 @@ SELECTABLE = {
     "compile": ["model", "test"],
 }
 BUILDS = ["run", "build", "seed", "snapshot", "test", "retry"]
-SWITCHES = (
-    "full-refresh write-json quiet partial-parse empty defer favor-state fail-fast warn-error "
-    "debug version help print use-colors version-check"
-).split()
-MANY = "select exclude resource-type exclude-resource-type output-keys".split()
-SHORT = {"s": "select", "m": "select", "t": "target", "q": "quiet", "f": "full-refresh", "x": "fail-fast"}
-ALIASES = {"models": "select", "model": "select", "resource-types": "resource-type"}
 
 
 class Failed(Exception):
     """An error after which dbt does not go on; it ends with 2."""
-
-
-def dumped(value):
-    """JSON."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{quoted(key)}: {dumped(item)}" for key, item in value.items()) + "}"
-    return "[" + ", ".join(map(dumped, value)) + "]"
-
-
-def loaded(path):
-    """The value of a JSON file without escapes beyond Python's own; None if it is not there."""
-    try:
-        with open(path) as file:
-            return eval(file.read(), {"null": None, "true": True, "false": False})
-    except FileNotFoundError:
-        return None
-
-
-def text_of(path):
-    with open(path) as file:
-        return file.read()
-
-
-class Options:
-    """A command line, as click reads it."""
-
-    def __init__(self, words):
-        self.subcommand, self.values = None, {}
-        rest = list(words)
-        while rest:
-            word = rest.pop(0)
-            if word.startswith("--"):
-                name, equals, value = word[2:].partition("=")
-                self.take(ALIASES.get(name, name), [value] if equals else None, rest)
-            elif word.startswith("-") and len(word) > 1:
-                self.take(SHORT.get(word[1], word[1]), [word[2:]] if word[2:] else None, rest)
-            elif self.subcommand is None:
-                self.subcommand = "ls" if word == "list" else word
-
-    def take(self, name, values, rest):
-        off = name.startswith("no-") and name[3:] in SWITCHES
-        if off or name in SWITCHES:
-            self.values[name[3:] if off else name] = not off
-            return
-        if values is None:
-            values = [rest.pop(0)] if rest else []
-            while name in MANY and rest and not rest[0].startswith("-"):
-                values.append(rest.pop(0))
-        self.values.setdefault(name, []).extend(values)
-
-    def one(self, name, variable=None):
-        given = self.values.get(name)
-        return given[-1] if given else os.environ.get(variable or "")
-
-    def words(self, name):
-        """All words of an option that takes many; None where it is not given."""
-        given = self.values.get(name)
-        return None if given is None else " ".join(given).split()
-
-    def on(self, name, default=False):
-        return self.values.get(name, default)
-
-
-class Project:
-    """The project as dbt parses it."""
-
-    def __init__(self, root, scenario, id):
-        self.file = loaded(f"{root}/nodes.json")
-        self.nodes = {node["unique_id"]: self.node(root, node) for node in self.file["nodes"]}
-        self.macros = {
-            f"macro.shop.{name}": {
-                "unique_id": f"macro.shop.{name}",
-                "name": name,
-                "package_name": "shop",
-                "original_file_path": f"macros/{name}.sql",
-                "macro_sql": text_of(f"{root}/macros/{name}.sql"),
-                "depends_on": {"macros": []},
-            }
-            for name in self.file["macros"]
-        }
-        for name in "table view incremental seed snapshot test".split():
-            self.macros[f"macro.dbt.materialization_{name}_default"] = {
-                "unique_id": f"macro.dbt.materialization_{name}_default",
-                "name": f"materialization_{name}_default",
-                "package_name": "dbt",
-                "original_file_path": f"macros/{name}.sql",
-                "macro_sql": f"{{% materialization {name}, default %}}{{% endmaterialization %}}",
-                "depends_on": {"macros": []},
-            }
-        self.manifest = {
-            "metadata": {
-                "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
-                "dbt_version": scenario.get("version", "1.11.16"),
-                "invocation_id": id,
-                "project_name": "shop",
-                "adapter_type": "duckdb",
-            },
-            "nodes": self.nodes,
-            "sources": {},
-            "macros": self.macros,
-            **{name: {} for name in "docs exposures metrics groups selectors disabled".split()},
-            **{name: {} for name in "parent_map child_map semantic_models unit_tests".split()},
-        }
-
-    @staticmethod
-    def node(root, node):
-        code = text_of(f"{root}/{node['file']}")
-        kind = node["unique_id"].split(".")[0]
-        return {
-            "unique_id": node["unique_id"],
-            "resource_type": kind,
-            "name": node["name"],
-            "package_name": "shop",
-            "original_file_path": node["file"],
-            "fqn": ["shop", node["name"]],
-            "raw_code": "" if kind == "seed" else code,
-            "language": "sql",
-            "checksum": {"name": "sha256", "checksum": code},
-            "config": node["config"],
-            "unrendered_config": node["config"],
-            "depends_on": {"nodes": node["reads"], "macros": node["macros"]},
-            "relation_name": f'"main"."{node["name"]}"',
-            "tags": node["config"].get("tags", []),
-        }
-
-    def kind(self, id):
-        return self.nodes[id]["config"].get("materialized")
-
-    def parents(self, id):
-        return self.nodes[id]["depends_on"]["nodes"]
-
-    def downstream(self, ids):
-        found = set(ids)
-        while True:
-            more = {id for id in self.nodes if found.intersection(self.parents(id))} - found
-            if not more:
-                return found
-            found |= more
-
-    def in_order(self, ids):
-        done = []
-
-        def visit(id):
-            for parent in self.parents(id):
-                visit(parent)
-            if id not in done:
-                done.append(id)
-
-        for id in sorted(self.nodes):
-            visit(id)
-        return [id for id in done if id in ids]
 
 
 class Dbt:
@@ -202,14 +55,15 @@ class Dbt:
         self.base, self.options = base, Options(argv)
         self.scenario = loaded(f"{base}/scenario.json") or {}
         self.root = os.path.abspath(self.options.one("project-dir", "DBT_PROJECT_DIR") or ".")
-        target = self.options.one("target-path", "DBT_TARGET_PATH") or self.scenario.get("target", "target")
-        self.target = os.path.join(self.root, target)
+        target = self.options.one("target-path", "DBT_TARGET_PATH")
+        self.target = os.path.join(self.root, target or self.scenario.get("target", "target"))
         self.log = self.options.one("log-path", "DBT_LOG_PATH") or f"{self.root}/logs"
         self.id = os.urandom(8).hex()
         self.results, self.early = [], {}
         self.which = self.options.subcommand
         environment = {name: value for name, value in os.environ.items() if name.startswith("DBT")}
-        self.note(start=[word.encode("utf-8", "surrogateescape").decode("latin-1") for word in argv], environment=environment)
+        words = [word.encode("utf-8", "surrogateescape").decode("latin-1") for word in argv]
+        self.note(start=words, environment=environment)
 
     def note(self, **what):
         line = dumped({"pid": os.getpid(), **what}) + "\n"
@@ -346,23 +200,29 @@ class Dbt:
         if selector:
             chosen = set(self.project.file["selectors"][selector])
         if select is not None and options.one("indirect-selection") != "empty":
-            chosen |= {id for id in nodes if id.startswith("test.") and chosen.intersection(self.project.parents(id))}
+            tests = {id for id in nodes if id.startswith("test.")}
+            chosen |= {id for id in tests if chosen.intersection(self.project.parents(id))}
         chosen -= self.matching(exclude or [])
         kinds = SELECTABLE.get(self.which) or options.words("resource-type")
         left_out = options.words("exclude-resource-type") or []
-        kind = lambda id: id.split(".")[0]
-        return {id for id in chosen if (kinds is None or kind(id) in kinds) and kind(id) not in left_out}
+        return {
+            id
+            for id in chosen
+            if (kinds is None or id.split(".")[0] in kinds) and id.split(".")[0] not in left_out
+        }
 
     def to_retry(self):
         before = loaded(f"{self.target}/run_results.json")
         if before is None:
             raise Failed("there is nothing to retry")
         self.which = before["args"]["which"]
-        return {result["unique_id"] for result in before["results"] if result["status"] not in ("success", "pass")}
+        good = ["success", "pass"]
+        return {each["unique_id"] for each in before["results"] if each["status"] not in good}
 
     def result(self, id, status, message=None):
         seconds = self.scenario.get("seconds", {}).get(self.project.nodes[id]["name"], 1.0)
-        self.results.append({"unique_id": id, "status": status, "message": message, "execution_time": seconds})
+        result = {"unique_id": id, "status": status, "message": message}
+        self.results.append({**result, "execution_time": seconds})
         return seconds
 
     def build_node(self, id):
@@ -376,8 +236,9 @@ class Dbt:
         is_test = kind == "Test"
         status = ("fail" if is_test else "error") if fails else ("pass" if is_test else "success")
         if not fails:
-            real = not self.options.on("empty")
-            self.note(built=id, code=node["checksum"]["checksum"], real=real, refreshed=self.options.on("full-refresh"))
+            code, real = node["checksum"]["checksum"], not self.options.on("empty")
+            refreshed = self.options.on("full-refresh")
+            self.note(built=id, code=code, real=real, refreshed=refreshed)
         self.event(f"Log{kind}Result", id, status, self.result(id, status))
         return not fails
 

@@ -1,10 +1,8 @@
-//! A project, a state volume, and a dbt without a warehouse ([`fake_dbt.py`]): a run of the
+//! A project, a state volume, and a dbt without a warehouse (`fake_dbt.py`), so that a run of the
 //! program takes milliseconds.
 //!
 //! After every run that leaves nothing to recover, [`Fake::run`] compares the baseline with what
 //! the fake dbt built: the baseline must not claim anything else.
-//!
-//! [`fake_dbt.py`]: ../../../../tests/it/pipeline/fake_dbt.py
 
 use super::project::Project;
 use super::ran::{Call, Ran};
@@ -30,7 +28,7 @@ pub(super) struct Fake {
     env: BTreeMap<OsString, OsString>,
     /// Written before every run.
     pub(super) project: Project,
-    /// What the fake dbt does apart from its work; see `reach` and its other readers there.
+    /// What the fake dbt does apart from its work: see `fake_dbt.py`.
     scenario: Map<String, Value>,
     /// Whether the baseline is compared with what was built.
     checked: bool,
