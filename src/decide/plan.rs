@@ -173,6 +173,19 @@ impl Plan {
         }
     }
 
+    /// In one line: how much, in how many runs of dbt, and how dbt is told.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let last = match &self.last {
+            Last::Nothing => "nothing is left for a last run",
+            Last::AsGiven => "the command runs as given",
+            Last::Changed(Telling::Skipped(_), _) => "dbt is told by unique_id",
+            Last::Changed(Telling::Names, _) => "dbt is told by names",
+        };
+        let (steps, ahead) = (self.steps.len(), self.ahead.len());
+        format!("{steps} nodes to build, {ahead} runs of dbt before the last; {last}")
+    }
+
     fn with_steps(
         basis: Basis<'_, '_, '_>,
         built: &BTreeSet<String>,

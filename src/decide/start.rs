@@ -58,6 +58,19 @@ pub enum Found {
     Newer(String),
 }
 
+impl Found {
+    /// In one word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Baseline(_) => "baseline",
+            Self::Damaged(_) => "damaged",
+            Self::Newer(_) => "newer",
+        }
+    }
+}
+
 /// Decide what to start from.
 pub fn start(found: &Found, here: &Identity, mode: Mode, on_empty: OnEmpty) -> Start {
     match found {

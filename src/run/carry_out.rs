@@ -7,6 +7,7 @@ use super::follow::Follower;
 use super::open::Opened;
 use super::parse::{Held, Parsed, parse_alone};
 use super::plan::{Planned, plan};
+use super::stage::Stage;
 use super::start::Started;
 use super::unchanged::Confirmed;
 use super::values::Fingerprints;
@@ -193,7 +194,9 @@ fn let_build(
     attempt.keep(text, Fingerprints::text(salt, &now.inputs));
     // dbt has parsed, and reads no more of the project but seeds.
     let confirmed = started.opened.confirm(&started.seen);
+    let stage = Stage::begin("run");
     let code = driver.finish(running)?.end.exit_code();
+    stage.done(format!("the dbt that had waited ended with code {code}"));
     attempt.conclude_compared(started, now, code, confirmed, summary)?;
     if gate.was_passed() || code == 0 {
         return Ok(code);
@@ -217,7 +220,9 @@ fn run(
     let mut attempt = Attempt::begin(&started.opened, &scope, refresh)?;
     attempt.follow(&started.opened);
     let words = attempt.journalled(driver.session(), &words);
+    let stage = Stage::begin("run");
     let code = driver.run(words, Stdout::Inherit)?;
+    stage.done(format!("dbt ended with code {code}"));
     attempt.conclude(started, code, summary)?;
     Ok(code)
 }

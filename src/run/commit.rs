@@ -1,6 +1,7 @@
 //! From what a run did to the next baseline on the volume.
 
 use super::open::{Access, Opened};
+use super::stage::Stage;
 use super::unchanged::Confirmed;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::Outcome;
@@ -65,6 +66,7 @@ impl Opened<'_> {
         ran: Ran<'_, '_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
+        let stage = Stage::begin("commit");
         let Ran { now, outcome, scope, refresh, ending, confirmed } = ran;
         let next = Next::of(&now, &self.baseline, &outcome, &scope, refresh);
         let torn = now.torn(&self.baseline, &outcome).into_iter().map(str::to_owned).collect();
@@ -77,6 +79,7 @@ impl Opened<'_> {
             say::saved(&graph, &outcome, &next.absent);
             say_torn(&manifest, torn);
         }
+        stage.done(format!("{} nodes stay absent", next.absent.len()));
         summary.add(&graph, &outcome, &next.absent);
         summary.altered = record::altered(&self.baseline.nodes);
         Ok(())

@@ -17,6 +17,7 @@ mod plan;
 mod probe;
 mod publish;
 mod recover;
+mod stage;
 mod start;
 mod unchanged;
 mod values;

@@ -1,6 +1,7 @@
 //! The state, admitted and read.
 
 use super::driver::Driver;
+use super::stage::Stage;
 use super::unchanged::Watch;
 use crate::cli::Config;
 use crate::dbt::manifest::Manifest;
@@ -115,6 +116,7 @@ impl<'s> Opened<'s> {
     /// # Errors
     /// 78 where the state directory cannot be read, 70 where the kernel has no random numbers.
     pub(crate) fn read(session: &'s Session, access: &'s Access) -> Result<Self, Failure> {
+        let stage = Stage::begin("open");
         let store = access.store();
         let (stored, inputs) = Watch::read_while(session, store, || store.glance());
         let Stored { found, manifest, record, digest } = stored.map_err(Failure::refused)?;
@@ -122,6 +124,7 @@ impl<'s> Opened<'s> {
         let baseline = Baseline::of(manifest, digest, record, salt);
         let mut opened = Self { session, access, found, baseline, inputs: inputs.map(Arc::new) };
         opened.identify();
+        stage.done(opened.found.kind());
         Ok(opened)
     }
 

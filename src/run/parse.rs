@@ -4,12 +4,12 @@ use super::artifacts;
 use super::carry_out::Attempt;
 use super::driver::Driver;
 use super::open::Opened;
+use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::command::{Flag, Opt};
 use crate::dbt::manifest::begun_by;
 use crate::decide::needs::Scope;
 use crate::decide::plan::Request;
-use crate::decide::start::Approach;
 use crate::decide::summary::Summary;
 use crate::decide::telling::Telling;
 use crate::exit::{Failure, Refusal};
@@ -106,8 +106,23 @@ pub(crate) fn parse(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<Parsed, Failure> {
-    let compares = matches!(started.approach, Approach::Changed | Approach::Narrowed);
-    if !compares && !started.is_exact() {
+    let stage = Stage::begin("parse");
+    let parsed = parse_as_needed(started, driver, summary)?;
+    stage.done(match &parsed {
+        Parsed { ended: Some(_), .. } => "dbt ended before it had parsed the project",
+        Parsed { held: Some(_), .. } => "dbt has parsed, and waits to be told what to build",
+        Parsed { text: Some(_), .. } => "dbt has parsed in a process of its own",
+        Parsed { .. } => "not needed",
+    });
+    Ok(parsed)
+}
+
+fn parse_as_needed(
+    started: &mut Started<'_>,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<Parsed, Failure> {
+    if !started.is_compared() && !started.is_exact() {
         return Ok(Parsed::default());
     }
     if let Some(words) = started.words_to_hold(driver)?

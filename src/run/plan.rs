@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::parse::Parsed;
+use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
@@ -33,8 +34,13 @@ pub(crate) fn compare<'m>(
     driver: &mut Driver<'_>,
 ) -> Result<Option<Comparison<'m, 'm>>, Failure> {
     let old = old.as_deref().map(String::as_str);
+    let stage = Stage::begin("compare");
     let compared = text.as_deref().map(|text| started.opened.compare(text, old)).transpose();
-    parsed.guard(driver, compared.map_err(Failure::refused))
+    let compared = parsed.guard(driver, compared.map_err(Failure::refused))?;
+    if let Some(now) = &compared {
+        stage.done(format!("{} of {} nodes have to be built", now.needs.len(), now.graph.len()));
+    }
+    Ok(compared)
 }
 
 /// Decide what the run will do; `None` where it was not compared. A dbt that waits is ended where
@@ -51,8 +57,12 @@ pub(crate) fn plan(
     summary: &mut Summary,
 ) -> Result<Option<Planned>, Failure> {
     let Some(now) = now else { return Ok(None) };
+    let stage = Stage::begin("plan");
     let planned = decide(started, now, parsed, driver);
     let planned = parsed.guard(driver, planned)?;
+    if let Ok(plan) = &planned {
+        stage.done(plan.summary());
+    }
     if let Ok(plan) = &planned
         && started.is_compared()
     {

@@ -5,6 +5,7 @@ use super::driver::Driver;
 use super::open::Opened;
 use super::probe;
 use super::recover;
+use super::stage::Stage;
 use super::unchanged::Seen;
 use crate::dbt::command::Selection;
 use crate::decide::baseline::Baseline;
@@ -45,6 +46,7 @@ pub(crate) fn start<'s>(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<Started<'s>, Failure> {
+    let stage = Stage::begin("start");
     let session = opened.session;
     let config = &session.config;
     // A part of the project cannot take the place of a baseline that is damaged or foreign.
@@ -84,5 +86,9 @@ pub(crate) fn start<'s>(
     summary.mode = start::kind(&start, approach).to_owned();
     summary.pending = record::pending(&started.opened.baseline.nodes);
     summary.altered = record::altered(&started.opened.baseline.nodes);
+    stage.done(match started.is_unchanged {
+        true => "every input is unchanged, so dbt is not needed",
+        false => start::kind(&start, approach),
+    });
     Ok(started)
 }

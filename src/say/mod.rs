@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::Path;
+use std::time::Duration;
 
 /// How many nodes are named before the rest is counted.
 const NAMED: usize = 10;
@@ -278,4 +279,9 @@ pub(crate) fn not_published(hook: &[OsString], why: &anyhow::Error) {
         "--publish {}: {why:#}; the baseline is saved, and the next run publishes again",
         words(hook)
     );
+}
+
+/// A stage of the pipeline is done.
+pub(crate) fn stage(name: &str, chosen: &dyn Display, took: Duration) {
+    debug!("{name}: {chosen} ({:.1} ms)", took.as_secs_f64() * 1000.0);
 }
