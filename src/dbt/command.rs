@@ -7,11 +7,13 @@
 
 mod edit;
 mod options;
+mod reading;
 mod scan;
 mod selection;
 mod variables;
 
 pub use options::{Takes, takes};
+pub use reading::{Reading, SUBCOMMANDS, has_option, option_names, reading};
 pub use selection::Selection;
 pub use variables::{Flag, Opt, STATE_VARIABLES};
 
@@ -43,15 +45,6 @@ pub const SKIPPED: &str = "result:skipped+";
 
 /// The resource types that `build` builds, and that the types `all` and `default` stand for.
 const BUILDABLE: [&str; 6] = ["model", "seed", "snapshot", "function", "test", "unit_test"];
-
-/// The name of the first option before the subcommand that no dbt has.
-#[must_use]
-pub fn unknown_option(words: &[OsString]) -> Option<&str> {
-    let scan = Scan::of(words);
-    let word = words.get(scan.lost.filter(|_| scan.subcommand.is_none())?)?;
-    let name = word.to_str()?.strip_prefix("--")?.split('=').next()?;
-    options::long(name).is_none().then_some(name)
-}
 
 /// A dbt command line.
 #[derive(Debug, Clone)]

@@ -4,14 +4,14 @@
 //! what failed or was killed is made up for by the next run.
 
 use super::Job;
-use crate::cli::Config;
+use crate::cli::{Config, MANIFEST_VARIABLE};
 use crate::exit::Failure;
 use crate::os::supervise::{Child, Policy, Stdout, Variables};
 use crate::os::volume::{CONTROL, MANIFEST};
 use crate::os::{commit, program};
-use anyhow::{Context, Result, bail};
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use crate::report;
+use anyhow::{Result, bail};
+use std::ffi::OsString;
 use std::path::Path;
 
 /// In the control directory: the hook has not yet seen the baseline.
@@ -32,30 +32,29 @@ impl Job<'_> {
     /// Run the hook if it is owed. Its failure is told, and changes nothing else.
     pub(crate) fn publish(&mut self) {
         let mark = self.state.join(CONTROL).join(UNPUBLISHED);
-        let Some(hook) = self.config.publish.as_ref().filter(|_| mark.exists()) else { return };
+        let Some(hook) = self.config.publish.as_deref().filter(|_| mark.exists()) else { return };
         match self.run_hook(hook).and_then(|()| Ok(std::fs::remove_file(&mark)?)) {
-            Ok(()) => log::info!("published: {}", hook.display()),
+            Ok(()) => log::info!("published: {}", report::words(hook)),
             Err(error) => log::error!(
                 "--publish {}: {error:#}; the baseline is saved, and the next run publishes again",
-                hook.display()
+                report::words(hook)
             ),
         }
     }
 
-    fn run_hook(&mut self, hook: &OsStr) -> Result<()> {
+    fn run_hook(&mut self, hook: &[OsString]) -> Result<()> {
         if self.supervisor.stop_requested().is_some() {
             bail!("we are being stopped");
         }
-        let mut words = words(hook)?;
-        let name = words.remove(0);
+        let Some((name, args)) = hook.split_first() else { return Ok(()) };
         let mut environment = self.config.environment.clone();
         let manifest = self.state.join(MANIFEST).into_os_string();
-        environment.insert("DBT_ENTRYPOINT_MANIFEST".into(), manifest);
+        environment.insert(MANIFEST_VARIABLE.into(), manifest);
         let told = |failure: Failure| anyhow::anyhow!("{failure}");
         let child = Child {
-            program: program::find(&name, &environment).map_err(told)?,
-            name,
-            args: words,
+            program: program::find(name, &environment).map_err(told)?,
+            name: name.clone(),
+            args: args.to_vec(),
             environment: Variables::These(&environment),
             stdout: Stdout::ToStderr,
             policy: Policy::dbt(self.config.stop_signal, self.config.stop_grace),
@@ -64,51 +63,5 @@ impl Job<'_> {
             0 => Ok(()),
             code => bail!("it ended with {code}"),
         }
-    }
-}
-
-/// Split at spaces, but not within single or double quotes; there is no shell.
-fn words(hook: &OsStr) -> Result<Vec<OsString>> {
-    let mut words: Vec<Vec<u8>> = Vec::new();
-    let (mut quote, mut within) = (None, false);
-    for &byte in hook.as_bytes() {
-        match (quote, byte) {
-            (Some(open), _) if open == byte => quote = None,
-            (None, b'\'' | b'"') => {
-                if !within {
-                    words.push(Vec::new());
-                }
-                (quote, within) = (Some(byte), true);
-            }
-            (None, _) if byte.is_ascii_whitespace() => within = false,
-            _ => {
-                if !within {
-                    words.push(Vec::new());
-                }
-                within = true;
-                words.last_mut().context("a word")?.push(byte);
-            }
-        }
-    }
-    if quote.is_some() {
-        bail!("a quotation mark is not closed");
-    }
-    if words.is_empty() {
-        bail!("it names no command");
-    }
-    Ok(words.into_iter().map(OsString::from_vec).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hook_is_split_at_spaces_outside_quotes() {
-        let split = |hook: &str| words(OsStr::new(hook)).map_err(|error| error.to_string());
-        let expected = ["sh", "-c", "a 'b' c", "", "d"].map(OsString::from).to_vec();
-        assert_eq!(split("sh  -c \"a 'b' c\" '' d"), Ok(expected));
-        assert_eq!(split("x'y z'"), Ok(vec!["xy z".into()]));
-        assert!(split(" ").is_err() && split("'a").is_err());
     }
 }
