@@ -181,8 +181,9 @@ fn set(
 ) -> Result<(), Refusal> {
     (definition.set)(config, value).map_err(|error| {
         let name = definition.doc.name;
-        Refusal::new(format!("{source}: {error:#}"))
-            .remedy(format!("dbt-entrypoint --help={name}     (explains the option and its values)"))
+        Refusal::new(format!("{source}: {error:#}")).remedy(format!(
+            "dbt-entrypoint --help={name}     (explains the option and its values)"
+        ))
     })
 }
 
@@ -224,7 +225,9 @@ fn unknown_variable(variable: &str, rest: &str) -> Refusal {
     });
     let right = right.unwrap_or_default();
     Refusal::new(format!("unknown variable {variable}; the nearest that exists is {right}"))
-        .meaning("every variable that begins with DBT_ENTRYPOINT_ has to be a setting; nothing was run")
+        .meaning(
+            "every variable that begins with DBT_ENTRYPOINT_ has to be a setting; nothing was run",
+        )
         .remedy(format!("set {right} instead, or remove {variable}"))
         .remedy("dbt-entrypoint --help=all     (lists all options and their variables)")
 }

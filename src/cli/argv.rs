@@ -96,11 +96,7 @@ fn separate_value(doc: &Doc, parser: &mut Parser) -> Result<OsString, Refusal> {
             word.display()
         ))
         .remedy(format!("{written}     (puts the value in between)"))
-        .remedy(format!(
-            "--{}={}     (if that is the value)",
-            doc.name,
-            word.display()
-        ))),
+        .remedy(format!("--{}={}     (if that is the value)", doc.name, word.display()))),
         Some(word) => {
             let _ = parser.try_raw_args().and_then(|mut words| words.next());
             Ok(word)

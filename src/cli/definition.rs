@@ -156,6 +156,11 @@ impl Doc {
     /// The first sentence of the manual, without its full stop.
     #[must_use]
     pub fn summary(&self) -> &'static str {
-        self.manual.split_once(". ").map_or(self.manual, |(first, _)| first).trim_end_matches('.')
+        first_sentence(self.manual)
     }
+}
+
+/// The first sentence of a text, without its full stop.
+pub(super) fn first_sentence(text: &'static str) -> &'static str {
+    text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.')
 }

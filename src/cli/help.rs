@@ -12,14 +12,14 @@ use std::fmt::Write;
 const INTRODUCTION: &str = "\
 dbt-entrypoint runs dbt in a container and rebuilds only what changed.
 
-Usage: dbt-entrypoint [OPTIONS] [--] DBT-COMMAND…   (dbt-entrypoint run --threads 4)
+Usage: dbt-entrypoint [OPTIONS] [--] DBT-COMMAND…
        dbt-entrypoint [OPTIONS] VERB …
 
 Verbs (dbt-entrypoint VERB --help explains one):
 ";
 
 const OPTIONS_TITLE: &str = "\
-\nOptions (before dbt's command; --state-dir is DBT_ENTRYPOINT_STATE_DIR, and so on):\n";
+\nOptions (before dbt's command; their variables: DBT_ENTRYPOINT_MODE and so on):\n";
 
 const EPILOGUE: &str = "\
 \nExit codes: dbt's own 0, 1 and 2; 64 usage, 75 try again, 77 limit, 78 refused.
@@ -130,7 +130,8 @@ pub(super) fn of_verb(verb: &VerbDoc) -> String {
 /// `--help=all`.
 #[must_use]
 pub fn help_on_everything() -> String {
-    let mut text = INTRODUCTION.lines().take(4).fold(String::new(), |text, line| text + line + "\n");
+    let mut text =
+        INTRODUCTION.lines().take(4).fold(String::new(), |text, line| text + line + "\n");
     for verb in verbs() {
         text.push_str("\n\n");
         text.push_str(&of_verb(verb));

@@ -8,11 +8,15 @@ pub(super) fn near<'a>(
     typed: &str,
     names: impl Iterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {
-    let typed = normal(typed);
-    let closest = names.clone().min_by_key(|name| slips(name, &typed));
-    closest
-        .filter(|name| slips(name, &typed) <= (name.len() / 3).clamp(1, 2))
-        .or_else(|| names.clone().find(|name| covers(name, &typed) || covers(&typed, name)))
+    let words = normal(typed);
+    slip(typed, names.clone())
+        .or_else(|| names.clone().find(|name| covers(name, &words) || covers(&words, name)))
+}
+
+/// The name that differs by a letter or two.
+pub(super) fn slip<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let is_close = |name: &&str| slips(name, &normal(typed)) <= (name.len() / 3).clamp(1, 2);
+    nearest(typed, names).filter(is_close)
 }
 
 /// The closest name, however far it is.

@@ -62,10 +62,10 @@ static HELP: Definition<String> = Definition {
         variable: Variable::None,
         help: "show this, all, or one option or verb",
         manual: "Shows a short help, and ends. TOPIC is the name of an option, a variable or a \
-                 verb, or `all` for everything: --help=max-rebuild, --help=all. Behind a verb it \
-                 explains the verb: dbt-entrypoint plan --help. Behind one of dbt's commands it is \
-                 dbt's own --help: dbt-entrypoint run --help. Help is shown even if a variable has \
-                 a wrong value.",
+                 verb, or `all` for everything: `--help=max-rebuild`, `--help=all`. Behind a verb \
+                 it explains the verb: `dbt-entrypoint plan --help`. Behind one of dbt's commands \
+                 it is dbt's own `--help`: `dbt-entrypoint run --help`. Help is shown even if a \
+                 variable has a wrong value.",
     },
     set: |text, topic| {
         *text = help::about(topic)?;
@@ -82,9 +82,9 @@ static VERSION: Definition<String> = Definition {
         default: Initial::Unset(""),
         variable: Variable::None,
         help: "show the version",
-        manual: "Shows the version of dbt-entrypoint, and ends. Behind one of dbt's commands it \
-                 is dbt's own --version, and dbt-entrypoint -- --version shows that of dbt. \
-                 dbt-entrypoint status shows which versions wrote the baseline.",
+        manual: "Shows the version of dbt-entrypoint, and ends. Behind one of dbt's commands it is \
+                 dbt's own `--version`, and `dbt-entrypoint -- --version` shows that of dbt. \
+                 `dbt-entrypoint status` shows which versions wrote the baseline.",
     },
     set: |text, _| {
         *text = help::version();

@@ -157,7 +157,10 @@ mod tests {
             assert!(read(duration, text).is_err(), "{text}");
         }
         assert_eq!(read(duration, "367d"), Err("\"367d\" is more than a year".into()));
-        assert_eq!(read(duration, "1e99").unwrap_err(), read(duration, "-1").unwrap_err().replace("-1", "1e99"));
+        assert_eq!(
+            read(duration, "1e99").unwrap_err(),
+            read(duration, "-1").unwrap_err().replace("-1", "1e99")
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod read;
 
 pub use definitions::{Operands, VerbDoc, verbs};
 
-use super::help;
+use super::help::{help, of_verb};
 use super::nearest::near;
 use super::{argv, options};
 use crate::dbt::command;
@@ -76,7 +76,7 @@ pub struct Adoption {
 /// What the words behind our options ask for.
 pub(super) fn request(mut words: Vec<OsString>) -> Result<Request, Refusal> {
     let Some(first) = words.first().map(|word| word.to_string_lossy().into_owned()) else {
-        return Err(Refusal::new(format!("no command was given\n\n{}", help::help())));
+        return Err(Refusal::new(format!("no command was given\n\n{}", help())));
     };
     if first == "--" {
         words.remove(0);
@@ -86,7 +86,7 @@ pub(super) fn request(mut words: Vec<OsString>) -> Result<Request, Refusal> {
         words.remove(0);
         return match (verb.read)(&verb.doc, words) {
             Ok(request) => Ok(request),
-            Err(read::Stop::Help) => Ok(Request::Print(help::of_verb(&verb.doc))),
+            Err(read::Stop::Help) => Ok(Request::Print(of_verb(&verb.doc))),
             Err(read::Stop::Refused(refusal)) => Err(refusal),
         };
     }

@@ -16,12 +16,12 @@ static MAX_REBUILD: Definition<Config> = Definition {
         default: Initial::Unset("no limit"),
         variable: Variable::Own,
         help: "refuse (77) to build more nodes than this",
-        manual: "Refuses to build more nodes than this number, or than this share of all nodes of \
-                 the project. The run then ends with 77 before anything is built, and prints the \
-                 plan with its hash for --approve. 20 and 10% are valid; anything else is an \
-                 error. The first population of an empty volume is not limited (see --on-empty), \
-                 nor is dbt's retry. Use it where a change of a macro or a variable could rebuild \
-                 half of the warehouse unexpectedly.",
+        manual: "Refuses, with exit code 77, to build more nodes than this number, or than this \
+                 share of all nodes of the project. Nothing is built, and the plan is printed with \
+                 its hash for `--approve`. `20` and `10%` are valid; anything else is an error. \
+                 The first population of an empty volume is not limited (see `--on-empty`), nor is \
+                 dbt's retry. Use it where a change of a macro or a variable could rebuild half of \
+                 the warehouse unexpectedly.",
     },
     set: |config, value| {
         config.budget.nodes = Some(limit(value)?);
@@ -38,12 +38,12 @@ static MAX_REBUILD_TIME: Definition<Config> = Definition {
         default: Initial::Unset("no limit"),
         variable: Variable::Own,
         help: "refuse (77) what took longer the last time",
-        manual: "Refuses to build nodes whose last builds took longer than this in total. The run \
-                 then ends with 77 before anything is built, and prints the plan with its hash \
-                 for --approve. The times of all nodes are added up, as if dbt had a single \
-                 thread; a node that was never built counts as nothing. A number without a unit \
-                 counts seconds; units such as 30m or 1h 30min are understood. The first \
-                 population of an empty volume is not limited.",
+        manual: "Refuses, with exit code 77, to build nodes whose last builds took longer than \
+                 this in total. Nothing is built, and the plan is printed with its hash for \
+                 `--approve`. The times of all nodes are added up, as if dbt had a single thread; \
+                 a node that was never built counts as nothing. A number without a unit counts \
+                 seconds; `30m` and `1h 30min` have units. The first population of an empty volume \
+                 is not limited.",
     },
     set: |config, value| {
         config.budget.seconds = Some(duration(value)?.as_secs_f64());
@@ -60,13 +60,13 @@ static PROTECT: Definition<Config> = Definition {
         default: Initial::Unset("none"),
         variable: Variable::Own,
         help: "refuse (77) to build these nodes",
-        manual: "Refuses to build any of these nodes. NODES is a list of names (`orders`), unique \
-                 ids (`model.shop.orders`), `tag:NAME`, `path:PREFIX` and \
+        manual: "Refuses, with exit code 77, to build any of these nodes. NODES is a list of names \
+                 (`orders`), unique ids (`model.shop.orders`), `tag:NAME`, `path:PREFIX` and \
                  `config.materialized:KIND`, between commas or spaces. The lists of a repeated \
                  option add up, and replace that of the variable. If a run would build one of \
-                 them, it ends with 77 before anything is built. Use it for tables that take \
-                 hours to rebuild, or whose old rows cannot be computed again. The first \
-                 population of an empty volume is not limited.",
+                 them, nothing is built at all. Use it for tables that take hours to rebuild, or \
+                 whose old rows cannot be computed again. The first population of an empty volume \
+                 is not limited.",
     },
     set: |config, value| {
         config.budget.protected = list(value)?;
@@ -83,10 +83,10 @@ static YES: Definition<Config> = Definition {
         default: Initial::Value("no"),
         variable: Variable::Own,
         help: "build despite these limits",
-        manual: "Builds whatever there is to build, despite --max-rebuild, --max-rebuild-time and \
-                 --protect. Prefer --approve, which allows one plan and no other. Do not set the \
-                 variable permanently: the limits would never apply. The variable takes yes or \
-                 no; any other word is an error.",
+        manual: "Builds whatever there is to build, despite `--max-rebuild`, `--max-rebuild-time` \
+                 and `--protect`. Prefer `--approve`, which allows one plan and no other. Do not \
+                 set the variable permanently: the limits would never apply. The variable takes \
+                 yes or no; any other word is an error.",
     },
     set: |config, value| {
         config.yes = switch(value)?;
@@ -103,11 +103,11 @@ static APPROVE: Definition<Config> = Definition {
         default: Initial::Unset("none"),
         variable: Variable::Own,
         help: "build the plan with this hash despite them",
-        manual: "Builds the plan with this hash despite --max-rebuild, --max-rebuild-time and \
-                 --protect. `plan` prints the hash, and so does a run that these limits refuse. \
-                 The hash stands for the nodes, for what happens to each of them, and for the \
-                 code and the values that they are built from. If any of that changes, the plan \
-                 has another hash and the limits apply again.",
+        manual: "Builds the plan with this hash despite `--max-rebuild`, `--max-rebuild-time` and \
+                 `--protect`. `plan` prints the hash, and so does a run that these limits refuse. \
+                 The hash stands for the nodes, for what happens to each of them, and for the code \
+                 and the values that they are built from. If any of that changes, the plan has \
+                 another hash and the limits apply again.",
     },
     set: |config, value| {
         config.approve = Some(text(value)?.to_owned());

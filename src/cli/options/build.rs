@@ -18,13 +18,13 @@ static MODE: Definition<Config> = Definition {
         default: Initial::Value("auto"),
         variable: Variable::Own,
         help: "build changes, everything, or run dbt alone",
-        manual: "Says what a run builds: with `auto`, everything on an empty volume and only \
+        manual: "Chooses what a run builds: with `auto`, everything on an empty volume and only \
                  changes later; with `full`, everything; with `off`, whatever dbt builds alone, \
                  without state. `auto` and `full` record node by node what was built. Use `full` \
                  when the warehouse no longer holds what the baseline says, for example after \
                  somebody dropped a schema. `off` neither reads nor writes the volume; use it for \
-                 debugging and for a throw-away warehouse. A --select of your own is followed in \
-                 every mode. dbt's --full-refresh is another thing: it drops and rebuilds the \
+                 debugging and for a throw-away warehouse. A `--select` of your own is followed in \
+                 every mode. dbt's `--full-refresh` is another thing: it drops and rebuilds the \
                  incremental models among the nodes that the run builds.",
     },
     set: |config, value| {
@@ -43,7 +43,7 @@ static FULL: Definition<Config> = Definition {
         default: Initial::Unset(""),
         variable: Variable::Instead("DBT_ENTRYPOINT_MODE=full"),
         help: "short for --mode full",
-        manual: "Short for --mode full. Everything is built and recorded, also over a baseline \
+        manual: "Short for `--mode full`. Everything is built and recorded, also over a baseline \
                  that is damaged or belongs to another warehouse. If the volume is merely damaged, \
                  `rollback` is much cheaper, as long as `history` lists an earlier baseline.",
     },
@@ -62,7 +62,7 @@ static NO_STATE: Definition<Config> = Definition {
         default: Initial::Unset(""),
         variable: Variable::Instead("DBT_ENTRYPOINT_MODE=off"),
         help: "short for --mode off",
-        manual: "Short for --mode off. dbt runs as if dbt-entrypoint were not there, except that \
+        manual: "Short for `--mode off`. dbt runs as if dbt-entrypoint were not there, except that \
                  signals are forwarded and orphaned processes reaped. What such a run builds is \
                  not recorded, so do not use it against a warehouse that the volume describes, \
                  unless you build the same nodes again afterwards.",
@@ -82,11 +82,11 @@ static ONLY_CHANGED: Definition<Config> = Definition {
         default: Initial::Value("no"),
         variable: Variable::Own,
         help: "narrow your own --select to changed nodes",
-        manual: "Narrows a selection of your own to the nodes that changed. Without it, run \
-                 --select orders+ builds all of orders+, as dbt does, because a selection is a \
+        manual: "Narrows a selection of your own to the nodes that changed. Without it, `run \
+                 --select orders+` builds all of orders+, as dbt does, because a selection is a \
                  deliberate choice. With it, the run builds those of orders+ that changed or are \
-                 downstream of a change. A run without a selection builds only changes anyway. \
-                 The variable takes yes or no; any other word is an error.",
+                 downstream of a change. A run without a selection builds only changes anyway. The \
+                 variable takes yes or no; any other word is an error.",
     },
     set: |config, value| {
         config.only_changed = switch(value)?;
@@ -103,7 +103,7 @@ static REFRESH_CHANGED: Definition<Config> = Definition {
         default: Initial::Unset("none"),
         variable: Variable::Own,
         help: "full-refresh changed nodes of these kinds",
-        manual: "Builds changed nodes of these materializations with dbt's --full-refresh, and \
+        manual: "Builds changed nodes of these materializations with dbt's `--full-refresh`, and \
                  all others without. KINDS is a list of `incremental`, `materialized_view` and \
                  `distributed_incremental`, between commas or spaces; the lists of a repeated \
                  option add up. Without it, a changed incremental model keeps the rows that its \

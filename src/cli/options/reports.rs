@@ -18,12 +18,12 @@ static PROBE: Definition<Config> = Definition {
         variable: Variable::Own,
         help: "refuse (78) if this command fails",
         manual: "Runs this command before a run that relies on the baseline, and refuses the run \
-                 if the command fails. dbt-entrypoint does not look into the warehouse, so a \
-                 dropped schema would go unnoticed; a probe notices it: --probe 'psql -c \"select \
-                 1 from marts.orders limit 1\"'. The run ends with 78 if the command fails, and \
-                 with 64 if it cannot be started. The command is split at spaces, except within \
-                 quotation marks; there is no shell, so write sh -c '…' if you need one. Its \
-                 output goes to standard error. First populations and runs with --full need no \
+                 with exit code 78 if the command fails. dbt-entrypoint does not look into the \
+                 warehouse, so a dropped schema would go unnoticed; a probe notices it: `--probe \
+                 'psql -c \"select 1 from marts.orders limit 1\"'`. The run ends with 64 if the \
+                 command cannot be started. The command is split at spaces, except within \
+                 quotation marks; there is no shell, so write `sh -c '…'` if you need one. Its \
+                 output goes to standard error. First populations and runs with `--full` need no \
                  baseline, and are not probed.",
     },
     set: |config, value| {
@@ -43,7 +43,7 @@ static PUBLISH: Definition<Config> = Definition {
         help: "run this after each change of the baseline",
         manual: "Runs this command after each change of the baseline, with the path of the \
                  baseline in the variable DBT_ENTRYPOINT_MANIFEST. Use it to copy the manifest to \
-                 a catalogue or an object store: --publish 'python publish.py'. The command is \
+                 a catalogue or an object store: `--publish 'python publish.py'`. The command is \
                  split at spaces, except within quotation marks; there is no shell. It runs while \
                  the volume is locked, and its output goes to standard error. If it fails, the \
                  failure is reported, the baseline stays, and the next run publishes again.",
@@ -64,7 +64,7 @@ static TERMINATION_LOG: Definition<Config> = Definition {
         variable: Variable::Own,
         help: "write a short result here if the file exists",
         manual: "Writes a short result of the run to this file if the file exists. The default is \
-                 where Kubernetes expects it, so that kubectl describe pod shows the result; set \
+                 where Kubernetes expects it, so that `kubectl describe pod` shows the result; set \
                  it if the pod has another terminationMessagePath. The result is a JSON object of \
                  at most 4096 bytes, for refused runs too. The file is never created, and a \
                  failure to write it is ignored.",
@@ -105,10 +105,10 @@ static LOG: Definition<Config> = Definition {
         default: Initial::Value("human"),
         variable: Variable::Own,
         help: "the format of our own log lines",
-        manual: "Chooses the format of the log lines of dbt-entrypoint: `human` for text, `json` \
-                 for one object a line. They go to standard error. With `json`, one of the \
-                 lines of a run has its summary in the field `summary`. dbt's own lines are not touched; \
-                 dbt has --log-format for them.",
+        manual: "The format of the log lines of dbt-entrypoint: `human` for text, `json` for one \
+                 object a line. They go to standard error. With `json`, one of the lines of a run \
+                 has its summary in the field `summary`. dbt's own lines are not touched; dbt has \
+                 `--log-format` for them.",
     },
     set: |config, value| {
         let words = [("human", LogStyle::Human), ("json", LogStyle::Json)];
@@ -126,10 +126,10 @@ static LOG_LEVEL: Definition<Config> = Definition {
         default: Initial::Value("info"),
         variable: Variable::Own,
         help: "how much of them to show",
-        manual: "Says how many log lines of dbt-entrypoint to show: those of this level and of \
-                 the levels before it. `debug` explains each decision, `off` shows nothing, not \
-                 even errors. dbt has an option of the same name: before dbt's command it is \
-                 ours, behind it dbt's.",
+        manual: "How many log lines of dbt-entrypoint to show: those of this level and of the \
+                 levels before it. `debug` explains each decision, `off` shows nothing, not even \
+                 errors. dbt has an option of the same name: before dbt's command it is ours, \
+                 behind it dbt's.",
     },
     set: |config, value| {
         let words = [

@@ -17,12 +17,12 @@ static STATE_DIR: Definition<Config> = Definition {
         default: Initial::Inherited(&["DBT_ENGINE_STATE", "DBT_STATE"], "/state"),
         variable: Variable::Own,
         help: "where the state volume is mounted",
-        manual: "Names the directory where the state volume is mounted. It holds manifest.json, \
-                 which is the baseline, and the directory .dbt-entrypoint. Use one volume for \
-                 each project, target and warehouse; the volume of another one is refused with \
-                 78. So is a directory that is missing or that would be lost with the container \
-                 (see --allow-ephemeral); one that cannot be written is refused with 73. A \
-                 relative path counts from the working directory.",
+        manual: "The directory where the state volume is mounted. It holds manifest.json, which is \
+                 the baseline, and the directory .dbt-entrypoint. Use one volume for each project, \
+                 target and warehouse; the volume of another one is refused with 78. So is a \
+                 directory that is missing or that would be lost with the container (see \
+                 `--allow-ephemeral`); one that cannot be written is refused with 73. A relative \
+                 path counts from the working directory.",
     },
     set: |config, value| {
         config.state_dir = path(value)?;
@@ -39,7 +39,7 @@ static ON_EMPTY: Definition<Config> = Definition {
         default: Initial::Value("full"),
         variable: Variable::Own,
         help: "what to do if the volume is empty",
-        manual: "Says what to do if the volume is empty: `full` builds everything, `adopt` \
+        manual: "Chooses what happens if the volume is empty: `full` builds everything, `adopt` \
                  records the project as built without building it, and `refuse` ends with 78. A \
                  lost volume looks like a new one, and building everything may take the warehouse \
                  down for hours. So set it to `refuse` in production once the warehouse is \
@@ -66,9 +66,9 @@ static ALLOW_EPHEMERAL: Definition<Config> = Definition {
         help: "accept state that is lost with the container",
         manual: "Accepts a state directory that is lost with the container. Without it, a \
                  directory in the container's own file system or in memory is refused with 78, \
-                 because every new container would build everything again. Use it for a trial, \
-                 or if something else saves and restores the directory. The variable takes yes or \
-                 no; any other word is an error.",
+                 because every new container would build everything again. Use it for a trial, or \
+                 if something else saves and restores the directory. The variable takes yes or no; \
+                 any other word is an error.",
     },
     set: |config, value| {
         config.allow_ephemeral = switch(value)?;
@@ -85,11 +85,11 @@ static LOCK_TIMEOUT: Definition<Config> = Definition {
         default: Initial::Value("1h"),
         variable: Variable::Own,
         help: "how long to wait for another run",
-        manual: "Says how long to wait for another run that holds the same volume. After that \
-                 the run ends with 75, and trying again later makes sense. 0 does not wait at \
-                 all. A number without a unit counts seconds; units such as 30m or 1h 30min are \
-                 understood. Set it above the time that your longest run takes, so that a second \
-                 pod waits for the first and then finds nothing to build.",
+        manual: "How long to wait for another run that holds the same volume. After that the run \
+                 ends with 75, and trying again later makes sense. 0 does not wait at all. A \
+                 number without a unit counts seconds; `30m` and `1h 30min` have units. Set it \
+                 above the time that your longest run takes, so that a second pod waits for the \
+                 first and then finds nothing to build.",
     },
     set: |config, value| {
         config.lock_timeout = duration(value)?;
@@ -106,10 +106,10 @@ static HISTORY: Definition<Config> = Definition {
         default: Initial::Value("10"),
         variable: Variable::Own,
         help: "how many earlier baselines to keep",
-        manual: "Says how many earlier baselines to keep on the volume. Every change of the \
-                 baseline keeps the one before it, so that `rollback` can restore it. N is at \
-                 least 1. The limit of --history-bytes applies as well, but the newest of them is \
-                 always kept.",
+        manual: "How many earlier baselines to keep on the volume. Every change of the baseline \
+                 keeps the one before it, so that `rollback` can restore it. N is at least 1. The \
+                 limit of `--history-bytes` applies as well, but the newest of them is always \
+                 kept.",
     },
     set: |config, value| {
         config.history.number = whole(value)?;
@@ -126,8 +126,8 @@ static HISTORY_BYTES: Definition<Config> = Definition {
         default: Initial::Value("256M"),
         variable: Variable::Own,
         help: "how much room earlier baselines may take",
-        manual: "Says how much room the earlier baselines may take together. A number without a \
-                 unit counts bytes; K, M and G are powers of 1024, such as 512M or 2G. A baseline \
+        manual: "How much room the earlier baselines may take together. A number without a unit \
+                 counts bytes; K, M and G are powers of 1024, such as `512M` or `2G`. A baseline \
                  is as large as the project's manifest.json. The oldest go first; the newest is \
                  kept even if it alone is larger. `status` shows how much room the volume takes.",
     },

@@ -1,7 +1,7 @@
 //! The verbs: one value for each, with all that a reader has to know about it.
 
 use super::read::{self, Read};
-use crate::cli::definition::Doc;
+use crate::cli::definition::{Doc, first_sentence};
 
 /// All that a reader has to know about a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,14 @@ pub struct VerbDoc {
     pub options: &'static [&'static Doc],
     /// What its other words are.
     pub operands: Operands,
+}
+
+impl VerbDoc {
+    /// The first sentence of the manual, without its full stop.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        first_sentence(self.manual)
+    }
 }
 
 /// The words of a verb that are no options of its own.
@@ -63,12 +71,12 @@ static PLAN: VerbDefinition = VerbDefinition {
         takes: "[run|build|seed …]",
         usage: "plan [--json] [run|build|seed] [DBT-OPTIONS]",
         help: "show what a run would build, and why",
-        manual: "Shows what a run would build, and why; builds nothing. It parses the project in \
-                 a temporary directory and compares it with the baseline just as a run does. For \
+        manual: "Shows what a run would build, and why; builds nothing. It parses the project in a \
+                 temporary directory and compares it with the baseline just as a run does. For \
                  each node it shows the reason, what happens to it in the warehouse, and how long \
                  its last build took. Neither the volume nor the target directory is written, and \
                  the warehouse is not asked. The command is `build` unless you name another one. \
-                 Options that shape a run, such as --full or --only-changed, shape the plan as \
+                 Options that shape a run, such as `--full` or `--only-changed`, shape the plan as \
                  well; they stand before `plan`. The exit code is 10 if there is something to \
                  build, and 0 if not.",
         examples: &[
@@ -89,10 +97,10 @@ static STATUS: VerbDefinition = VerbDefinition {
         usage: "status [--json]",
         help: "show what the volume holds, and the last run",
         manual: "Shows what the volume holds, what is pending and why, and the last run. It also \
-                 shows for which project and target the baseline was built, by which versions, \
-                 how much room the volume takes, who holds its lock, and how it is mounted. It \
-                 needs neither dbt nor the project, waits for no other run, and changes nothing. \
-                 On a damaged volume it says what is wrong. The exit code is 0 even then.",
+                 shows for which project and target the baseline was built, by which versions, how \
+                 much room the volume takes, who holds its lock, and how it is mounted. It needs \
+                 neither dbt nor the project, waits for no other run, and changes nothing. On a \
+                 damaged volume it says what is wrong. The exit code is 0 even then.",
         examples: &[
             ("dbt-entrypoint status", ""),
             ("dbt-entrypoint --state-dir /mnt/state status --json", "another volume, as JSON"),
@@ -110,9 +118,9 @@ static HISTORY: VerbDefinition = VerbDefinition {
         usage: "history [--json]",
         help: "list the earlier baselines",
         manual: "Lists the earlier baselines that the volume keeps, the newest first. The number \
-                 in front of each is what `rollback` takes. --history and --history-bytes limit \
-                 how many are kept. The list shows when each was written, how many nodes it has, \
-                 and whether it can be used.",
+                 in front of each is what `rollback` takes. `--history` and `--history-bytes` \
+                 limit how many are kept. The list shows when each was written, how many nodes it \
+                 has, and whether it can be used.",
         examples: &[("dbt-entrypoint history", "")],
         options: &[&read::JSON.doc],
         operands: Operands::None,
@@ -130,8 +138,8 @@ static ROLLBACK: VerbDefinition = VerbDefinition {
                  without it, the newest is restored. This asserts that the warehouse holds what \
                  that baseline says, as after a restore of the warehouse from a backup. It also \
                  repairs a damaged baseline; the next run then builds a little more than it has \
-                 to. The baseline that is replaced goes to the history, unless it is damaged, so \
-                 a second `rollback` undoes the first.",
+                 to. The baseline that is replaced goes to the history, unless it is damaged, so a \
+                 second `rollback` undoes the first.",
         examples: &[
             ("dbt-entrypoint rollback", "the baseline before this one"),
             ("dbt-entrypoint rollback 2", "the one before that"),
@@ -149,12 +157,12 @@ static ADOPT: VerbDefinition = VerbDefinition {
         usage: "adopt [--from PATH|-] [--force] [DBT-OPTIONS]",
         help: "record the project as built; builds nothing",
         manual: "Records that the warehouse already holds the project as it stands; builds \
-                 nothing. With --from it records what a manifest.json of dbt says instead, and the \
-                 next run builds what the project has beyond it. The warehouse is not asked, so \
-                 only use it if you know that everything was built. DBT-OPTIONS are those that \
-                 shape the project, such as --target, --profiles-dir and --vars; options that \
-                 select nodes are refused, because everything is recorded. A baseline that is \
-                 there is replaced only with --force, and goes to the history.",
+                 nothing. With `--from` it records what a manifest.json of dbt says instead, and \
+                 the next run builds what the project has beyond it. The warehouse is not asked, \
+                 so only use it if you know that everything was built. DBT-OPTIONS are those that \
+                 shape the project, such as `--target`, `--profiles-dir` and `--vars`; options \
+                 that select nodes are refused, because everything is recorded. A baseline that is \
+                 there is replaced only with `--force`, and goes to the history.",
         examples: &[
             ("dbt-entrypoint adopt", "the project as it stands"),
             ("dbt-entrypoint adopt --target prod", "for another target of profiles.yml"),
@@ -198,7 +206,7 @@ static EXEC: VerbDefinition = VerbDefinition {
                  orphaned processes. dbt and the state volume are not involved. The exit code is \
                  that of the program, or 128+n if signal n ended it; 126 and 127 mean that it \
                  cannot be executed or was not found. The options stand before the program; write \
-                 -- before a program whose name begins with a dash.",
+                 `--` before a program whose name begins with a dash.",
         examples: &[
             ("dbt-entrypoint exec -- python server.py", ""),
             ("dbt-entrypoint exec --rewrite TERM:INT --group -- sh serve.sh", ""),

@@ -5,7 +5,7 @@ use super::definitions::VerbDoc;
 use super::{Adoption, Exec, Form, Request, Verb};
 use crate::cli::argv;
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
-use crate::cli::nearest::near;
+use crate::cli::nearest::{near, slip};
 use crate::cli::options;
 use crate::cli::values::{duration, not_empty, switch, text};
 use crate::dbt::command;
@@ -41,7 +41,8 @@ pub(super) static JSON: Definition<Form> = Definition {
         default: Initial::Unset(""),
         variable: Variable::None,
         help: "write one JSON object",
-        manual: "Writes the answer as one JSON object on standard output.",
+        manual: "Writes the answer as one JSON object on standard output. Use it in programs: the text \
+                 for people may change with every version. Log lines stay on standard error.",
     },
     set: |form, value| {
         *form = if switch(value)? { Form::Json } else { Form::Words };
@@ -58,8 +59,8 @@ pub(super) static FROM: Definition<Adoption> = Definition {
         default: Initial::Unset(""),
         variable: Variable::None,
         help: "record what this manifest.json says",
-        manual: "Records what this manifest.json of dbt says, instead of the project as it \
-                 stands. `-` reads it from standard input. A file that cannot be read, or that is no \
+        manual: "Records what this manifest.json of dbt says, instead of the project as it stands. \
+                 `-` reads it from standard input. A file that cannot be read, or that is no \
                  manifest of dbt, is refused with 78.",
     },
     set: |adoption, value| {
@@ -77,8 +78,8 @@ pub(super) static FORCE: Definition<Adoption> = Definition {
         default: Initial::Unset(""),
         variable: Variable::None,
         help: "replace the baseline that is there",
-        manual: "Replaces the baseline that is there. Without it, `adopt` is refused if the volume \
-                 is not empty.",
+        manual: "Replaces the baseline that is there. Without it, `adopt` is refused with 78 \
+                 unless the volume is empty. The history keeps the old baseline if it can be used.",
     },
     set: |adoption, value| {
         adoption.force = switch(value)?;
@@ -96,8 +97,8 @@ pub(super) static REWRITE: Definition<Policy> = Definition {
         variable: Variable::None,
         help: "forward signal A as B",
         manual: "Forwards signal A as signal B. Both are names, with or without SIG, or numbers; \
-                 TERM:INT is an example. B may be 0, and then A is not forwarded. The option may be \
-                 repeated.",
+                 `TERM:INT` is an example. B may be 0, and then A is not forwarded. The option may \
+                 be repeated.",
     },
     set: |policy, value| policy.add_rewrite(text(value)?),
 };
@@ -112,7 +113,8 @@ pub(super) static GROUP: Definition<Policy> = Definition {
         variable: Variable::None,
         help: "forward signals to the whole process group",
         manual: "Forwards signals to the whole process group of the program, and not to the \
-                 program alone. Use it for a shell script that starts other programs.",
+                 program alone. Use it for a shell script that starts other programs. The program \
+                 then runs in a process group of its own.",
     },
     set: |policy, value| {
         policy.target = if switch(value)? { Target::Group } else { Target::Child };
@@ -130,7 +132,7 @@ pub(super) static STOP_GRACE: Definition<Policy> = Definition {
         variable: Variable::None,
         help: "kill the program this long after a stop request",
         manual: "Kills the program this long after the first request to stop; a second request \
-                 kills it at once. Without it the program is never killed. --stop-grace before \
+                 kills it at once. Without it the program is never killed. `--stop-grace` before \
                  `exec`, and its variable, are for dbt and have no effect here.",
     },
     set: |policy, value| {
@@ -293,29 +295,28 @@ pub(super) fn unknown_option(verb: &VerbDoc, word: &OsStr) -> Refusal {
     let word = word.to_string_lossy();
     let word = word.split('=').next().unwrap_or_default();
     let found = format!("{verb_name} has no option {word}");
-    match nearest_option(verb, &typed) {
-        Some((nearest, example)) => Refusal::new(format!("{found}; the nearest is {nearest}"))
+    let Some((nearest, example)) = nearest_option(verb, &typed) else {
+        return Refusal::new(format!("{found}; it has {}", its_options(verb)))
             .meaning("nothing was run")
-            .remedy(format!("{example}     (if that was meant)"))
-            .remedy(teaches(verb)),
-        None => {
-            let own = verb.options.iter().map(|doc| format!("--{}", doc.name));
-            let own: Vec<String> = own.chain(["--help".to_owned()]).collect();
-            Refusal::new(format!("{found}; its own options are {}", own.join(", ")))
-                .meaning("nothing was run")
-                .remedy(teaches(verb))
-        }
-    }
+            .remedy(teaches(verb));
+    };
+    Refusal::new(format!("{found}; the nearest is {nearest}"))
+        .meaning("nothing was run")
+        .remedy(format!("{example}     (if that was meant)"))
+        .remedy(teaches(verb))
+}
+
+fn its_options(verb: &VerbDoc) -> String {
+    let own: String = verb.options.iter().map(|doc| format!("--{}, ", doc.name)).collect();
+    let dbt = if dbt_words::takes_dbt(verb) { " and options of dbt" } else { "" };
+    if own.is_empty() { "only --help".to_owned() } else { format!("{own}--help{dbt}") }
 }
 
 fn belongs_before(verb: &VerbDoc, doc: &Doc) -> Refusal {
     let verb = verb.name;
-    Refusal::new(format!(
-        "--{} is an option of dbt-entrypoint, and stands before {verb}",
-        doc.name
-    ))
-    .meaning("nothing was run")
-    .remedy(format!("dbt-entrypoint {} {verb} …", doc.written()))
+    Refusal::new(format!("--{} is an option of dbt-entrypoint, and stands before {verb}", doc.name))
+        .meaning("nothing was run")
+        .remedy(format!("dbt-entrypoint {} {verb} …", doc.written()))
 }
 
 /// The option that was probably meant, and how it is written: the verb's own, one of dbt's where
@@ -329,7 +330,7 @@ fn nearest_option(verb: &VerbDoc, typed: &str) -> Option<(String, String)> {
         let written = doc.map_or_else(|| format!("--{near}"), |doc| doc.written());
         return Some((written.clone(), format!("dbt-entrypoint {name} {written} …")));
     }
-    let doc = near(typed, options::docs().map(|doc| doc.name)).and_then(options::named)?;
+    let doc = slip(typed, options::docs().map(|doc| doc.name)).and_then(options::named)?;
     let written = doc.written();
     Some((
         format!("{written}, which stands before {name}"),

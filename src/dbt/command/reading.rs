@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_line_that_dbt_understands_is_read_to_its_end() {
-        let whole = Reading { subcommand: Some(1), operand: None, unread: None, beyond_parse: None };
+        let whole =
+            Reading { subcommand: Some(1), operand: None, unread: None, beyond_parse: None };
         assert_eq!(read(&["--debug", "run", "--target", "--json", "--vars={}"]), whole);
         let selects = Reading { beyond_parse: Some("select"), ..whole.clone() };
         assert_eq!(read(&["-d", "run", "-s", "a", "b"]), selects);
