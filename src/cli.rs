@@ -136,7 +136,7 @@ fn defaults(environment: Environment) -> Result<Config, Refusal> {
                 let inherited = variables
                     .iter()
                     .find_map(|name| environment::value(&config.environment, name))
-                    .unwrap_or(OsStr::new(text))
+                    .unwrap_or_else(|| OsStr::new(text))
                     .to_owned();
                 set(&mut config, definition, &inherited, "default")?;
             }

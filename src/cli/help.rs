@@ -46,7 +46,7 @@ pub fn help() -> String {
     }
     let others = options::docs().filter(|doc| !doc.common).map(|doc| format!("--{}", doc.name));
     let others = format!("Also {}.", others.collect::<Vec<_>>().join(", "));
-    wrapped(&mut text, &others, 2);
+    wrapped(&mut text, "", &others, 2);
     text.push_str(EPILOGUE);
     text
 }
@@ -55,18 +55,20 @@ fn line(text: &mut String, left: &str, right: &str) {
     let _ = writeln!(text, "  {left:<width$} {right}", width = COLUMN - 3);
 }
 
-/// Break a text between words, with a margin on the left.
-fn wrapped(text: &mut String, words: &str, margin: usize) {
-    let mut column = 0;
+/// Break a text between words, behind a lead and with a margin on the left.
+fn wrapped(text: &mut String, lead: &str, words: &str, margin: usize) {
+    let lead = format!("{lead:<margin$}");
+    let mut column = lead.chars().count();
+    text.push_str(&lead);
     for word in words.split_whitespace() {
         let length = word.chars().count();
-        if column == 0 || column + 1 + length > WIDTH {
-            let newline = if column == 0 { "" } else { "\n" };
-            let _ = write!(text, "{newline}{:margin$}{word}", "");
+        if column + 1 + length > WIDTH {
+            let _ = write!(text, "\n{:margin$}{word}", "");
             column = margin + length;
         } else {
-            let _ = write!(text, " {word}");
-            column += 1 + length;
+            let blank = if column > margin { " " } else { "" };
+            let _ = write!(text, "{blank}{word}");
+            column += blank.len() + length;
         }
     }
     text.push('\n');
@@ -103,25 +105,26 @@ fn no_topic(name: &str) -> Refusal {
 /// One option at length.
 pub(super) fn of_option(doc: &Doc) -> String {
     let mut text = format!("{}\n", doc.written());
-    wrapped(&mut text, doc.manual, 4);
+    wrapped(&mut text, "", doc.manual, 4);
     if !doc.facts().is_empty() {
-        wrapped(&mut text, &doc.facts(), 4);
+        wrapped(&mut text, "", &doc.facts(), 4);
     }
     text
 }
 
 /// `VERB --help`.
 pub(super) fn of_verb(verb: &VerbDoc) -> String {
-    let mut text = format!("dbt-entrypoint [OPTIONS] {}\n", verb.usage);
-    wrapped(&mut text, verb.manual, 4);
+    let mut text = String::new();
+    wrapped(&mut text, "dbt-entrypoint [OPTIONS]", verb.usage, 8);
+    wrapped(&mut text, "", verb.manual, 4);
     for doc in verb.options {
         text.push('\n');
-        wrapped(&mut text, &doc.written(), 4);
-        wrapped(&mut text, doc.manual, 8);
+        wrapped(&mut text, "", &doc.written(), 4);
+        wrapped(&mut text, "", doc.manual, 8);
     }
     text.push_str("\n    Examples:\n");
     for (command, meaning) in verb.examples {
-        let meaning = if meaning.is_empty() { "" } else { &format!("     # {meaning}") };
+        let meaning = if meaning.is_empty() { "" } else { &format!("  # {meaning}") };
         let _ = writeln!(text, "      {command}{meaning}");
     }
     text
@@ -145,7 +148,7 @@ pub fn help_on_everything() -> String {
     }
     text.push_str("\n\nExit codes\n");
     for (code, meaning) in CODES {
-        let _ = writeln!(text, "  {code:<8}{meaning}");
+        wrapped(&mut text, &format!("  {code}"), meaning, 10);
     }
     text
 }

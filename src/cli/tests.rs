@@ -89,9 +89,9 @@ fn every_option_wins_over_its_variable_and_the_variable_over_the_default() {
         let [one, other, _] = samples(doc);
         let by_variable = settings(&[], &[(&variable, one)]).unwrap();
         assert_ne!(by_variable, unset, "{variable}={one}");
-        let option = match doc.value {
-            Value::Switch => format!("--{}", doc.name),
-            _ => format!("--{}={other}", doc.name),
+        let option = match doc.value.is_needed() {
+            true => format!("--{}={other}", doc.name),
+            false => format!("--{}", doc.name),
         };
         let by_option = settings(&[&option], &[]).unwrap();
         assert_ne!(by_option, unset, "{option}");

@@ -42,8 +42,8 @@ static MAX_REBUILD_TIME: Definition<Config> = Definition {
                  this in total. Nothing is built, and the plan is printed with its hash for \
                  `--approve`. The times of all nodes are added up, as if dbt had a single thread; \
                  a node that was never built counts as nothing. A number without a unit counts \
-                 seconds; `30m` and `1h 30min` have units. The first population of an empty volume \
-                 is not limited.",
+                 seconds; you can also write `30m` or `1h 30min`. The first population of an empty \
+                 volume is not limited.",
     },
     set: |config, value| {
         config.budget.seconds = Some(duration(value)?.as_secs_f64());

@@ -23,8 +23,8 @@ static MODE: Definition<Config> = Definition {
                  without state. `auto` and `full` record node by node what was built. Use `full` \
                  when the warehouse no longer holds what the baseline says, for example after \
                  somebody dropped a schema. `off` neither reads nor writes the volume; use it for \
-                 debugging and for a throw-away warehouse. A `--select` of your own is followed in \
-                 every mode. dbt's `--full-refresh` is another thing: it drops and rebuilds the \
+                 debugging and for a throw-away warehouse. A `--select` of your own applies in \
+                 every mode. dbt's `--full-refresh` is something else: it drops and rebuilds the \
                  incremental models among the nodes that the run builds.",
     },
     set: |config, value| {

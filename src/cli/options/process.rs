@@ -42,7 +42,7 @@ static STOP_GRACE: Definition<Config> = Definition {
                  once. Keep it below the time after which the container is killed: 10 seconds with \
                  `docker stop`, terminationGracePeriodSeconds with Kubernetes. Otherwise, what the \
                  run built is recorded only by the next run. A number without a unit counts \
-                 seconds; `500ms` and `2m` have units.",
+                 seconds; you can also write `500ms` or `2m`.",
     },
     set: |config, value| {
         config.stop_grace = duration(value)?;

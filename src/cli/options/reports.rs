@@ -43,10 +43,10 @@ static PUBLISH: Definition<Config> = Definition {
         help: "run this after each change of the baseline",
         manual: "Runs this command after each change of the baseline, with the path of the \
                  baseline in the variable DBT_ENTRYPOINT_MANIFEST. Use it to copy the manifest to \
-                 a catalogue or an object store: `--publish 'python publish.py'`. The command is \
-                 split at spaces, except within quotation marks; there is no shell. It runs while \
-                 the volume is locked, and its output goes to standard error. If it fails, the \
-                 failure is reported, the baseline stays, and the next run publishes again.",
+                 a catalogue or an object store: `--publish 'python publish.py'`. The command \
+                 is split at spaces, except within quotation marks; there is no shell. It runs \
+                 while the volume is locked, and its output goes to standard error. If it fails, \
+                 the failure is reported, the baseline stays, and the next run publishes again.",
     },
     set: |config, value| {
         config.publish = Some(words::split(value)?);

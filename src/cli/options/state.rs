@@ -87,8 +87,8 @@ static LOCK_TIMEOUT: Definition<Config> = Definition {
         help: "how long to wait for another run",
         manual: "How long to wait for another run that holds the same volume. After that the run \
                  ends with 75, and trying again later makes sense. 0 does not wait at all. A \
-                 number without a unit counts seconds; `30m` and `1h 30min` have units. Set it \
-                 above the time that your longest run takes, so that a second pod waits for the \
+                 number without a unit counts seconds; you can also write `30m` or `1h 30min`. Set \
+                 it above the time that your longest run takes, so that a second pod waits for the \
                  first and then finds nothing to build.",
     },
     set: |config, value| {

@@ -103,7 +103,7 @@ static STATUS: VerbDefinition = VerbDefinition {
                  damaged volume it says what is wrong. The exit code is 0 even then.",
         examples: &[
             ("dbt-entrypoint status", ""),
-            ("dbt-entrypoint --state-dir /mnt/state status --json", "another volume, as JSON"),
+            ("dbt-entrypoint --state-dir /mnt status --json", "another volume, as JSON"),
         ],
         options: &[&read::JSON.doc],
         operands: Operands::None,

@@ -41,8 +41,8 @@ pub(super) static JSON: Definition<Form> = Definition {
         default: Initial::Unset(""),
         variable: Variable::None,
         help: "write one JSON object",
-        manual: "Writes the answer as one JSON object on standard output. Use it in programs: the text \
-                 for people may change with every version. Log lines stay on standard error.",
+        manual: "Writes the answer as one JSON object on standard output. Use it in programs: the \
+                 text for people may change with every version. Log lines stay on standard error.",
     },
     set: |form, value| {
         *form = if switch(value)? { Form::Json } else { Form::Words };

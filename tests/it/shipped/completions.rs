@@ -54,7 +54,8 @@ fn planned() -> String {
     commands.collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn bash() -> String {
+/// What bash completes behind each option that needs a value.
+fn bash_values() -> String {
     let mut values = String::new();
     let own = verbs().flat_map(|verb| verb.options).copied();
     for doc in options().chain(own).filter(|doc| doc.value.is_needed()) {
@@ -71,11 +72,19 @@ pub(super) fn bash() -> String {
             values.push_str(&line);
         }
     }
+    values
+}
+
+pub(super) fn bash() -> String {
     let of_verbs: String = verbs()
         .map(|verb| {
             let words = format!("{} --help", names(verb.options.iter().copied()));
             format!("        {},-*) words='{}' ;;\n", verb.name, words.trim())
         })
+        .collect();
+    let with_values: Vec<&str> = verbs()
+        .filter(|verb| verb.options.iter().any(|doc| doc.value.is_needed()))
+        .map(|verb| verb.name)
         .collect();
     format!(
         r#"# bash completion for {NAME}: its options and verbs; what follows dbt's command is dbt's.
@@ -100,7 +109,7 @@ _dbt_entrypoint() {{
         esac
     done
     case $first in
-    '' | exec | adopt)
+    '' | {with_values})
         case $prev in
 {values}        esac
         ;;
@@ -119,6 +128,8 @@ complete -F _dbt_entrypoint {NAME}
         options = names(options()),
         verbs = verb_names(),
         planned = planned(),
+        with_values = with_values.join(" | "),
+        values = bash_values(),
     )
 }
 

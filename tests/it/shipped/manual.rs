@@ -35,7 +35,7 @@ fn verb(verb: &VerbDoc) -> String {
         .iter()
         .map(|(command, meaning)| match *meaning {
             "" => format!("{}\n", escaped(command)),
-            _ => format!("{}     # {}\n", escaped(command), escaped(meaning)),
+            _ => format!("{}  # {}\n", escaped(command), escaped(meaning)),
         })
         .collect();
     format!(
