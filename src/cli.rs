@@ -1,40 +1,42 @@
-//! The only reader of argv and environment: both become one [`Config`].
+//! The only reader of argv and environment: both become one [`Invocation`].
 //!
-//! An option wins over its variable, the variable over the default. Our options come
-//! first; the first word that is neither ours nor one of our verbs begins dbt's command
-//! line, which is handed on verbatim.
+//! An option wins over its variable, and the variable over the default. Our options come first;
+//! the first word that is neither ours nor one of our verbs begins dbt's command line, which is
+//! handed on verbatim.
 
+mod argv;
+mod definition;
 mod help;
-pub mod options;
+mod nearest;
+mod options;
 mod values;
 mod verbs;
 mod words;
 
-pub use help::{help, of_verb};
-pub use verbs::{Adoption, Form, Verb};
+pub use definition::{Doc, Initial, Value, Variable};
+pub use help::{help, help_on_everything};
+pub use options::{Group, groups};
+pub use verbs::{Adoption, Exec, Form, Operands, Request, Verb, VerbDoc, verbs};
 
 use crate::decide::budget::Budget;
 use crate::decide::retention::Bounds;
 use crate::decide::start::{Mode, OnEmpty};
-use crate::environment::Environment;
-use crate::exit::Failure;
+use crate::environment::{self, Environment};
+use crate::exit::{Failure, Refusal};
 use crate::log_style::LogStyle;
-use anyhow::{Context, Result, bail};
+use definition::{Definition, PREFIX};
 use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use values::{
-    LEVELS, MODES, ON_EMPTY, STOP_SIGNALS, SWITCH_WORDS, bytes, kinds, limit, not_empty, one_of,
-    seconds, span, terms, text, whole,
-};
+/// The variable that tells the command of `--publish` where the baseline is. It is no setting of
+/// ours, so that this command may start dbt-entrypoint.
+pub const MANIFEST_VARIABLE: &str = "DBT_ENTRYPOINT_MANIFEST";
 
-/// Everything that was asked for, defaults included.
-#[derive(Debug, Clone)]
+/// All settings, defaults included.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// What to do.
-    pub verb: Verb,
     /// `--mode`.
     pub mode: Mode,
     /// `--state-dir`; may be relative to the working directory.
@@ -49,7 +51,7 @@ pub struct Config {
     pub allow_ephemeral: bool,
     /// `--always-start`.
     pub always_start: bool,
-    /// `--probe`: a program and its words; its failure means that what was built is gone.
+    /// `--probe`: a program and its arguments; if it fails, what was built is gone.
     pub probe: Option<Vec<OsString>>,
     /// `--lock-timeout`.
     pub lock_timeout: Duration,
@@ -61,12 +63,12 @@ pub struct Config {
     pub dbt: OsString,
     /// `--max-rebuild`, `--max-rebuild-time`, `--protect`.
     pub budget: Budget,
-    /// `--yes`: whatever the budget says.
+    /// `--yes`: build whatever the budget says.
     pub yes: bool,
     /// `--approve`: the hash of the plan that may be built whatever the budget says.
     pub approve: Option<String>,
-    /// `--publish`: a command for whenever the baseline has changed.
-    pub publish: Option<OsString>,
+    /// `--publish`: a program and its arguments, run after each change of the baseline.
+    pub publish: Option<Vec<OsString>>,
     /// `--history`, `--history-bytes`.
     pub history: Bounds,
     /// `--termination-log`.
@@ -81,138 +83,145 @@ pub struct Config {
     pub environment: Environment,
 }
 
+/// What was asked for, and the settings for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// The settings.
+    pub config: Config,
+    /// What to do.
+    pub request: Request,
+}
+
+/// An option of the command line, and its value.
+type Given = (&'static Definition<Config>, OsString);
+
 /// Read argv (without `argv[0]`) and the environment.
 ///
 /// # Errors
-/// [`Failure::usage`] (64) names the word that is wrong and what would be right.
-pub fn parse(args: Vec<OsString>, environment: Environment) -> Result<Config, Failure> {
+/// [`Failure::usage`] (64) names the word that is wrong and what would be right. Whoever asks for
+/// help gets it, whatever the variables hold.
+pub fn parse(args: Vec<OsString>, environment: Environment) -> Result<Invocation, Failure> {
     read(args, environment).map_err(Failure::usage)
 }
 
-fn read(args: Vec<OsString>, environment: Environment) -> Result<Config> {
-    let mut config = defaults(environment);
-    from_variables(&mut config)?;
-    let mut parser = lexopt::Parser::from_args(args);
-    parser.set_short_equals(false);
-    while let Some(option) = our_next_option(&mut parser) {
-        match option.as_str() {
-            "help" => return Ok(Config { verb: Verb::Help, ..config }),
-            "version" => return Ok(Config { verb: Verb::Version, ..config }),
-            _ => from_option(&mut config, &option, &mut parser)?,
+fn read(args: Vec<OsString>, environment: Environment) -> Result<Invocation, Refusal> {
+    let (given, request) = argv::read(args)?;
+    let mut config = defaults(environment)?;
+    if !matches!(request, Request::Print(_)) {
+        from_variables(&mut config)?;
+        for (definition, value) in &given {
+            let source = format!("--{}", definition.doc.name);
+            set(&mut config, definition, value, &source)?;
         }
     }
-    config.verb = verbs::verb(parser.raw_args()?.collect())?;
+    Ok(Invocation { config, request })
+}
+
+/// The settings where nothing is given but dbt's own variables.
+fn defaults(environment: Environment) -> Result<Config, Refusal> {
+    let mut config = blank(environment);
+    for definition in options::all() {
+        match definition.doc.default {
+            Initial::Unset(_) => {}
+            Initial::Value(text) => set(&mut config, definition, OsStr::new(text), "default")?,
+            Initial::Inherited(variables, text) => {
+                let inherited = variables
+                    .iter()
+                    .find_map(|name| environment::value(&config.environment, name))
+                    .unwrap_or_else(|| OsStr::new(text))
+                    .to_owned();
+                set(&mut config, definition, &inherited, "default")?;
+            }
+        }
+    }
     Ok(config)
 }
 
-fn defaults(environment: Environment) -> Config {
-    let given = |name| environment.get(OsStr::new(name)).filter(|dir| !dir.is_empty());
-    let state_dir = given("DBT_ENGINE_STATE").or_else(|| given("DBT_STATE"));
+/// Before the defaults: what has one in its [`Doc`] is overwritten.
+fn blank(environment: Environment) -> Config {
     Config {
-        verb: Verb::Help,
-        mode: Mode::Auto,
-        state_dir: state_dir.map_or_else(|| PathBuf::from("/state"), PathBuf::from),
+        mode: Mode::Off,
+        state_dir: PathBuf::new(),
         only_changed: false,
         refresh_changed: Vec::new(),
-        on_empty: OnEmpty::Full,
+        on_empty: OnEmpty::Refuse,
         allow_ephemeral: false,
         always_start: false,
         probe: None,
-        lock_timeout: Duration::from_secs(3600),
-        stop_grace: Duration::from_secs(8),
-        stop_signal: Signal::SIGINT,
-        dbt: OsString::from("dbt"),
+        lock_timeout: Duration::ZERO,
+        stop_grace: Duration::ZERO,
+        stop_signal: Signal::SIGTERM,
+        dbt: OsString::new(),
         budget: Budget::default(),
         yes: false,
         approve: None,
         publish: None,
         history: Bounds::default(),
-        termination_log: PathBuf::from("/dev/termination-log"),
+        termination_log: PathBuf::new(),
         metrics_file: None,
-        log: LogStyle::Human,
-        log_level: log::LevelFilter::Info,
+        log: LogStyle::Json,
+        log_level: log::LevelFilter::Off,
         environment,
     }
 }
 
-/// The next word if it is an option of ours, by its name; dbt's words are left alone.
-fn our_next_option(parser: &mut lexopt::Parser) -> Option<String> {
-    let word = parser.try_raw_args()?.peek()?.to_str()?.to_owned();
-    let name = match word.as_str() {
-        "-h" => "help",
-        "-V" => "version",
-        long => long.strip_prefix("--")?.split('=').next()?,
-    };
-    options::named(name)?;
-    parser.next().ok().map(|_| name.to_owned())
+fn set(
+    config: &mut Config,
+    definition: &Definition<Config>,
+    value: &OsStr,
+    source: &str,
+) -> Result<(), Refusal> {
+    (definition.set)(config, value).map_err(|error| {
+        let name = definition.doc.name;
+        Refusal::new(format!("{source}: {error:#}")).remedy(format!(
+            "dbt-entrypoint --help={name}     (explains the option and its values)"
+        ))
+    })
 }
 
-fn from_option(config: &mut Config, name: &str, parser: &mut lexopt::Parser) -> Result<()> {
-    if options::named(name).is_some_and(options::Row::is_switch) {
-        if let Some(value) = parser.optional_value() {
-            bail!("--{name} takes no value, but was given {}", value.display());
-        }
-        return match name {
-            "full" => set(config, "mode", OsStr::new("full")),
-            "no-state" => set(config, "mode", OsStr::new("off")),
-            _ => set(config, name, OsStr::new("yes")),
-        };
-    }
-    let value = parser.value().with_context(|| format!("--{name} needs a value"))?;
-    set(config, name, &value).with_context(|| format!("--{name}"))
-}
-
-fn from_variables(config: &mut Config) -> Result<()> {
+/// A variable that is empty counts as not set: Compose and Kubernetes pass on an unset variable
+/// as an empty one, and dbt takes its own variables in the same way.
+fn from_variables(config: &mut Config) -> Result<(), Refusal> {
     let environment = config.environment.clone();
     for (key, value) in &environment {
-        let Some(rest) = key.to_str().and_then(|key| key.strip_prefix(options::PREFIX)) else {
+        let key = key.to_string_lossy();
+        let Some(rest) = key.strip_prefix(PREFIX) else { continue };
+        if key == MANIFEST_VARIABLE || is_service_link(rest) {
             continue;
-        };
-        let variable = format!("{}{rest}", options::PREFIX);
-        let Some(row) = options::of_variable(&variable) else {
-            let name = rest.to_ascii_lowercase().replace('_', "-");
-            let nearest = options::nearest(&name).and_then(options::Row::variable);
-            bail!(
-                "unknown variable {variable}; the nearest that exists is {}",
-                nearest.unwrap_or_default()
-            );
-        };
-        set(config, row.name, value).with_context(|| variable.clone())?;
+        }
+        let definition = options::of_variable(&key).ok_or_else(|| unknown_variable(&key, rest))?;
+        if !value.is_empty() {
+            set(config, definition, value, &key)?;
+        }
     }
     Ok(())
 }
 
-fn set(config: &mut Config, name: &str, value: &OsStr) -> Result<()> {
-    match name {
-        "mode" => config.mode = one_of(value, &MODES)?,
-        "state-dir" => config.state_dir = PathBuf::from(not_empty(value)?),
-        "only-changed" => config.only_changed = one_of(value, &SWITCH_WORDS)?,
-        "refresh-changed" => config.refresh_changed = kinds(value)?,
-        "on-empty" => config.on_empty = one_of(value, &ON_EMPTY)?,
-        "allow-ephemeral" => config.allow_ephemeral = one_of(value, &SWITCH_WORDS)?,
-        "always-start" => config.always_start = one_of(value, &SWITCH_WORDS)?,
-        "probe" => config.probe = Some(words::split(&value.to_string_lossy())?),
-        "lock-timeout" => config.lock_timeout = seconds(value)?,
-        "stop-grace" => config.stop_grace = seconds(value)?,
-        "stop-signal" => config.stop_signal = one_of(value, &STOP_SIGNALS)?,
-        "dbt" => config.dbt = not_empty(value)?.to_owned(),
-        "max-rebuild" => config.budget.nodes = Some(limit(value)?),
-        "max-rebuild-time" => config.budget.seconds = Some(span(value)?.as_secs_f64()),
-        "protect" => config.budget.protected = terms(value)?,
-        "yes" => config.yes = one_of(value, &SWITCH_WORDS)?,
-        "approve" => config.approve = Some(text(value)?.to_owned()),
-        "publish" => config.publish = Some(not_empty(value)?.to_owned()),
-        "history" => config.history.number = whole(value)?,
-        "history-bytes" => config.history.bytes = bytes(value)?,
-        "termination-log" => config.termination_log = PathBuf::from(not_empty(value)?),
-        "metrics-file" => config.metrics_file = Some(PathBuf::from(not_empty(value)?)),
-        "log" => {
-            config.log = one_of(value, &[("human", LogStyle::Human), ("json", LogStyle::Json)])?
-        }
-        "log-level" => config.log_level = one_of(value, &LEVELS)?,
-        _ => bail!("no such option"),
-    }
-    Ok(())
+/// Kubernetes gives every pod such variables for a Service, for example for one that is called
+/// `dbt-entrypoint` (`enableServiceLinks`): `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_PORT_80_TCP`.
+fn is_service_link(rest: &str) -> bool {
+    rest == "SERVICE_HOST"
+        || rest == "PORT"
+        || rest.starts_with("SERVICE_PORT")
+        || rest.starts_with("PORT_")
+}
+
+fn unknown_variable(variable: &str, rest: &str) -> Refusal {
+    let docs = || options::all().map(|definition| &definition.doc);
+    let settable = docs().filter(|doc| doc.variable != Variable::None).map(|doc| doc.name);
+    let nearest = nearest::nearest(rest, settable);
+    let doc = nearest.and_then(|name| docs().find(|doc| doc.name == name));
+    let right = doc.map(|doc| match doc.variable {
+        Variable::Own | Variable::None => doc.variable().unwrap_or_default(),
+        Variable::Instead(assignment) => assignment.to_owned(),
+    });
+    let right = right.unwrap_or_default();
+    Refusal::new(format!("unknown variable {variable}; the nearest that exists is {right}"))
+        .meaning(
+            "every variable that begins with DBT_ENTRYPOINT_ has to be a setting; nothing was run",
+        )
+        .remedy(format!("set {right} instead, or remove {variable}"))
+        .remedy("dbt-entrypoint --help=all     (lists all options and their variables)")
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use exit::Failure;
 use os::supervise::{Child, Stdout, Supervisor, Variables};
 use os::{announce, clock, program};
 use run::{Access, Driver, Opened};
-use session::{Invocation, Session};
+use session::{DbtCommand, Session};
 use std::ffi::OsString;
 
 /// Run dbt as its command and the state demand; dbt's own exit code, or 128+n.
@@ -46,7 +46,7 @@ pub fn run(
     words: &[OsString],
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
-    let invocation = Invocation::new(config, words)?;
+    let invocation = DbtCommand::new(config, words)?;
     if invocation.is_stateless() {
         return run::run_without_state(&invocation, supervisor);
     }

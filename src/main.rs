@@ -1,6 +1,6 @@
 //! The process: panic hook, signals, run, exit code.
 
-use dbt_entrypoint::cli::{self, Config, Verb};
+use dbt_entrypoint::cli::{self, Config, Invocation, Request};
 use dbt_entrypoint::environment;
 use dbt_entrypoint::exit::{self, Failure};
 use dbt_entrypoint::log_style::LogStyle;
@@ -29,9 +29,9 @@ fn leave() {
 fn to_the_end() -> u8 {
     let ended = Supervisor::register().map_err(Failure::internal).and_then(|supervisor| {
         let args = std::env::args_os().skip(1).collect();
-        let config = cli::parse(args, environment::of_this_process())?;
+        let Invocation { config, request } = cli::parse(args, environment::of_this_process())?;
         start_log(config.log, config.log_level);
-        start(&config, supervisor)
+        start(&config, request, supervisor)
     });
     ended.unwrap_or_else(|failure| {
         start_log(LogStyle::Human, log::LevelFilter::Info);
@@ -40,22 +40,15 @@ fn to_the_end() -> u8 {
     })
 }
 
-fn start(config: &Config, mut supervisor: Supervisor) -> Result<u8, Failure> {
-    match &config.verb {
-        Verb::Help => Ok(print(&cli::help())),
-        Verb::Version => Ok(print(concat!("dbt-entrypoint ", env!("CARGO_PKG_VERSION"), "\n"))),
-        Verb::Exec(words, policy) => {
-            dbt_entrypoint::exec(words, policy, &config.environment, &mut supervisor)
+fn start(config: &Config, request: Request, mut supervisor: Supervisor) -> Result<u8, Failure> {
+    match request {
+        Request::Print(text) => Ok(print(&text)),
+        Request::Dbt(words) => dbt_entrypoint::run(config, &words, &mut supervisor),
+        Request::Exec(cli::Exec { words, policy }) => {
+            dbt_entrypoint::exec(&words, &policy, &config.environment, &mut supervisor)
         }
-        Verb::Teach(text) => Ok(print(text)),
-        Verb::Dbt(words) => dbt_entrypoint::run(config, words, &mut supervisor),
-        own @ (Verb::Plan(..)
-        | Verb::Status(_)
-        | Verb::History(_)
-        | Verb::Rollback(_)
-        | Verb::Adopt(_)
-        | Verb::Invalidate(_)) => {
-            let answer = verbs::answer(config, own, &mut supervisor)?;
+        Request::Verb(verb) => {
+            let answer = verbs::answer(config, &verb, &mut supervisor)?;
             print(&answer.text);
             Ok(answer.code)
         }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// A dbt command line and the dbt that will run it.
 #[derive(Debug)]
-pub(crate) struct Invocation<'c> {
+pub(crate) struct DbtCommand<'c> {
     /// Our own options.
     pub config: &'c Config,
     /// dbt's.
@@ -26,7 +26,7 @@ pub(crate) struct Invocation<'c> {
     pub installation: Installation,
 }
 
-impl<'c> Invocation<'c> {
+impl<'c> DbtCommand<'c> {
     /// Find dbt and read its command line.
     ///
     /// # Errors
@@ -75,8 +75,8 @@ impl Session {
     ///
     /// # Errors
     /// 78 where there is no project, or one that cannot be read.
-    pub(crate) fn new(invocation: Invocation<'_>) -> Result<Self, Failure> {
-        let Invocation { config, command, installation } = invocation;
+    pub(crate) fn new(invocation: DbtCommand<'_>) -> Result<Self, Failure> {
+        let DbtCommand { config, command, installation } = invocation;
         let mut project = locate(&command, &config.environment).map_err(Failure::refused)?;
         let mut environment = environment_for_dbt(&command, &config.environment);
         write_elsewhere(&command, &mut project, &mut environment);

@@ -10,7 +10,7 @@ _dbt_entrypoint() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --mode | --state-dir | --refresh-changed | --on-empty | --probe | --lock-timeout | --stop-grace | --stop-signal | --dbt | --max-rebuild | --max-rebuild-time | --protect | --approve | --publish | --history | --history-bytes | --termination-log | --metrics-file | --log | --log-level)
+        --mode | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --dbt | --stop-grace | --stop-signal | --probe | --publish | --termination-log | --metrics-file | --log | --log-level)
             ((i++))
             if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
             ;;
@@ -20,24 +20,24 @@ _dbt_entrypoint() {
         esac
     done
     case $first in
-    '' | exec | adopt)
+    '' | adopt | exec)
         case $prev in
         --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
-        --state-dir) compopt -o dirnames; return ;;
         --refresh-changed) COMPREPLY=($(compgen -W 'incremental materialized_view distributed_incremental' -- "$cur")); return ;;
+        --state-dir) compopt -o dirnames; return ;;
         --on-empty) COMPREPLY=($(compgen -W 'full adopt refuse' -- "$cur")); return ;;
-        --probe) :; return ;;
         --lock-timeout) :; return ;;
-        --stop-grace) :; return ;;
-        --stop-signal) COMPREPLY=($(compgen -W 'INT TERM' -- "$cur")); return ;;
-        --dbt) compopt -o default; return ;;
+        --history) :; return ;;
+        --history-bytes) :; return ;;
         --max-rebuild) :; return ;;
         --max-rebuild-time) :; return ;;
         --protect) :; return ;;
         --approve) :; return ;;
+        --dbt) compopt -o default; return ;;
+        --stop-grace) :; return ;;
+        --stop-signal) COMPREPLY=($(compgen -W 'INT TERM' -- "$cur")); return ;;
+        --probe) :; return ;;
         --publish) :; return ;;
-        --history) :; return ;;
-        --history-bytes) :; return ;;
         --termination-log) compopt -o default; return ;;
         --metrics-file) compopt -o default; return ;;
         --log) COMPREPLY=($(compgen -W 'human json' -- "$cur")); return ;;
@@ -48,7 +48,7 @@ _dbt_entrypoint() {
         ;;
     esac
     case $first,$cur in
-        ,-*) words='--mode --full --no-state --state-dir --only-changed --refresh-changed --on-empty --allow-ephemeral --always-start --probe --lock-timeout --stop-grace --stop-signal --dbt --max-rebuild --max-rebuild-time --protect --yes --approve --publish --history --history-bytes --termination-log --metrics-file --log --log-level --help --version' ;;
+        ,-*) words='--mode --full --no-state --only-changed --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --dbt --stop-grace --stop-signal --probe --publish --termination-log --metrics-file --log --log-level --help --version' ;;
         ,*) words='plan status history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--json --help' ;;
         status,-*) words='--json --help' ;;

@@ -1,139 +1,159 @@
-//! What `--help` and `VERB --help` teach.
+//! What `--help`, `--help=TOPIC` and `VERB --help` show.
 
-use super::options::{OPTIONS, VERBS};
+use super::definition::Doc;
+use super::nearest::nearest;
+use super::options::{self, groups};
+use super::verbs::{VerbDoc, verbs};
+use crate::exit::{CODES, Refusal};
+use anyhow::Result;
+use std::ffi::OsStr;
 use std::fmt::Write;
 
 const INTRODUCTION: &str = "\
-dbt-entrypoint stands where dbt stood in a container; rebuilds only what changed
+dbt-entrypoint runs dbt in a container and rebuilds only what changed.
 
-USAGE: dbt-entrypoint [OPTIONS] [--] DBT-ARGS…  (dbt-entrypoint run --threads 4)
-       dbt-entrypoint [OPTIONS] VERB …          (what each does: VERB --help)
+Usage: dbt-entrypoint [OPTIONS] [--] DBT-COMMAND…
+       dbt-entrypoint [OPTIONS] VERB …
 
-VERBS
+Verbs (dbt-entrypoint VERB --help explains one):
 ";
 
-const BETWEEN: &str =
-    "OPTIONS (before dbt's command; each has a variable: DBT_ENTRYPOINT_STATE_DIR …)\n";
+const OPTIONS_TITLE: &str = "\
+\nOptions (before dbt's command; their variables: DBT_ENTRYPOINT_MODE and so on):\n";
 
-const EXIT_CODES: &str = "\
-EXIT CODES: dbt's own 0, 1, 2 and 128+signal; 64 usage, 70 our bug, 73 state not
-  writable, 74 built but not recorded, 75 lock timeout, 77 over budget,
-  78 refused, 126/127 dbt cannot be run / is not found
+const EPILOGUE: &str = "\
+\nExit codes: dbt's own 0, 1 and 2; 64 usage, 75 try again, 77 limit, 78 refused.
+--help=all explains everything, --help=NAME one option or verb.
 ";
 
-/// Where the second column begins.
-const COLUMN: usize = 32;
+/// Where the second column of the short help begins.
+const COLUMN: usize = 31;
 
-/// `--help`, on one screen: at most forty lines of eighty columns.
+/// The width of all help.
+const WIDTH: usize = 80;
+
+/// `--help`, on one screen: at most forty lines.
 #[must_use]
 pub fn help() -> String {
-    let verbs = VERBS.iter().map(|verb| (format!("{} {}", verb.name, verb.takes), verb.help));
-    let options = OPTIONS.iter().map(|row| {
-        let short = match row.name {
-            "help" => "-h, ",
-            "version" => "-V, ",
-            _ => "",
-        };
-        (format!("{short}{}", row.written()), row.help)
-    });
     let mut text = INTRODUCTION.to_owned();
-    columns(&mut text, verbs);
-    text.push_str(BETWEEN);
-    columns(&mut text, options);
-    text.push_str(EXIT_CODES);
+    for verb in verbs() {
+        line(&mut text, &format!("{} {}", verb.name, verb.takes), verb.help);
+    }
+    text.push_str(OPTIONS_TITLE);
+    for doc in options::docs().filter(|doc| doc.common) {
+        let letter = doc.letter.map_or_else(String::new, |letter| format!("-{letter}, "));
+        line(&mut text, &format!("{letter}{}", doc.written()), doc.help);
+    }
+    let others = options::docs().filter(|doc| !doc.common).map(|doc| format!("--{}", doc.name));
+    let others = format!("Also {}.", others.collect::<Vec<_>>().join(", "));
+    wrapped(&mut text, "", &others, 2);
+    text.push_str(EPILOGUE);
     text
 }
 
-/// Rows without a text of their own share the line of the next one.
-fn columns(text: &mut String, rows: impl Iterator<Item = (String, &'static str)>) {
-    let mut left = String::new();
-    for (name, help) in rows {
-        left.push_str(if left.is_empty() { "  " } else { ", " });
-        left.push_str(name.trim_end());
-        if !help.is_empty() {
-            let _ = writeln!(text, "{left:<COLUMN$}{help}", left = format!("{left}  "));
-            left.clear();
+fn line(text: &mut String, left: &str, right: &str) {
+    let _ = writeln!(text, "  {left:<width$} {right}", width = COLUMN - 3);
+}
+
+/// Break a text between words, behind a lead and with a margin on the left.
+fn wrapped(text: &mut String, lead: &str, words: &str, margin: usize) {
+    let lead = format!("{lead:<margin$}");
+    let mut column = lead.chars().count();
+    text.push_str(&lead);
+    for word in words.split_whitespace() {
+        let length = word.chars().count();
+        if column + 1 + length > WIDTH {
+            let _ = write!(text, "\n{:margin$}{word}", "");
+            column = margin + length;
+        } else {
+            let blank = if column > margin { " " } else { "" };
+            let _ = write!(text, "{blank}{word}");
+            column += blank.len() + length;
         }
     }
+    text.push('\n');
 }
 
-/// What `VERB --help` says.
-#[must_use]
-pub fn of_verb(verb: &str) -> &'static str {
-    match verb {
-        "plan" => PLAN,
-        "status" => STATUS,
-        "history" => HISTORY,
-        "rollback" => ROLLBACK,
-        "adopt" => ADOPT,
-        "invalidate" => INVALIDATE,
-        _ => EXEC,
+/// `--help=TOPIC`: the short help, everything, or all that has this name.
+///
+/// # Errors
+/// Nothing has it.
+pub(super) fn about(topic: &OsStr) -> Result<String> {
+    let asked = topic.to_string_lossy();
+    match &*asked {
+        "" => return Ok(help()),
+        "all" => return Ok(help_on_everything()),
+        _ => {}
     }
+    let name = asked.trim_start_matches('-');
+    let options = options::docs()
+        .filter(|doc| doc.name == name || doc.variable().as_deref() == Some(name))
+        .map(of_option);
+    let verb = verbs().filter(|verb| verb.name == name).map(of_verb);
+    let found: Vec<String> = options.chain(verb).collect();
+    if found.is_empty() { Err(no_topic(name).into()) } else { Ok(found.join("\n")) }
 }
 
-const PLAN: &str = "\
-dbt-entrypoint [OPTIONS] plan [--json] [run|build|seed DBT-ARGS…]
-                                                               (default: build)
-Parses the project in a directory of its own, compares it with the baseline as a
-run would, and shows what that run would build: each node with its reason, what
-happens to it in the warehouse, how long its last build took. Nothing is built,
-and the volume is not written. Options that shape the run (--full,
---only-changed, --refresh-changed) shape the plan: they stand before `plan`.
+fn no_topic(name: &str) -> Refusal {
+    let names = options::docs().map(|doc| doc.name).chain(verbs().map(|verb| verb.name));
+    let nearest = nearest(name, names).unwrap_or_default();
+    Refusal::new(format!("there is no option and no verb {name}; the nearest is {nearest}"))
+        .remedy(format!("dbt-entrypoint --help={nearest}"))
+        .remedy("dbt-entrypoint --help     (lists all)")
+}
 
-EXIT CODES: 0 there is nothing to build, 10 there is; else dbt's own and ours.
-";
+/// One option at length.
+pub(super) fn of_option(doc: &Doc) -> String {
+    let mut text = format!("{}\n", doc.written());
+    wrapped(&mut text, "", doc.manual, 4);
+    if !doc.facts().is_empty() {
+        wrapped(&mut text, "", &doc.facts(), 4);
+    }
+    text
+}
 
-const STATUS: &str = "\
-dbt-entrypoint [OPTIONS] status [--json]
+/// `VERB --help`.
+pub(super) fn of_verb(verb: &VerbDoc) -> String {
+    let mut text = String::new();
+    wrapped(&mut text, "dbt-entrypoint [OPTIONS]", verb.usage, 8);
+    wrapped(&mut text, "", verb.manual, 4);
+    for doc in verb.options {
+        text.push('\n');
+        wrapped(&mut text, "", &doc.written(), 4);
+        wrapped(&mut text, "", doc.manual, 8);
+    }
+    text.push_str("\n    Examples:\n");
+    for (command, meaning) in verb.examples {
+        let meaning = if meaning.is_empty() { "" } else { &format!("  # {meaning}") };
+        let _ = writeln!(text, "      {command}{meaning}");
+    }
+    text
+}
 
-Shows what the state volume holds: for which project and target, since when and
-by which versions, whether it is complete or what is pending and why; the last
-run or refusal, the room taken, who is at work on it, and how it is mounted.
-Needs neither dbt nor the project, waits for nobody, changes nothing, and ends
-with 0 on a damaged volume too: it says what is wrong.
-";
+/// `--help=all`.
+#[must_use]
+pub fn help_on_everything() -> String {
+    let mut text =
+        INTRODUCTION.lines().take(4).fold(String::new(), |text, line| text + line + "\n");
+    for verb in verbs() {
+        text.push_str("\n\n");
+        text.push_str(&of_verb(verb));
+    }
+    for group in groups() {
+        let _ = write!(text, "\n\n{}\n", group.title);
+        for doc in group.options() {
+            text.push('\n');
+            text.push_str(&of_option(doc));
+        }
+    }
+    text.push_str("\n\nExit codes\n");
+    for (code, meaning) in CODES {
+        wrapped(&mut text, &format!("  {code}"), meaning, 10);
+    }
+    text
+}
 
-const HISTORY: &str = "\
-dbt-entrypoint [OPTIONS] history [--json]
-
-Lists the earlier baselines that the volume keeps, the newest first: ten, or
-256 MiB (--history, --history-bytes), and at least one. The number is what
-`rollback` takes.
-";
-
-const ROLLBACK: &str = "\
-dbt-entrypoint [OPTIONS] rollback [N]    (default: 1, the one before)
-
-Makes an earlier baseline the baseline again. This asserts that the warehouse
-holds what that baseline says, as after the restore of a backup of the
-warehouse; builds nothing. The present baseline goes to the history, unless it
-is damaged.
-";
-
-const ADOPT: &str = "\
-dbt-entrypoint [OPTIONS] adopt [--from FILE|-] [--force] [--target … --vars …]
-
-Asserts that the warehouse holds the project as it now stands, or as a
-manifest.json of dbt's says (a file, or `-` for standard input), and records
-that as the baseline. Builds nothing. Over a baseline that is there only with
---force; the history keeps the old one.
-";
-
-const INVALIDATE: &str = "\
-dbt-entrypoint [OPTIONS] invalidate NODE…
-
-The next run builds these nodes again with whatever is downstream of them. A
-NODE is a name (orders), a unique id (model.shop.orders), tag:NAME or
-path:PREFIX; a trailing + means whatever is downstream as well. Needs neither
-dbt nor the project.
-";
-
-const EXEC: &str = "\
-dbt-entrypoint [OPTIONS] exec [--rewrite A:B]… [--group] [--stop-grace SECONDS]
-               [--] CMD…
-
-A plain PID 1 for any program: signals are handed on, orphans are reaped.
-  --rewrite TERM:INT    hand on TERM as INT; may be given several times
-  --group               signals go to the command's whole process group
-  --stop-grace SECONDS  from the first request to stop to the kill (never)
-";
+/// `--version`.
+pub(super) fn version() -> String {
+    concat!("dbt-entrypoint ", env!("CARGO_PKG_VERSION"), "\n").to_owned()
+}

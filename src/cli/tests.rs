@@ -1,98 +1,300 @@
-//! How argv and the environment become a [`Config`].
+//! How argv and the environment become an [`Invocation`].
 
 use super::*;
+use crate::decide::budget::Limit;
+use std::os::unix::ffi::OsStringExt;
 
 fn environment_of(pairs: &[(&str, &str)]) -> Environment {
     pairs.iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
-fn parsed(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
+fn parsed(args: &[&str], env: &[(&str, &str)]) -> Result<Invocation, String> {
     let args = args.iter().map(OsString::from).collect();
-    parse(args, environment_of(env)).map_err(|failure| failure.to_string())
+    parse(args, environment_of(env)).map_err(|failure| {
+        assert_eq!(failure.code(), 64);
+        failure.to_string()
+    })
 }
 
-fn dbt_words(config: &Config) -> Vec<String> {
-    let Verb::Dbt(words) = &config.verb else { panic!("not dbt: {config:?}") };
-    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+/// The settings alone, without the environment that they came from.
+fn settings(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
+    parsed(&[args, &["run"]].concat(), env)
+        .map(|invocation| Config { environment: Environment::new(), ..invocation.config })
 }
 
-#[test]
-fn our_options_come_first_and_dbts_words_are_left_alone() {
-    let config =
-        parsed(&["--full", "--state-dir=/s", "--quiet", "run", "--threads", "4"], &[]).unwrap();
-    assert_eq!(config.mode, Mode::Full);
-    assert_eq!(config.state_dir, PathBuf::from("/s"));
-    assert_eq!(dbt_words(&config), ["--quiet", "run", "--threads", "4"]);
-}
-
-#[test]
-fn an_option_wins_over_its_variable_and_the_variable_over_the_default() {
-    let env = [("DBT_ENTRYPOINT_MODE", "off"), ("DBT_ENTRYPOINT_LOCK_TIMEOUT", "1.5")];
-    let config = parsed(&["--mode", "auto", "run"], &env).unwrap();
-    assert_eq!((config.mode, config.lock_timeout), (Mode::Auto, Duration::from_millis(1500)));
-    assert_eq!(parsed(&["run"], &env).unwrap().mode, Mode::Off);
+fn run_with(words: &[&str]) -> Request {
+    Request::Dbt(words.iter().map(OsString::from).collect())
 }
 
 #[test]
-fn the_state_directory_falls_back_to_dbt_state_and_then_to_the_root() {
-    let state = |env: &[(&str, &str)]| parsed(&["run"], env).unwrap().state_dir;
-    assert_eq!(state(&[]), PathBuf::from("/state"));
+fn the_defaults_are_those_of_the_documents() {
+    let expected = Config {
+        mode: Mode::Auto,
+        state_dir: "/state".into(),
+        only_changed: false,
+        refresh_changed: Vec::new(),
+        on_empty: OnEmpty::Full,
+        allow_ephemeral: false,
+        always_start: false,
+        probe: None,
+        lock_timeout: Duration::from_secs(3600),
+        stop_grace: Duration::from_secs(8),
+        stop_signal: Signal::SIGINT,
+        dbt: "dbt".into(),
+        budget: Budget::default(),
+        yes: false,
+        approve: None,
+        publish: None,
+        history: Bounds { number: 10, bytes: 256 << 20 },
+        termination_log: "/dev/termination-log".into(),
+        metrics_file: None,
+        log: LogStyle::Human,
+        log_level: log::LevelFilter::Info,
+        environment: Environment::new(),
+    };
+    assert_eq!(Bounds::default(), expected.history);
+    let invocation = Invocation { config: expected, request: run_with(&["run"]) };
+    assert_eq!(parsed(&["run"], &[]), Ok(invocation));
+}
+
+/// Two valid values of an option, neither of them its default, and a wrong one.
+fn samples(doc: &Doc) -> [&'static str; 3] {
+    match (doc.name, doc.value) {
+        (_, Value::Switch) => ["yes", "true", "ja"],
+        (_, Value::Choice([first, .., last])) if doc.default == Initial::Value(first) => {
+            [last, last, "no-such-word"]
+        }
+        (_, Value::Choice([first, .., last])) if doc.default == Initial::Value(last) => {
+            [first, first, "no-such-word"]
+        }
+        (_, Value::Choice([first, .., last])) => [first, last, "no-such-word"],
+        ("refresh-changed", _) => ["incremental", "materialized_view incremental", "table"],
+        ("protect", _) => ["orders", "tag:x,path:y", ","],
+        ("max-rebuild", _) => ["20", "10%", "101%"],
+        ("max-rebuild-time" | "lock-timeout" | "stop-grace", _) => ["30m", "1.5", "soon"],
+        ("history", _) => ["3", "4", "0"],
+        ("history-bytes", _) => ["2G", "17", "2T"],
+        ("approve", _) => ["523231c202fe273c", "x", ""],
+        ("probe" | "publish", _) => ["true", "sh -c 'exit 1'", "sh -c 'exit 1"],
+        (_, Value::File | Value::Directory) => ["/a", "b", ""],
+        (name, value) => panic!("no samples for --{name} {value:?}"),
+    }
+}
+
+#[test]
+fn every_option_wins_over_its_variable_and_the_variable_over_the_default() {
+    let unset = settings(&[], &[]).unwrap();
+    for doc in options::all().map(|definition| &definition.doc) {
+        let Some(variable) = doc.variable() else { continue };
+        let [one, other, _] = samples(doc);
+        let by_variable = settings(&[], &[(&variable, one)]).unwrap();
+        assert_ne!(by_variable, unset, "{variable}={one}");
+        let option = match doc.value.is_needed() {
+            true => format!("--{}={other}", doc.name),
+            false => format!("--{}", doc.name),
+        };
+        let by_option = settings(&[&option], &[]).unwrap();
+        assert_ne!(by_option, unset, "{option}");
+        let opposite = if doc.value == Value::Switch { "no" } else { one };
+        let both = settings(&[&option], &[(&variable, opposite)]);
+        assert_eq!(both, Ok(by_option), "{option}");
+        if doc.value.is_needed() {
+            let apart = settings(&[&format!("--{}", doc.name), one], &[]);
+            assert_eq!(apart, Ok(by_variable), "{}", doc.name);
+        }
+    }
+}
+
+#[test]
+fn an_empty_variable_is_not_set_and_an_empty_option_is_an_error() {
+    for doc in options::all().map(|definition| &definition.doc) {
+        let Some(variable) = doc.variable() else { continue };
+        assert_eq!(settings(&[], &[(&variable, "")]), settings(&[], &[]), "{variable}");
+        let error = settings(&[&format!("--{}=", doc.name)], &[]).unwrap_err();
+        assert!(error.starts_with(&format!("--{}", doc.name)), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_refused_and_its_option_or_variable_is_named() {
+    for doc in options::all().map(|definition| &definition.doc) {
+        let Some(variable) = doc.variable() else { continue };
+        let [_, _, wrong] = samples(doc);
+        if !wrong.is_empty() {
+            let error = settings(&[], &[(&variable, wrong)]).unwrap_err();
+            assert!(error.starts_with(&format!("{variable}: ")), "{error}");
+        }
+        let error = settings(&[&format!("--{}={wrong}", doc.name)], &[]).unwrap_err();
+        assert!(error.starts_with(&format!("--{}", doc.name)), "{error}");
+    }
+    // A variable that an option overrules is checked all the same.
+    let variable = [("DBT_ENTRYPOINT_MODE", "ful")];
+    let expected = "DBT_ENTRYPOINT_MODE: \"ful\" is not one of auto, full, off\n  \
+                    what to do:\n    \
+                    dbt-entrypoint --help=mode     (explains the option and its values)";
+    assert_eq!(settings(&["--mode", "off"], &variable), Err(expected.into()));
+}
+
+#[test]
+fn every_word_that_is_offered_for_completion_is_understood() {
+    for doc in options::all().map(|definition| &definition.doc) {
+        let (Value::Choice(words) | Value::List { known: words, .. }) = doc.value else { continue };
+        for word in words {
+            assert!(settings(&[&format!("--{}={word}", doc.name)], &[]).is_ok(), "{word}");
+        }
+    }
+}
+
+#[test]
+fn full_and_no_state_are_modes() {
+    let with = |mode| Ok(Config { mode, ..settings(&[], &[]).unwrap() });
+    assert_eq!(settings(&["--full"], &[]), with(Mode::Full));
+    assert_eq!(settings(&["--no-state"], &[]), with(Mode::Off));
+    assert_eq!(settings(&["--full", "--mode", "auto"], &[]), with(Mode::Auto));
+    assert_eq!(settings(&["--full"], &[("DBT_ENTRYPOINT_MODE", "off")]), with(Mode::Full));
+}
+
+#[test]
+fn a_repeated_option_counts_once_and_lists_add_up() {
+    let config = settings(
+        &["--mode=off", "--mode", "full", "--protect=a", "--protect", "b,c"],
+        &[("DBT_ENTRYPOINT_PROTECT", "d")],
+    );
+    let protected = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let budget = Budget { protected, ..Budget::default() };
+    let expected = Config { mode: Mode::Full, budget, ..settings(&[], &[]).unwrap() };
+    assert_eq!(config, Ok(expected));
+}
+
+#[test]
+fn limits_become_a_budget() {
+    let config = settings(&["--max-rebuild=10%", "--max-rebuild-time=1h 30min"], &[]).unwrap();
+    let expected =
+        Budget { nodes: Some(Limit::Percent(10.0)), seconds: Some(5400.0), protected: Vec::new() };
+    assert_eq!(config.budget, expected);
+}
+
+#[test]
+fn the_state_directory_falls_back_to_dbts_own_variables() {
+    let state = |env: &[(&str, &str)]| settings(&[], env).unwrap().state_dir;
     assert_eq!(state(&[("DBT_STATE", "/a")]), PathBuf::from("/a"));
+    assert_eq!(state(&[("DBT_STATE", "/a"), ("DBT_ENGINE_STATE", "/b")]), PathBuf::from("/b"));
+    assert_eq!(state(&[("DBT_STATE", ""), ("DBT_ENGINE_STATE", "")]), PathBuf::from("/state"));
     let both = [("DBT_STATE", "/a"), ("DBT_ENTRYPOINT_STATE_DIR", "/b")];
     assert_eq!(state(&both), PathBuf::from("/b"));
 }
 
 #[test]
-fn a_probe_is_a_command_line_in_one_word() {
-    let probe = |env: &[(&str, &str)]| parsed(&["run"], env).unwrap().probe;
-    assert_eq!(probe(&[]), None);
-    let words = ["psql", "-c", "select 1"].map(OsString::from).into();
-    assert_eq!(probe(&[("DBT_ENTRYPOINT_PROBE", "psql -c 'select 1'")]), Some(words));
-    assert!(parsed(&["--probe", "", "run"], &[]).is_err());
+fn commands_are_split_when_they_are_read() {
+    let words = Some(["psql", "-c", "select 1"].map(OsString::from).to_vec());
+    let config = settings(&["--publish=psql -c 'select 1'"], &[("DBT_ENTRYPOINT_PROBE", "a b")]);
+    let expected = Config {
+        publish: words,
+        probe: Some(vec!["a".into(), "b".into()]),
+        ..settings(&[], &[]).unwrap()
+    };
+    assert_eq!(config, Ok(expected));
+    let error = settings(&["--publish", "x 'y"], &[]).unwrap_err();
+    assert!(error.starts_with("--publish: the quotation mark ' is not closed\n"), "{error}");
 }
 
 #[test]
 fn an_unknown_variable_of_ours_is_an_error_that_names_the_nearest() {
-    let error = parsed(&["run"], &[("DBT_ENTRYPOINT_STATEDIR", "/x")]).unwrap_err();
-    assert!(error.contains("DBT_ENTRYPOINT_STATE_DIR"), "{error}");
+    for (variable, nearest) in [
+        ("DBT_ENTRYPOINT_STATEDIR", "DBT_ENTRYPOINT_STATE_DIR"),
+        ("DBT_ENTRYPOINT_state_dir", "DBT_ENTRYPOINT_STATE_DIR"),
+        ("DBT_ENTRYPOINT_FULL", "DBT_ENTRYPOINT_MODE=full"),
+        ("DBT_ENTRYPOINT_NO_STATE", "DBT_ENTRYPOINT_MODE=off"),
+    ] {
+        for value in ["x", ""] {
+            let error = settings(&[], &[(variable, value)]).unwrap_err();
+            let expected =
+                format!("unknown variable {variable}; the nearest that exists is {nearest}\n");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn variables_that_others_set_are_no_settings() {
+    let env = [
+        ("DBT_ENTRYPOINT_MANIFEST", "/state/manifest.json"),
+        ("DBT_ENTRYPOINT_SERVICE_HOST", "10.0.0.1"),
+        ("DBT_ENTRYPOINT_SERVICE_PORT_HTTP", "80"),
+        ("DBT_ENTRYPOINT_PORT", "tcp://10.0.0.1:80"),
+        ("DBT_ENTRYPOINT_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("DBT_ENTRYPOINTX", "x"),
+    ];
+    assert_eq!(settings(&[], &env), settings(&[], &[]));
+}
+
+#[test]
+fn our_options_come_first_and_dbts_words_are_left_alone() {
+    let args = ["--full", "--state-dir=/s", "--quiet", "run", "--threads", "4"];
+    let Invocation { config, request } = parsed(&args, &[]).unwrap();
+    let expected =
+        Config { mode: Mode::Full, state_dir: "/s".into(), ..settings(&[], &[]).unwrap() };
+    assert_eq!(config, expected);
+    assert_eq!(request, run_with(&["--quiet", "run", "--threads", "4"]));
+}
+
+#[test]
+fn bytes_that_are_not_utf8_reach_paths_commands_and_dbt() {
+    let odd = |text: &[u8]| OsString::from_vec(text.to_vec());
+    let args = vec![
+        odd(b"--state-dir=/\xff"),
+        "--publish".into(),
+        odd(b"\xff '\xfe x'"),
+        "run".into(),
+        odd(b"\xff\xfe"),
+        OsString::new(),
+    ];
+    let Invocation { config, request } = parse(args, Environment::new()).unwrap();
+    let expected = Config {
+        state_dir: odd(b"/\xff").into(),
+        publish: Some(vec![odd(b"\xff"), odd(b"\xfe x")]),
+        ..settings(&[], &[]).unwrap()
+    };
+    assert_eq!(config, expected);
+    assert_eq!(request, Request::Dbt(vec!["run".into(), odd(b"\xff\xfe"), OsString::new()]));
+    let error = parse(vec![odd(b"--approve=\xff"), "run".into()], Environment::new()).unwrap_err();
+    assert!(error.to_string().starts_with("--approve: \"\\xFF\" is not UTF-8\n"), "{error}");
+}
+
+#[test]
+fn a_value_that_looks_like_an_option_stands_behind_an_equals_sign() {
+    let expected = "--state-dir needs a value, but the option --full follows\n  \
+                    what to do:\n    \
+                    --state-dir DIR     (puts the value in between)\n    \
+                    --state-dir=--full     (if that is the value)";
+    assert_eq!(settings(&["--state-dir", "--full"], &[]), Err(expected.into()));
+    assert_eq!(settings(&["--state-dir=--full"], &[]).unwrap().state_dir, PathBuf::from("--full"));
+    let error = parsed(&["--state-dir"], &[]).unwrap_err();
+    assert_eq!(error, "--state-dir needs a value\n  what to do:\n    --state-dir DIR");
+    assert_eq!(settings(&["--dbt", "-"], &[]).unwrap().dbt, "-");
+}
+
+#[test]
+fn a_switch_takes_no_value() {
+    let error = parsed(&["--full=yes", "run"], &[]).unwrap_err();
+    assert!(error.starts_with("--full takes no value, but was given \"yes\"\n"), "{error}");
 }
 
 #[test]
 fn our_option_after_dbts_command_says_where_it_belongs() {
-    let error = parsed(&["run", "--full"], &[]).unwrap_err();
-    assert!(error.contains("before dbt's command"), "{error}");
-    assert!(parsed(&["--", "run", "--full"], &[]).is_ok());
-    assert!(parsed(&["run", "--log-level", "debug", "--help"], &[]).is_ok());
-}
-
-#[test]
-fn help_and_version_before_dbts_word_are_ours_and_after_it_dbts() {
-    assert!(matches!(parsed(&["--help"], &[]).unwrap().verb, Verb::Help));
-    assert!(matches!(parsed(&["-V"], &[]).unwrap().verb, Verb::Version));
-    assert_eq!(dbt_words(&parsed(&["run", "--help"], &[]).unwrap()), ["run", "--help"]);
-}
-
-#[test]
-fn a_misspelt_value_is_an_error_and_never_the_expensive_branch() {
-    for args in [["--mode", "ful"], ["--stop-grace", "-1"], ["--on-empty", ""]] {
-        assert!(parsed(&[args[0], args[1], "run"], &[]).is_err(), "{args:?}");
+    let expected = "--full is an option of dbt-entrypoint, and stands before dbt's command\n  \
+                    what to do:\n    \
+                    dbt-entrypoint --full …     (the option first)\n    \
+                    dbt-entrypoint -- …     (hands all words to dbt as they are)";
+    assert_eq!(parsed(&["run", "--full"], &[]), Err(expected.into()));
+    for words in [
+        &["--", "run", "--full"][..],
+        &["run", "--log-level", "debug", "--help"],
+        &["run-operation", "x", "--", "--full"],
+    ] {
+        let of_dbt = words.strip_prefix(&["--"]).unwrap_or(words);
+        assert_eq!(parsed(words, &[]).unwrap().request, run_with(of_dbt));
     }
-    assert!(parsed(&["run"], &[("DBT_ENTRYPOINT_ONLY_CHANGED", "ja")]).is_err());
-    assert!(parsed(&["--full=yes", "run"], &[]).is_err());
-}
-
-#[test]
-fn no_arguments_teach() {
-    assert!(parsed(&[], &[]).unwrap_err().contains("USAGE"));
-}
-
-#[test]
-fn words_that_are_not_utf8_reach_dbt() {
-    use std::os::unix::ffi::OsStringExt;
-    let odd = OsString::from_vec(vec![0xff, 0xfe]);
-    let config = parse(vec!["run".into(), odd.clone(), "".into()], Environment::new()).unwrap();
-    let Verb::Dbt(words) = config.verb else { panic!() };
-    assert_eq!(words, [OsString::from("run"), odd, OsString::new()]);
 }
 
 #[test]
@@ -103,65 +305,123 @@ fn a_slip_in_an_option_of_ours_names_the_right_one_and_what_is_dbts_reaches_dbt(
         ("--Full", "--full"),
         ("--dbt-path=/x", "--dbt PATH"),
         ("--max", "--max-rebuild N|N%"),
-        ("--lock-timout=3", "--lock-timeout SECONDS"),
+        ("--lock-timout=3", "--lock-timeout DURATION"),
         ("--state-directory", "--state-dir DIR"),
     ] {
         let error = parsed(&[typed, "run"], &[]).unwrap_err();
         assert!(error.contains(&format!("the nearest is {meant}\n")), "{typed}: {error}");
         assert!(parsed(&["--", typed, "run"], &[]).is_ok(), "{typed}");
     }
-    // Options of dbt's, one that nobody has, and what follows dbt's subcommand.
+    assert!(parsed(&["--log-format", "json", "--only-chnaged"], &[]).is_err());
+    // Options of dbt's, options that nobody has, and what follows dbt's subcommand.
     for words in [
-        &["--log-format", "json", "--only-chnaged"][..],
-        &["--no-partial-parse", "--debug", "run"],
+        &["--no-partial-parse", "--debug", "run"][..],
         &["--target-path", "--dbt-path", "run"],
         &["--frobnicate", "run"],
         &["-x", "run"],
         &["run", "--only-chnaged"],
     ] {
-        let wrong = words.contains(&"--only-chnaged") && words[0] != "run";
-        assert_eq!(parsed(words, &[]).is_err(), wrong, "{words:?}");
+        assert_eq!(parsed(words, &[]).unwrap().request, run_with(words));
     }
 }
 
 #[test]
-fn help_fits_one_screen() {
+fn help_and_version_before_dbts_word_are_ours_and_after_it_dbts() {
+    let printed = |args: &[&str]| match parsed(args, &[("DBT_ENTRYPOINT_MODE", "wrong")]) {
+        Ok(Invocation { request: Request::Print(text), .. }) => text,
+        other => panic!("{args:?}: {other:?}"),
+    };
+    assert_eq!(printed(&["--help"]), help());
+    assert_eq!(printed(&["--full", "-h", "run"]), help());
+    assert_eq!(printed(&["--help=all"]), help_on_everything());
+    assert_eq!(printed(&["-V"]), concat!("dbt-entrypoint ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(printed(&["--version"]), printed(&["-V"]));
+    assert_eq!(printed(&["plan", "--help"]), printed(&["plan", "run", "-h"]));
+    let request = parsed(&["run", "--help"], &[]).unwrap().request;
+    assert_eq!(request, run_with(&["run", "--help"]));
+    let error = parsed(&["--version=1", "run"], &[]).unwrap_err();
+    assert!(error.starts_with("--version takes no value"), "{error}");
+}
+
+#[test]
+fn help_on_a_topic_is_about_all_that_has_this_name() {
+    let about = |topic: &str| help::about(OsStr::new(topic)).map_err(|error| error.to_string());
+    let grace = "--stop-signal INT|TERM\n    The signal that dbt gets in place of TERM. ";
+    for topic in ["stop-signal", "--stop-signal", "DBT_ENTRYPOINT_STOP_SIGNAL"] {
+        assert!(about(topic).unwrap().starts_with(grace), "{topic}");
+    }
+    let history = about("history").unwrap();
+    assert!(history.starts_with("--history N\n"), "{history}");
+    assert!(history.contains("\ndbt-entrypoint [OPTIONS] history [--json]\n"), "{history}");
+    let expected = "there is no option and no verb prtect; the nearest is protect\n  \
+                    what to do:\n    \
+                    dbt-entrypoint --help=protect\n    \
+                    dbt-entrypoint --help     (lists all)";
+    assert_eq!(about("prtect"), Err(expected.into()));
+}
+
+#[test]
+fn no_arguments_teach() {
+    let expected = format!("no command was given\n\n{}", help());
+    assert_eq!(parsed(&[], &[]), Err(expected));
+    assert!(parsed(&["--"], &[]).unwrap_err().starts_with("nothing follows `--`\n"));
+}
+
+#[test]
+fn help_fits_one_screen_and_names_everything() {
     let help = help();
     assert!(help.lines().count() <= 40, "{help}");
-    for text in options::VERBS.map(|verb| of_verb(verb.name)) {
-        assert!(text.lines().count() <= 20, "{text}");
+    let words: Vec<&str> = help.split([' ', '\n', '[', ',', '.']).collect();
+    for doc in options::docs() {
+        assert!(words.contains(&&*format!("--{}", doc.name)), "{}", doc.name);
     }
-    let all = options::VERBS.iter().map(|verb| of_verb(verb.name).to_owned()).chain([help]);
-    for line in all.collect::<String>().lines() {
+    for verb in verbs() {
+        let text = help::of_verb(verb);
+        assert!(text.lines().count() <= 40, "{text}");
+        assert!(words.contains(&verb.name), "{}", verb.name);
+    }
+    for line in [help, help_on_everything()].iter().flat_map(|text| text.lines()) {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }
 
+/// How many sentences a manual has.
+fn sentences(manual: &str) -> usize {
+    assert!(manual.ends_with('.') && !manual.contains("  "), "{manual}");
+    manual.matches(". ").count() + 1
+}
+
 #[test]
-fn every_option_of_the_table_is_understood() {
-    for row in options::OPTIONS.iter().filter(|row| row.variable().is_some()) {
-        let mut config = defaults(Environment::new());
-        let value = match row.value {
-            "" => "yes",
-            "SECONDS" | "N" | "N|N%" | "BYTES" => "7",
-            "KINDS" => "incremental",
-            "PATH" | "DIR" | "COMMAND" | "HASH" | "NODES" => row.value,
-            "30m" => "30m",
-            words => words.split('|').next().unwrap(),
-        };
-        assert!(set(&mut config, row.name, OsStr::new(value)).is_ok(), "{row:?}");
+fn every_option_and_verb_is_explained_at_length_and_in_a_line() {
+    let of_verbs = || verbs().flat_map(|verb| verb.options).copied();
+    for doc in options::docs().chain(of_verbs()) {
+        assert!((3..=9).contains(&sentences(doc.manual)), "{}", doc.name);
+        assert!(!doc.help.is_empty() && doc.help.chars().count() <= 48, "{}", doc.name);
+        assert!(doc.summary().chars().count() <= 180, "{}", doc.name);
+    }
+    for verb in verbs() {
+        assert!((3..=9).contains(&sentences(verb.manual)), "{}", verb.name);
+        assert!(verb.help.chars().count() <= 48 && !verb.examples.is_empty(), "{}", verb.name);
     }
 }
 
 #[test]
-fn what_is_kept_and_refreshed_is_bounded_by_words_that_mean_something() {
-    let env = [("DBT_ENTRYPOINT_HISTORY", "3"), ("DBT_ENTRYPOINT_HISTORY_BYTES", "2G")];
-    let bounds = Bounds { number: 3, bytes: 2 << 30 };
-    assert_eq!(parsed(&["run"], &env).unwrap().history, bounds);
-    for args in [["--history", "0"], ["--history-bytes", "2T"], ["--refresh-changed", "incremntal"]]
-    {
-        assert!(parsed(&[args[0], args[1], "run"], &[]).is_err(), "{args:?}");
+fn no_two_options_have_one_name_and_plan_and_adopt_have_none_of_dbts() {
+    let mut names: Vec<&str> = options::docs().map(|doc| doc.name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    let takes_dbt = verbs().filter(|verb| matches!(verb.operands, Operands::Dbt(_)));
+    for doc in takes_dbt.flat_map(|verb| verb.options) {
+        assert!(!crate::dbt::command::has_option(doc.name), "{}", doc.name);
     }
-    let kinds = parsed(&["--refresh-changed", "materialized_view,incremental", "run"], &[]);
-    assert_eq!(kinds.unwrap().refresh_changed, ["materialized_view", "incremental"]);
+}
+
+#[test]
+fn every_example_of_the_help_is_understood() {
+    for (command, _) in verbs().flat_map(|verb| verb.examples) {
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        assert!(parsed(&words, &[]).is_ok(), "{command}");
+    }
 }

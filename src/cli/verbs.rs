@@ -1,39 +1,56 @@
-//! Our own verbs, and what follows each of them.
+//! Our own verbs: what each takes and does, and how its command line is read.
 
-use super::help::help;
-use super::options::{self, SHARED_WITH_DBT, VERBS};
-use super::values::seconds;
+mod dbt_words;
+mod definitions;
+mod read;
+
+pub use definitions::{Operands, VerbDoc, verbs};
+
+use super::help::{help, of_verb};
+use super::nearest::near;
+use super::{argv, options};
 use crate::dbt::command;
-use crate::os::supervise::{Policy, Target};
-use anyhow::{Context, Result, anyhow, bail};
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use crate::decide::stop::Policy;
+use crate::exit::Refusal;
+use std::ffi::OsString;
 
 /// What to do.
-#[derive(Debug, Clone)]
-pub enum Verb {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Print this text on standard output, and nothing else.
+    Print(String),
     /// Run dbt with these words.
     Dbt(Vec<OsString>),
-    /// Be a plain PID 1 for this command line.
-    Exec(Vec<OsString>, Policy),
-    /// Say what dbt, run with these words, would build.
+    /// Run any other program.
+    Exec(Exec),
+    /// Answer one of our own verbs.
+    Verb(Verb),
+}
+
+/// `exec`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// The program and its arguments.
+    pub words: Vec<OsString>,
+    /// What to do with signals.
+    pub policy: Policy,
+}
+
+/// What operators ask for, apart from running dbt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// Show what dbt, run with these words, would build.
     Plan(Vec<OsString>, Form),
-    /// Say what the volume holds.
+    /// Show what the volume holds.
     Status(Form),
     /// List the earlier baselines.
     History(Form),
-    /// Go back so many baselines.
+    /// Go back this many baselines.
     Rollback(usize),
-    /// Take something for what the warehouse holds.
+    /// Record the project or a manifest as built.
     Adopt(Adoption),
-    /// Have these nodes built again.
+    /// Make the next run build these nodes again.
     Invalidate(Vec<String>),
-    /// `VERB --help`.
-    Teach(&'static str),
-    /// `--help`.
-    Help,
-    /// `--version`.
-    Version,
 }
 
 /// How an answer is written on standard output.
@@ -46,249 +63,90 @@ pub enum Form {
 }
 
 /// `adopt`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Adoption {
     /// `--from`: a manifest, `-` for standard input; otherwise the project as it stands.
     pub from: Option<OsString>,
-    /// `--force`: over whatever is there.
+    /// `--force`: replace the baseline that is there.
     pub force: bool,
     /// dbt's options, which shape the parse.
     pub words: Vec<OsString>,
 }
 
-pub(super) fn verb(mut words: Vec<OsString>) -> Result<Verb> {
+/// What the words behind our options ask for.
+pub(super) fn request(mut words: Vec<OsString>) -> Result<Request, Refusal> {
     let Some(first) = words.first().map(|word| word.to_string_lossy().into_owned()) else {
-        bail!("no command was given\n\n{}", help());
+        return Err(Refusal::new(format!("no command was given\n\n{}", help())));
     };
     if first == "--" {
         words.remove(0);
-        return if words.is_empty() { bail!("nothing follows `--`") } else { Ok(Verb::Dbt(words)) };
+        return if words.is_empty() { Err(nothing_follows()) } else { Ok(Request::Dbt(words)) };
     }
-    if VERBS.iter().any(|verb| verb.name == first) {
+    if let Some(verb) = definitions::named(&first) {
         words.remove(0);
-        return ours(&first, words);
-    }
-    misspelt(&words)?;
-    misplaced(&words)?;
-    Ok(Verb::Dbt(words))
-}
-
-/// An option before dbt's subcommand that is neither ours nor dbt's, but nearly one of ours:
-/// dbt would say of it only that there is no such option.
-fn misspelt(words: &[OsString]) -> Result<()> {
-    let Some(name) = command::unknown_option(words) else { return Ok(()) };
-    let Some(row) = options::near(name) else { return Ok(()) };
-    bail!(
-        "there is no option --{name}; the nearest is {}\n  \
-         what to do:\n    \
-         dbt-entrypoint {} …     (if that was meant)\n    \
-         dbt-entrypoint -- --{name} …     (if it is for dbt: all behind `--` is)",
-        row.written(),
-        row.written()
-    )
-}
-
-/// One of our options behind dbt's first word would be an error of dbt's that tells nothing.
-fn misplaced(words: &[OsString]) -> Result<()> {
-    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
-        let Some(name) = word.strip_prefix("--").and_then(|long| long.split('=').next()) else {
-            continue;
+        return match (verb.read)(&verb.doc, words) {
+            Ok(request) => Ok(request),
+            Err(read::Stop::Help) => Ok(Request::Print(of_verb(&verb.doc))),
+            Err(read::Stop::Refused(refusal)) => Err(refusal),
         };
-        if options::named(name).is_some() && !SHARED_WITH_DBT.contains(&name) {
-            bail!(
-                "--{name} belongs to dbt-entrypoint and stands before dbt's command: dbt-entrypoint {word} … ; to hand it to dbt, put `--` before dbt's command"
-            );
+    }
+    misspelt_verb(&first)?;
+    misspelt_option(&words)?;
+    misplaced_option(&words)?;
+    Ok(Request::Dbt(words))
+}
+
+fn nothing_follows() -> Refusal {
+    Refusal::new("nothing follows `--`")
+        .remedy("dbt-entrypoint -- run     (what follows `--` is dbt's command)")
+}
+
+/// A word that is none of dbt's commands, but nearly one of our verbs. dbt would say of it only
+/// that there is no such command.
+fn misspelt_verb(word: &str) -> Result<(), Refusal> {
+    let names = verbs().map(|verb| verb.name);
+    if word.starts_with('-') || command::SUBCOMMANDS.contains(&word) {
+        return Ok(());
+    }
+    let Some(verb) = near(word, names) else { return Ok(()) };
+    Err(Refusal::new(format!("there is no command {word}; the nearest is {verb}"))
+        .remedy(format!("dbt-entrypoint {verb} …     (if that was meant)"))
+        .remedy(format!("dbt-entrypoint -- {word} …     (if dbt has a command {word})")))
+}
+
+/// An option before dbt's command that is neither ours nor dbt's, but nearly one of ours. dbt
+/// would say of it only that there is no such option.
+fn misspelt_option(words: &[OsString]) -> Result<(), Refusal> {
+    let reading = command::reading(words);
+    let unread = reading.unread.filter(|_| reading.subcommand.is_none());
+    let Some(name) = unread.and_then(|at| argv::long_name(words.get(at)?)) else { return Ok(()) };
+    if command::has_option(name) {
+        return Ok(());
+    }
+    let near = near(name, options::docs().map(|doc| doc.name)).and_then(options::named);
+    let Some(written) = near.map(|doc| doc.written()) else { return Ok(()) };
+    Err(Refusal::new(format!("there is no option --{name}; the nearest is {written}"))
+        .remedy(format!("dbt-entrypoint {written} …     (if that was meant)"))
+        .remedy(format!("dbt-entrypoint -- --{name} …     (if it is an option of dbt)")))
+}
+
+/// One of our options behind dbt's first word. dbt would say of it only that there is no such
+/// option.
+fn misplaced_option(words: &[OsString]) -> Result<(), Refusal> {
+    for word in words.iter().skip(1).take_while(|word| *word != "--") {
+        let Some(doc) = argv::long_name(word).and_then(options::named) else { continue };
+        if !command::has_option(doc.name) {
+            let word = word.display();
+            return Err(Refusal::new(format!(
+                "--{} is an option of dbt-entrypoint, and stands before dbt's command",
+                doc.name
+            ))
+            .remedy(format!("dbt-entrypoint {word} …     (the option first)"))
+            .remedy("dbt-entrypoint -- …     (hands all words to dbt as they are)"));
         }
     }
     Ok(())
 }
 
-/// `exec [--rewrite A:B]… [--group] [--] CMD…`.
-fn exec(words: Vec<OsString>) -> Result<Verb> {
-    let mut policy = Policy::exec();
-    let mut parser = lexopt::Parser::from_args(words);
-    while let Some(word) = parser.try_raw_args().and_then(|raw| raw.peek().map(OsStr::to_owned)) {
-        match word.to_str().unwrap_or_default() {
-            "--" => {
-                parser.raw_args()?.next();
-                break;
-            }
-            text if text.starts_with("--") => exec_option(&mut policy, &mut parser)?,
-            _ => break,
-        }
-    }
-    let command: Vec<OsString> = parser.raw_args()?.collect();
-    if command.is_empty() {
-        bail!("exec needs a command: dbt-entrypoint exec -- CMD…");
-    }
-    Ok(Verb::Exec(command, policy))
-}
-
-fn exec_option(policy: &mut Policy, parser: &mut lexopt::Parser) -> Result<()> {
-    match parser.next()? {
-        Some(lexopt::Arg::Long("rewrite")) => {
-            let rule = parser.value()?;
-            policy.add_rewrite(rule.to_str().unwrap_or_default())
-        }
-        Some(lexopt::Arg::Long("group")) => {
-            policy.target = Target::Group;
-            Ok(())
-        }
-        Some(lexopt::Arg::Long("stop-grace")) => {
-            policy.grace = Some(seconds(&parser.value()?).context("--stop-grace")?);
-            Ok(())
-        }
-        Some(other) => Err(other.unexpected().into()),
-        None => Ok(()),
-    }
-}
-
-fn ours(verb: &str, words: Vec<OsString>) -> Result<Verb> {
-    if words.first().is_some_and(|word| word == "--help" || word == "-h") {
-        return Ok(Verb::Teach(super::of_verb(verb)));
-    }
-    match verb {
-        "exec" => exec(words),
-        "plan" => plan(words),
-        "adopt" => adopt(words),
-        "status" => Ok(Verb::Status(form_alone(verb, words)?)),
-        "history" => Ok(Verb::History(form_alone(verb, words)?)),
-        "rollback" => rollback(words),
-        _ => invalidate(words),
-    }
-}
-
-/// Options of a verb's own at the beginning of `words`, by name, and whatever follows them.
-type Split = (BTreeMap<String, Option<OsString>>, Vec<OsString>);
-
-fn split(verb: &str, words: Vec<OsString>) -> Result<Split> {
-    let own = |name: &str| options::own(verb).iter().find(|row| row.name == name);
-    let mut parser = lexopt::Parser::from_args(words);
-    let mut given = BTreeMap::new();
-    while let Some(name) = parser.try_raw_args().and_then(|raw| own_option(raw.peek()?)) {
-        let Some(row) = own(&name) else { break };
-        parser.next()?;
-        let value = match row.is_switch() {
-            true => None,
-            false => Some(parser.value().with_context(|| format!("--{name} needs a value"))?),
-        };
-        given.insert(name, value);
-    }
-    Ok((given, parser.raw_args()?.collect()))
-}
-
-fn own_option(word: &OsStr) -> Option<String> {
-    word.to_str()?.strip_prefix("--")?.split('=').next().map(str::to_owned)
-}
-
-fn form(given: &BTreeMap<String, Option<OsString>>) -> Form {
-    if given.contains_key("json") { Form::Json } else { Form::Words }
-}
-
-fn form_alone(verb: &str, words: Vec<OsString>) -> Result<Form> {
-    let (given, rest) = split(verb, words)?;
-    match rest.first() {
-        None => Ok(form(&given)),
-        Some(word) => bail!(
-            "`{verb}` does not take {}: dbt-entrypoint {verb} [--json]; other options stand before the verb",
-            word.display()
-        ),
-    }
-}
-
-fn plan(words: Vec<OsString>) -> Result<Verb> {
-    let (given, mut rest) = split("plan", words)?;
-    if rest.is_empty() {
-        rest.push("build".into());
-    }
-    misplaced(&rest)?;
-    Ok(Verb::Plan(rest, form(&given)))
-}
-
-fn adopt(words: Vec<OsString>) -> Result<Verb> {
-    let (mut given, rest) = split("adopt", words)?;
-    if let Some(word) = rest.first().filter(|word| !word.to_string_lossy().starts_with('-')) {
-        bail!("`adopt` does not take {:?}; a manifest is named with --from FILE", word.display());
-    }
-    let force = given.contains_key("force");
-    Ok(Verb::Adopt(Adoption { from: given.remove("from").flatten(), force, words: rest }))
-}
-
-fn rollback(words: Vec<OsString>) -> Result<Verb> {
-    match words.as_slice() {
-        [] => Ok(Verb::Rollback(1)),
-        [number] => match number.to_str().and_then(|number| number.parse().ok()) {
-            Some(number) if number > 0 => Ok(Verb::Rollback(number)),
-            _ => Err(anyhow!(
-                "rollback {}: a number from `dbt-entrypoint history` is needed",
-                number.display()
-            )),
-        },
-        _ => bail!("rollback takes one number: dbt-entrypoint rollback [N]"),
-    }
-}
-
-fn invalidate(words: Vec<OsString>) -> Result<Verb> {
-    let terms = words.into_iter().map(|word| match word.into_string() {
-        Ok(term) if !term.starts_with('-') && !term.is_empty() => Ok(term),
-        Ok(term) => {
-            Err(anyhow!("invalidate does not take {term:?}: name nodes, tag:NAME or path:PREFIX"))
-        }
-        Err(word) => Err(anyhow!("{} is not the name of a node", word.display())),
-    });
-    let terms: Vec<String> = terms.collect::<Result<_>>()?;
-    if terms.is_empty() {
-        bail!("invalidate needs the name of a node: dbt-entrypoint invalidate orders+");
-    }
-    Ok(Verb::Invalidate(terms))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(words: &[&str]) -> Result<Verb, String> {
-        verb(words.iter().map(OsString::from).collect()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn every_verb_teaches_itself() {
-        for name in VERBS.map(|verb| verb.name) {
-            let Ok(Verb::Teach(text)) = read(&[name, "--help"]) else { panic!("{name}") };
-            assert!(text.starts_with(&format!("dbt-entrypoint [OPTIONS] {name}")), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_plan_is_of_a_build_unless_told_otherwise_and_dbts_words_stay_dbts() {
-        let Ok(Verb::Plan(words, form)) = read(&["plan", "--json"]) else { panic!() };
-        assert_eq!((words, form), (vec![OsString::from("build")], Form::Json));
-        let Ok(Verb::Plan(words, form)) = read(&["plan", "run", "--json"]) else { panic!() };
-        assert_eq!((words, form), (vec!["run".into(), "--json".into()], Form::Words));
-        assert!(read(&["plan", "run", "--full"]).unwrap_err().contains("before dbt's command"));
-    }
-
-    #[test]
-    fn an_adoption_is_told_from_dbts_options() {
-        let Ok(Verb::Adopt(adoption)) =
-            read(&["adopt", "--force", "--from=m.json", "--target", "x"])
-        else {
-            panic!()
-        };
-        let words = vec!["--target".into(), "x".into()];
-        assert_eq!(adoption, Adoption { from: Some("m.json".into()), force: true, words });
-        assert!(read(&["adopt", "m.json"]).unwrap_err().contains("--from"));
-    }
-
-    #[test]
-    fn what_a_verb_does_not_take_is_said() {
-        for words in
-            [&["status", "now"][..], &["history", "-x"], &["rollback", "x"], &["rollback", "0"]]
-        {
-            assert!(read(words).is_err(), "{words:?}");
-        }
-        assert!(read(&["invalidate"]).is_err() && read(&["invalidate", "--all"]).is_err());
-        assert!(matches!(read(&["rollback"]), Ok(Verb::Rollback(1))));
-        assert!(matches!(read(&["--", "plan"]), Ok(Verb::Dbt(_))));
-    }
-}
+mod tests;

@@ -7,11 +7,13 @@
 
 mod edit;
 mod options;
+mod reading;
 mod scan;
 mod selection;
 mod variables;
 
 pub use options::{Takes, takes};
+pub use reading::{Reading, SUBCOMMANDS, has_option, option_names, reading};
 pub use selection::Selection;
 pub use variables::{Flag, Opt, STATE_VARIABLES};
 
@@ -37,15 +39,6 @@ pub enum Duty {
 /// What `run_results.json` in a state directory calls skipped, found by `unique_id` (`result:`,
 /// dbt-core 1.8 to 1.12), and all that is downstream of it.
 pub const SKIPPED: &str = "result:skipped+";
-
-/// The name of the first option before the subcommand that no dbt has.
-#[must_use]
-pub fn unknown_option(words: &[OsString]) -> Option<&str> {
-    let scan = Scan::of(words);
-    let word = words.get(scan.lost.filter(|_| scan.subcommand.is_none())?)?;
-    let name = word.to_str()?.strip_prefix("--")?.split('=').next()?;
-    options::long(name).is_none().then_some(name)
-}
 
 /// A dbt command line.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use crate::os::gate::{self, Gate};
 use crate::os::supervise::{Child, First, Outcome, Running, Stdout, Supervisor, Variables};
 use crate::os::{access, program};
 use crate::say;
-use crate::session::{self, Invocation, Session};
+use crate::session::{self, DbtCommand, Session};
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 
@@ -116,10 +116,10 @@ impl<'a> Driver<'a> {
 /// # Errors
 /// As [`Driver::run`].
 pub(crate) fn run_without_state(
-    invocation: &Invocation<'_>,
+    invocation: &DbtCommand<'_>,
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
-    let Invocation { config, command, installation } = invocation;
+    let DbtCommand { config, command, installation } = invocation;
     let mut environment = config.environment.clone();
     if let Ok(mut project) = session::locate(command, &config.environment) {
         session::write_elsewhere(command, &mut project, &mut environment);

@@ -5,16 +5,13 @@
 
 use super::driver::Driver;
 use super::open::Access;
+use crate::cli::MANIFEST_VARIABLE;
 use crate::say;
 use anyhow::{Result, anyhow, bail};
 
-/// Names the baseline for the hook.
-const MANIFEST_VARIABLE: &str = "DBT_ENTRYPOINT_MANIFEST";
-
 /// Run the hook if it is owed. Its failure is reported and changes nothing else.
 pub(crate) fn publish(driver: &mut Driver<'_>, access: &Access) {
-    let hook = driver.session().config.publish.as_deref().map(|hook| vec![hook.to_owned()]);
-    let hook = hook.as_deref();
+    let hook = driver.session().config.publish.as_deref();
     let state = access.held().filter(|state| state.is_publish_owed());
     let (Some(words), Some(state)) = (hook, state) else { return };
     match run(driver, access, words).and_then(|()| state.published()) {

@@ -6,7 +6,7 @@ use crate::dbt::manifest::Manifest;
 use crate::exit::Failure;
 use crate::os::supervise::Supervisor;
 use crate::run::{self, Access, Driver, Opened};
-use crate::session::{Invocation, Session};
+use crate::session::{DbtCommand, Session};
 use anyhow::{Context, Result};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -20,8 +20,8 @@ pub(super) fn adopt(
     let words: Vec<OsString> = words.collect();
     let given = adoption.from.as_deref().map(given).transpose().map_err(Failure::refused)?;
     let invocation = match given {
-        Some(_) => Invocation::without_dbt(config, &words),
-        None => Invocation::new(config, &words)?,
+        Some(_) => DbtCommand::without_dbt(config, &words),
+        None => DbtCommand::new(config, &words)?,
     };
     let session = Session::new(invocation)?;
     let mut driver = Driver::new(&session, supervisor);

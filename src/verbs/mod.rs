@@ -50,8 +50,5 @@ pub fn answer(
         Verb::Plan(words, form) => plan::plan(config, words, *form, supervisor),
         Verb::Adopt(adoption) => adopt::adopt(config, adoption, supervisor),
         Verb::Invalidate(terms) => invalidate::invalidate(config, terms, supervisor),
-        Verb::Dbt(_) | Verb::Exec(..) | Verb::Help | Verb::Version | Verb::Teach(_) => {
-            Ok(Answer::new(""))
-        }
     }
 }

@@ -10,7 +10,7 @@ use crate::os::private::Private;
 use crate::os::supervise::Supervisor;
 use crate::run::{self, Access, Driver, Opened};
 use crate::say;
-use crate::session::{Invocation, Session};
+use crate::session::{DbtCommand, Session};
 use std::ffi::OsString;
 
 pub(super) fn plan(
@@ -19,7 +19,7 @@ pub(super) fn plan(
     form: Form,
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
-    let invocation = Invocation::new(config, words)?;
+    let invocation = DbtCommand::new(config, words)?;
     if invocation.command.duty() != Duty::BuildSelected || config.mode == Mode::Off {
         return Err(Failure::usage(format!(
             "plan shows what `run`, `build` or `seed` would build over the state volume, not `{}`",
@@ -50,7 +50,7 @@ pub(super) fn plan(
 }
 
 /// The command with everything that dbt writes in a directory of our own.
-fn aside(invocation: Invocation<'_>, private: &Private) -> Result<Session, Failure> {
+fn aside(invocation: DbtCommand<'_>, private: &Private) -> Result<Session, Failure> {
     let words = [
         "--target-path".into(),
         private.path().join("target").into_os_string(),
@@ -58,5 +58,5 @@ fn aside(invocation: Invocation<'_>, private: &Private) -> Result<Session, Failu
         private.path().join("log").into_os_string(),
     ];
     let command = invocation.command.edited(invocation.command.with(&words));
-    Session::new(Invocation { command, ..invocation })
+    Session::new(DbtCommand { command, ..invocation })
 }

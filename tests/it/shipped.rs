@@ -1,13 +1,17 @@
-//! What ships beside the binary and is made from its table of options: completions, manual.
+//! What is made from the program's own options, verbs and exit codes: the shells' completions,
+//! the manual page, and three tables of README.md.
 //!
-//! The files are checked in, so that nobody who installs them needs Rust. After a change of
-//! the table: `WRITE_SHIPPED=1 cargo nextest run --test it -E 'test(shipped)'`.
+//! The files are checked in, so that nobody who installs them needs Rust. After a change of an
+//! option, a verb or an exit code, this writes them all:
+//!
+//!     WRITE_SHIPPED=1 cargo nextest run --test it -E 'test(shipped)'
 
 mod completions;
 mod manual;
+mod readme;
 
 use crate::support::{root, tool, variable};
-use dbt_entrypoint::cli::options::OPTIONS;
+use dbt_entrypoint::cli::{groups, verbs};
 use std::fs;
 use std::process::Command;
 
@@ -15,22 +19,26 @@ const BASH: &str = "docs/completions/dbt-entrypoint.bash";
 const ZSH: &str = "docs/completions/_dbt-entrypoint";
 const FISH: &str = "docs/completions/dbt-entrypoint.fish";
 const MANUAL: &str = "docs/dbt-entrypoint.1";
+const README: &str = "README.md";
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_default()
+}
 
 #[test]
-fn the_completions_and_the_manual_are_what_the_table_of_options_says() {
+fn completions_manual_and_readme_are_what_the_definitions_say() {
     let made = [
         (BASH, completions::bash()),
         (ZSH, completions::zsh()),
         (FISH, completions::fish()),
         (MANUAL, manual::page()),
+        (README, readme::with_tables(&read(README))),
     ];
     for (name, text) in made {
-        let path = root().join(name);
         if variable("WRITE_SHIPPED").is_some() {
-            fs::write(&path, &text).expect("a writable file");
+            fs::write(root().join(name), &text).expect("a writable file");
         }
-        let there = fs::read_to_string(&path).unwrap_or_default();
-        assert!(there == text, "{name} is out of date; see tests/it/shipped.rs");
+        assert!(read(name) == text, "{name} is out of date; see tests/it/shipped.rs");
     }
 }
 
@@ -112,9 +120,12 @@ fn the_manual_page_is_sound_and_names_every_option() {
     assert_eq!(complaints, "");
     let page = said("mandoc", &["-T", "ascii", "-O", "width=78", MANUAL]);
     let page = plain(&page);
-    for row in OPTIONS {
-        assert!(page.contains(&row.written().replace('…', "...")), "{}: {page}", row.name);
-        assert!(row.variable().is_none_or(|name| page.contains(&name)), "{}: {page}", row.name);
+    for doc in groups().iter().flat_map(|group| group.options()) {
+        assert!(page.contains(&doc.written()), "{}: {page}", doc.name);
+        assert!(doc.variable().is_none_or(|name| page.contains(&name)), "{}: {page}", doc.name);
+    }
+    for verb in verbs() {
+        assert!(page.contains(verb.examples[0].0), "{}: {page}", verb.name);
     }
 }
 

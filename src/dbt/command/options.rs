@@ -62,6 +62,11 @@ pub(super) fn long(name: &str) -> Option<(&'static Row, bool)> {
     named(name).map(|row| (row, true)).or_else(denied)
 }
 
+/// All names of all options.
+pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    TABLE.iter().flat_map(|row| row.names.split(' '))
+}
+
 /// The option called `-letter` after `subcommand`.
 pub(super) fn short(subcommand: &str, letter: char) -> Option<&'static Row> {
     if (subcommand, letter) == ("init", 's') {

@@ -1,81 +1,90 @@
-//! Completions for bash, zsh and fish, made from the program's own table of options.
+//! Completions for bash, zsh and fish, made from the program's own options and verbs.
 
-use dbt_entrypoint::cli::options::{OPTIONS, Row, VERBS, VerbRow};
+use dbt_entrypoint::cli::{Doc, Operands, Value, groups, verbs};
 
 const NAME: &str = "dbt-entrypoint";
 
 /// dbt's commands that are worth completing; dbt's own completion knows the rest.
 const DBT: &str = "run build seed snapshot retry test compile ls docs deps debug";
 
-/// What `plan` can foresee.
-const PLANNED: &str = "run build seed";
-
-/// What a value can be.
-enum Value {
+/// What completes a value.
+enum Completion {
     Words(String),
     Files,
     Directories,
-    Anything,
+    Nothing,
 }
 
-fn value(row: &Row) -> Value {
-    match row.value {
-        "DIR" => Value::Directories,
-        "PATH" => Value::Files,
-        "KINDS" => Value::Words("incremental materialized_view distributed_incremental".into()),
-        words if words.contains('|') && !words.contains('%') => {
-            Value::Words(words.replace('|', " "))
+fn completion(doc: &Doc) -> Completion {
+    match doc.value {
+        Value::Choice(words) => Completion::Words(words.join(" ")),
+        Value::List { known, .. } if !known.is_empty() => Completion::Words(known.join(" ")),
+        Value::Directory => Completion::Directories,
+        Value::File => Completion::Files,
+        Value::Switch | Value::List { .. } | Value::Text(_) | Value::Optional(_) => {
+            Completion::Nothing
         }
-        _ => Value::Anything,
     }
 }
 
-/// Each row's text; one without its own has that of the row after it.
-pub(super) fn described(rows: &'static [Row]) -> Vec<(&'static Row, &'static str)> {
-    let text = |at: usize| rows[at..].iter().map(|row| row.help).find(|help| !help.is_empty());
-    rows.iter().enumerate().map(|(at, row)| (row, text(at).unwrap_or_default())).collect()
+fn options() -> impl Iterator<Item = &'static Doc> + Clone {
+    groups().iter().flat_map(|group| group.options())
 }
 
-/// The same for verbs.
-pub(super) fn verbs() -> Vec<(&'static VerbRow, &'static str)> {
-    let text = |at: usize| VERBS[at..].iter().map(|row| row.help).find(|help| !help.is_empty());
-    VERBS.iter().enumerate().map(|(at, row)| (row, text(at).unwrap_or_default())).collect()
+/// The options whose value may be a word of its own, between `separator`.
+fn valued(separator: &str) -> String {
+    let valued = options().filter(|doc| doc.value.is_needed());
+    valued.map(|doc| format!("--{}", doc.name)).collect::<Vec<_>>().join(separator)
 }
 
-fn names(rows: &[Row]) -> String {
-    rows.iter().map(|row| format!("--{}", row.name)).collect::<Vec<_>>().join(" ")
+fn names(docs: impl Iterator<Item = &'static Doc>) -> String {
+    docs.map(|doc| format!("--{}", doc.name)).collect::<Vec<_>>().join(" ")
 }
 
 fn verb_names() -> String {
-    VERBS.map(|verb| verb.name).join(" ")
+    verbs().map(|verb| verb.name).collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn bash() -> String {
-    let valued: Vec<String> = OPTIONS
-        .iter()
-        .filter(|row| !row.is_switch())
-        .map(|row| format!("--{}", row.name))
-        .collect();
+/// dbt's commands that `plan` knows.
+fn planned() -> String {
+    let commands = verbs().filter_map(|verb| match verb.operands {
+        Operands::Dbt(commands) if !commands.is_empty() => Some(commands.join(" ")),
+        Operands::Dbt(_) | Operands::None | Operands::Words | Operands::Program => None,
+    });
+    commands.collect::<Vec<_>>().join(" ")
+}
+
+/// What bash completes behind each option that needs a value.
+fn bash_values() -> String {
     let mut values = String::new();
-    let own = VERBS.iter().flat_map(|verb| verb.options);
-    for row in OPTIONS.iter().chain(own).filter(|row| !row.is_switch()) {
-        let action = match value(row) {
-            Value::Words(words) => format!("COMPREPLY=($(compgen -W '{words}' -- \"$cur\"))"),
-            Value::Files => "compopt -o default".into(),
-            Value::Directories => "compopt -o dirnames".into(),
-            Value::Anything => ":".into(),
+    let own = verbs().flat_map(|verb| verb.options).copied();
+    for doc in options().chain(own).filter(|doc| doc.value.is_needed()) {
+        let action = match completion(doc) {
+            Completion::Words(words) => {
+                format!("COMPREPLY=($(compgen -W '{words}' -- \"$cur\"))")
+            }
+            Completion::Files => "compopt -o default".into(),
+            Completion::Directories => "compopt -o dirnames".into(),
+            Completion::Nothing => ":".into(),
         };
-        let line = format!("        --{}) {action}; return ;;\n", row.name);
+        let line = format!("        --{}) {action}; return ;;\n", doc.name);
         if !values.contains(&line) {
             values.push_str(&line);
         }
     }
-    let of_verbs: String = VERBS
-        .iter()
+    values
+}
+
+pub(super) fn bash() -> String {
+    let of_verbs: String = verbs()
         .map(|verb| {
-            let words = format!("{} --help", names(verb.options));
+            let words = format!("{} --help", names(verb.options.iter().copied()));
             format!("        {},-*) words='{}' ;;\n", verb.name, words.trim())
         })
+        .collect();
+    let with_values: Vec<&str> = verbs()
+        .filter(|verb| verb.options.iter().any(|doc| doc.value.is_needed()))
+        .map(|verb| verb.name)
         .collect();
     format!(
         r#"# bash completion for {NAME}: its options and verbs; what follows dbt's command is dbt's.
@@ -100,7 +109,7 @@ _dbt_entrypoint() {{
         esac
     done
     case $first in
-    '' | exec | adopt)
+    '' | {with_values})
         case $prev in
 {values}        esac
         ;;
@@ -108,16 +117,19 @@ _dbt_entrypoint() {{
     case $first,$cur in
         ,-*) words='{options}' ;;
         ,*) words='{verbs} {DBT}' ;;
-{of_verbs}        plan,*) words='{PLANNED}' ;;
+{of_verbs}        plan,*) words='{planned}' ;;
         *) compopt -o default ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }}
 complete -F _dbt_entrypoint {NAME}
 "#,
-        valued = valued.join(" | "),
-        options = names(&OPTIONS),
+        valued = valued(" | "),
+        options = names(options()),
         verbs = verb_names(),
+        planned = planned(),
+        with_values = with_values.join(" | "),
+        values = bash_values(),
     )
 }
 
@@ -125,40 +137,41 @@ fn zsh_quoted(text: &str) -> String {
     text.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:")
 }
 
-fn zsh_option(row: &Row, help: &str) -> String {
-    let help = zsh_quoted(help);
-    let action = match value(row) {
-        _ if row.is_switch() => return format!("'--{}[{help}]'", row.name),
-        Value::Words(words) => format!("({words})"),
-        Value::Files => "_files".into(),
-        Value::Directories => "_files -/".into(),
-        Value::Anything => " ".into(),
+fn zsh_option(doc: &Doc) -> String {
+    let help = zsh_quoted(doc.help);
+    let action = match completion(doc) {
+        _ if !doc.value.is_needed() => return format!("'--{}[{help}]'", doc.name),
+        Completion::Words(words) => format!("({words})"),
+        Completion::Files => "_files".into(),
+        Completion::Directories => "_files -/".into(),
+        Completion::Nothing => " ".into(),
     };
-    let what = row.value.to_lowercase().replace(':', " ");
-    format!("'--{}=[{help}]:{what}:{action}'", row.name)
+    let what = doc.value.shape().to_lowercase().replace(':', " ");
+    format!("'--{}=[{help}]:{what}:{action}'", doc.name)
+}
+
+/// What zsh completes behind a verb, its options aside.
+fn zsh_operands(operands: Operands) -> String {
+    match operands {
+        Operands::Dbt(commands) if !commands.is_empty() => {
+            format!("'1:dbt command:({})' '*::word:_files'", commands.join(" "))
+        }
+        Operands::Program => "'*::command:_normal'".into(),
+        Operands::Dbt(_) | Operands::None | Operands::Words => "'*:word: '".into(),
+    }
 }
 
 pub(super) fn zsh() -> String {
-    let options: String = described(&OPTIONS)
-        .iter()
-        .map(|(row, help)| format!("        {} \\\n", zsh_option(row, help)))
-        .collect();
+    let options: String =
+        options().map(|doc| format!("        {} \\\n", zsh_option(doc))).collect();
     let described_verbs: String = verbs()
-        .iter()
-        .map(|(verb, help)| format!("            '{}:{}'\n", verb.name, zsh_quoted(help)))
+        .map(|verb| format!("            '{}:{}'\n", verb.name, zsh_quoted(verb.help)))
         .collect();
     let of_verbs: String = verbs()
-        .iter()
-        .map(|(verb, _)| {
-            let own: String = described(verb.options)
-                .iter()
-                .map(|(row, help)| format!("{} ", zsh_option(row, help)))
-                .collect();
-            let rest = match verb.name {
-                "plan" => format!("'1:dbt command:({PLANNED})' '*::word:_files'"),
-                "exec" => "'*::command:_normal'".into(),
-                _ => "'*:word: '".into(),
-            };
+        .map(|verb| {
+            let own: String =
+                verb.options.iter().map(|doc| format!("{} ", zsh_option(doc))).collect();
+            let rest = zsh_operands(verb.operands);
             format!("            {}) _arguments {own}'--help[what it does]' {rest} ;;\n", verb.name)
         })
         .collect();
@@ -194,24 +207,19 @@ fi
     )
 }
 
-fn fish_option(condition: &str, row: &Row, help: &str) -> String {
-    let action = match value(row) {
-        _ if row.is_switch() => String::new(),
-        Value::Words(words) => format!(" -x -a '{words}'"),
-        Value::Files => " -r -F".into(),
-        Value::Directories => " -x -a '(__fish_complete_directories)'".into(),
-        Value::Anything => " -x".into(),
+fn fish_option(condition: &str, doc: &Doc) -> String {
+    let action = match completion(doc) {
+        _ if !doc.value.is_needed() => String::new(),
+        Completion::Words(words) => format!(" -x -a '{words}'"),
+        Completion::Files => " -r -F".into(),
+        Completion::Directories => " -x -a '(__fish_complete_directories)'".into(),
+        Completion::Nothing => " -x".into(),
     };
-    let help = help.replace('\'', "\\'");
-    format!("complete -c {NAME} -n '{condition}' -l {}{action} -d '{help}'\n", row.name)
+    let help = doc.help.replace('\'', "\\'");
+    format!("complete -c {NAME} -n '{condition}' -l {}{action} -d '{help}'\n", doc.name)
 }
 
 pub(super) fn fish() -> String {
-    let valued: Vec<String> = OPTIONS
-        .iter()
-        .filter(|row| !row.is_switch())
-        .map(|row| format!("--{}", row.name))
-        .collect();
     let mut text = format!(
         r#"# fish completion for {NAME}: its options and verbs; what follows dbt's command is dbt's.
 
@@ -240,24 +248,25 @@ end
 
 complete -c {NAME} -n '__dbt_entrypoint_at ""' -f
 "#,
-        valued = valued.join(" ")
+        valued = valued(" ")
     );
-    for (row, help) in described(&OPTIONS) {
-        text.push_str(&fish_option("__dbt_entrypoint_at \"\"", row, help));
+    for doc in options() {
+        text.push_str(&fish_option("__dbt_entrypoint_at \"\"", doc));
     }
-    for (verb, help) in verbs() {
-        let help = help.replace('\'', "\\'");
+    for verb in verbs() {
+        let help = verb.help.replace('\'', "\\'");
         text.push_str(&format!(
             "complete -c {NAME} -n '__dbt_entrypoint_at \"\"' -a {} -d '{help}'\n",
             verb.name
         ));
-        for (row, help) in described(verb.options) {
-            text.push_str(&fish_option(&format!("__dbt_entrypoint_at {}", verb.name), row, help));
+        for doc in verb.options {
+            text.push_str(&fish_option(&format!("__dbt_entrypoint_at {}", verb.name), doc));
         }
     }
     text.push_str(&format!(
         "complete -c {NAME} -n '__dbt_entrypoint_at \"\"' -a '{DBT}' -d dbt\n\
-         complete -c {NAME} -n '__dbt_entrypoint_at plan' -f -a '{PLANNED}' -d dbt\n"
+         complete -c {NAME} -n '__dbt_entrypoint_at plan' -f -a '{}' -d dbt\n",
+        planned()
     ));
     text
 }

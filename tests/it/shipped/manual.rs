@@ -1,27 +1,81 @@
-//! The manual page, made from the program's own table of options and from its help texts.
+//! The manual page, made from the program's own options, verbs and exit codes.
 
-use super::completions::{described, verbs};
-use dbt_entrypoint::cli::{of_verb, options::OPTIONS};
+use dbt_entrypoint::cli::{Doc, VerbDoc, groups, verbs};
+use dbt_entrypoint::exit::CODES;
 
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
-    let text = text.replace('…', "\\&...").replace('$', "\\(Do");
+    let text = text.replace('…', "\\&...").replace('`', "\\(ga").replace('"', "\\(dq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
+}
+
+/// Prose: words between backticks are bold, and each sentence begins a line, as roff wants it.
+fn prose(text: &str) -> String {
+    let mut lines = String::new();
+    for (at, part) in text.split('`').enumerate() {
+        let part = escaped(part);
+        lines.push_str(&if at % 2 == 1 { format!("\\fB{part}\\fR") } else { part });
+    }
+    let begins_line =
+        |line: String| if line.starts_with('.') { format!("\\&{line}") } else { line };
+    lines.split(". ").map(|line| begins_line(line.to_owned())).collect::<Vec<_>>().join(".\n")
+}
+
+fn option(doc: &Doc) -> String {
+    let letter = doc.letter.map_or_else(String::new, |letter| format!("\\-{letter}, "));
+    let facts = doc.facts();
+    let facts = if facts.is_empty() { facts } else { format!(".br\n{}\n", prose(&facts)) };
+    format!(".TP\n.B {letter}{}\n{}\n{facts}", escaped(&doc.written()), prose(doc.manual))
+}
+
+fn verb(verb: &VerbDoc) -> String {
+    let options: String = verb.options.iter().map(|doc| option(doc)).collect();
+    let examples: String = verb
+        .examples
+        .iter()
+        .map(|(command, meaning)| match *meaning {
+            "" => format!("{}\n", escaped(command)),
+            _ => format!("{}  # {}\n", escaped(command), escaped(meaning)),
+        })
+        .collect();
+    format!(
+        ".SS \"{}\"\n.B dbt\\-entrypoint\n.RI [ OPTIONS ]\n.B {}\n.PP\n{}\n.PP\n.EX\n{examples}.EE\n{options}",
+        escaped(verb.name),
+        escaped(verb.usage),
+        prose(verb.manual),
+    )
 }
 
 /// The page, in roff.
 pub(super) fn page() -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
-        r#".\" Made from the table of options; see tests/it/shipped.rs.
-.TH DBT\-ENTRYPOINT 1 2026-11-24 "dbt\-entrypoint {version}" "User Commands"
-.SH NAME
-dbt\-entrypoint \- stands where dbt stood in a container, and rebuilds only what changed
+        r#".\" Made from the definitions of options and verbs; see tests/it/shipped.rs.
+.TH DBT\-ENTRYPOINT 1 2026-11-25 "dbt\-entrypoint {version}" "User Commands"
+{INTRODUCTION}"#
+    );
+    text.push_str(".SH VERBS\n");
+    text.extend(verbs().map(verb));
+    text.push_str(".SH OPTIONS\n");
+    for group in groups() {
+        text.push_str(&format!(".SS \"{}\"\n", escaped(group.title)));
+        text.extend(group.options().map(option));
+    }
+    text.push_str(".SH EXIT STATUS\n");
+    for (code, meaning) in CODES {
+        text.push_str(&format!(".TP\n.B {}\n{}\n", escaped(code), prose(meaning)));
+    }
+    text.push_str(EPILOGUE);
+    text
+}
+
+const INTRODUCTION: &str = r#".SH NAME
+dbt\-entrypoint \- run dbt in a container and rebuild only what changed
 .SH SYNOPSIS
 .B dbt\-entrypoint
 .RI [ OPTIONS ]
 .RB [ \-\- ]
-.I DBT\-ARGS
+.I DBT\-COMMAND
 \&...
 .br
 .B dbt\-entrypoint
@@ -29,81 +83,35 @@ dbt\-entrypoint \- stands where dbt stood in a container, and rebuilds only what
 .I VERB
 \&...
 .SH DESCRIPTION
-The first run on an empty state volume builds everything; later runs build what changed (code,
-macros, configurations, the values of environment variables and vars) and what is downstream of
-it. What was built is recorded, node by node, when dbt has ended. What failed, was killed or was
-left out stays to be built.
+.B dbt\-entrypoint
+takes the place of
+.B dbt
+as the entrypoint of a container.
+It remembers on a volume what the last runs built, and has dbt build only what changed and
+everything downstream.
+The first run on an empty volume builds everything.
+What failed, was killed or was left out stays pending, and the next run builds it.
 .PP
-Options stand before dbt\(aqs command. Each has a variable; the option wins over its variable,
-the variable over the default. The words of dbt reach dbt as they are; what follows
+Options stand before dbt\(aqs command.
+Each has an environment variable: the option wins over the variable, and the variable over the
+default.
+A variable that is empty counts as not set; an empty value of an option is an error.
+An option that is repeated replaces its earlier value, except that lists add up.
+An option, a value or a variable that is not understood ends the run with 64, and the message names
+the nearest that exists.
+.PP
+The first word that is neither an option nor a verb of
+.B dbt\-entrypoint
+begins dbt\(aqs command line, which reaches dbt as it is.
+What follows
 .B \-\-
 is dbt\(aqs in any case.
-.SH VERBS
-"#
-    );
-    for (verb, help) in verbs() {
-        text.push_str(&format!(".SS \"{}\"\n{}.\n", escaped(verb.name), escaped(help)));
-        let taught = of_verb(verb.name).lines().map(escaped).collect::<Vec<_>>().join("\n");
-        text.push_str(&format!(".PP\n.EX\n{}\n.EE\n", taught.trim_end()));
-        for (row, help) in described(verb.options) {
-            text.push_str(&format!(".TP\n.B {}\n{}\n", escaped(&row.written()), escaped(help)));
-        }
-    }
-    text.push_str(".SH OPTIONS\n");
-    for (row, help) in described(&OPTIONS) {
-        let variable = row
-            .variable()
-            .map_or_else(String::new, |name| format!("\n.br\n.RB ( {} )", escaped(&name)));
-        text.push_str(&format!(
-            ".TP\n.B {}\n{}{variable}\n",
-            escaped(&row.written()),
-            escaped(help)
-        ));
-    }
-    text.push_str(EPILOGUE);
-    text
-}
+"#;
 
-const EPILOGUE: &str = r#".SH EXIT STATUS
-.TP
-.B 0, 1, 2
-dbt\(aqs own
-.TP
-.B 10
-.B plan
-only: there is something to build
-.TP
-.B 64
-wrong usage of an option or variable
-.TP
-.B 70
-a bug of dbt\-entrypoint
-.TP
-.B 73
-the state directory cannot be written, or is full; nothing was run
-.TP
-.B 74
-dbt succeeded, but the baseline could not be saved
-.TP
-.B 75
-another run held the volume for too long
-.TP
-.B 77
-more would be built than the budget allows; nothing was run
-.TP
-.B 78
-refused: state missing, damaged or of another warehouse; nothing was run
-.TP
-.B 126, 127
-dbt cannot be executed, is not found
-.TP
-.BI 128+ n
-ended by signal
-.I n
-.SH FILES
+const EPILOGUE: &str = r#".SH FILES
 .TP
 .I /state/manifest.json
-the baseline: what the warehouse holds; any dbt can read it
+the baseline: the nodes that were built, as they were built; any dbt can read it with \-\-state
 .TP
 .I /state/.dbt\-entrypoint
 records, history, the lock, the last run

@@ -1,0 +1,141 @@
+//! Options about what is built.
+
+use crate::cli::Config;
+use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
+use crate::cli::values::{materializations, one_of, switch};
+use crate::dbt::manifest::KEEPS_ROWS;
+use crate::decide::start::Mode;
+
+pub(super) static OPTIONS: [&Definition<Config>; 6] =
+    [&MODE, &FULL, &NO_STATE, &ONLY_CHANGED, &REFRESH_CHANGED, &ALWAYS_START];
+
+static MODE: Definition<Config> = Definition {
+    doc: Doc {
+        name: "mode",
+        common: true,
+        letter: None,
+        value: Value::Choice(&["auto", "full", "off"]),
+        default: Initial::Value("auto"),
+        variable: Variable::Own,
+        help: "build changes, everything, or run dbt alone",
+        manual: "Chooses what a run builds: with `auto`, everything on an empty volume and only \
+                 changes later; with `full`, everything; with `off`, whatever dbt builds alone, \
+                 without state. `auto` and `full` record node by node what was built. Use `full` \
+                 when the warehouse no longer holds what the baseline says, for example after \
+                 somebody dropped a schema. `off` neither reads nor writes the volume; use it for \
+                 debugging and for a throw-away warehouse. A `--select` of your own applies in \
+                 every mode. dbt's `--full-refresh` is something else: it drops and rebuilds the \
+                 incremental models among the nodes that the run builds.",
+    },
+    set: |config, value| {
+        let words = [("auto", Mode::Auto), ("full", Mode::Full), ("off", Mode::Off)];
+        config.mode = one_of(value, &words)?;
+        Ok(())
+    },
+};
+
+static FULL: Definition<Config> = Definition {
+    doc: Doc {
+        name: "full",
+        common: true,
+        letter: None,
+        value: Value::Switch,
+        default: Initial::Unset(""),
+        variable: Variable::Instead("DBT_ENTRYPOINT_MODE=full"),
+        help: "short for --mode full",
+        manual: "Short for `--mode full`. Everything is built and recorded, also over a baseline \
+                 that is damaged or belongs to another warehouse. If the volume is merely damaged, \
+                 `rollback` is much cheaper, as long as `history` lists an earlier baseline.",
+    },
+    set: |config, _| {
+        config.mode = Mode::Full;
+        Ok(())
+    },
+};
+
+static NO_STATE: Definition<Config> = Definition {
+    doc: Doc {
+        name: "no-state",
+        common: true,
+        letter: None,
+        value: Value::Switch,
+        default: Initial::Unset(""),
+        variable: Variable::Instead("DBT_ENTRYPOINT_MODE=off"),
+        help: "short for --mode off",
+        manual: "Short for `--mode off`. dbt runs as if dbt-entrypoint were not there, except that \
+                 signals are forwarded and orphaned processes reaped. What such a run builds is \
+                 not recorded, so do not use it against a warehouse that the volume describes, \
+                 unless you build the same nodes again afterwards.",
+    },
+    set: |config, _| {
+        config.mode = Mode::Off;
+        Ok(())
+    },
+};
+
+static ONLY_CHANGED: Definition<Config> = Definition {
+    doc: Doc {
+        name: "only-changed",
+        common: true,
+        letter: None,
+        value: Value::Switch,
+        default: Initial::Value("no"),
+        variable: Variable::Own,
+        help: "narrow your own --select to changed nodes",
+        manual: "Narrows a selection of your own to the nodes that changed. Without it, `run \
+                 --select orders+` builds all of orders+, as dbt does, because a selection is a \
+                 deliberate choice. With it, the run builds those of orders+ that changed or are \
+                 downstream of a change. A run without a selection builds only changes anyway. The \
+                 variable takes yes or no; any other word is an error.",
+    },
+    set: |config, value| {
+        config.only_changed = switch(value)?;
+        Ok(())
+    },
+};
+
+static REFRESH_CHANGED: Definition<Config> = Definition {
+    doc: Doc {
+        name: "refresh-changed",
+        common: true,
+        letter: None,
+        value: Value::List { shape: "KINDS", known: &KEEPS_ROWS },
+        default: Initial::Unset("none"),
+        variable: Variable::Own,
+        help: "full-refresh changed nodes of these kinds",
+        manual: "Builds changed nodes of these materializations with dbt's `--full-refresh`, and \
+                 all others without. KINDS is a list of `incremental`, `materialized_view` and \
+                 `distributed_incremental`, between commas or spaces; the lists of a repeated \
+                 option add up. Without it, a changed incremental model keeps the rows that its \
+                 former code made, and `status` calls it altered until it is refreshed. A refresh \
+                 drops the table and reads all of its sources again, so check `plan` first. dbt \
+                 runs several times: before, for, and after the refreshed nodes. Any other \
+                 materialization is an error, as dbt rebuilds it from scratch anyway.",
+    },
+    set: |config, value| {
+        config.refresh_changed = materializations(value)?;
+        Ok(())
+    },
+};
+
+static ALWAYS_START: Definition<Config> = Definition {
+    doc: Doc {
+        name: "always-start",
+        common: false,
+        letter: None,
+        value: Value::Switch,
+        default: Initial::Value("no"),
+        variable: Variable::Own,
+        help: "start dbt even if nothing changed",
+        manual: "Starts dbt even if nothing changed. Normally, when every file, variable and \
+                 program version that dbt reads is the same as after the last complete run, the \
+                 run ends with 0 after some milliseconds and dbt is not started. With this option \
+                 dbt parses the project in any case, and the comparison decides. Use it if the \
+                 project depends on something that neither files nor variables show. The variable \
+                 takes yes or no; any other word is an error.",
+    },
+    set: |config, value| {
+        config.always_start = switch(value)?;
+        Ok(())
+    },
+};

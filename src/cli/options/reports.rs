@@ -1,0 +1,146 @@
+//! Options about hooks, reports and log lines.
+
+use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
+use crate::cli::values::{one_of, path};
+use crate::cli::{Config, words};
+use crate::log_style::LogStyle;
+use log::LevelFilter;
+
+pub(super) static OPTIONS: [&Definition<Config>; 6] =
+    [&PROBE, &PUBLISH, &TERMINATION_LOG, &METRICS_FILE, &LOG, &LOG_LEVEL];
+
+static PROBE: Definition<Config> = Definition {
+    doc: Doc {
+        name: "probe",
+        common: true,
+        letter: None,
+        value: Value::Text("COMMAND"),
+        default: Initial::Unset("none"),
+        variable: Variable::Own,
+        help: "refuse (78) if this command fails",
+        manual: "Runs this command before a run that relies on the baseline, and refuses the run \
+                 with exit code 78 if the command fails. dbt-entrypoint does not look into the \
+                 warehouse, so a dropped schema would go unnoticed; a probe notices it: `--probe \
+                 'psql -c \"select 1 from marts.orders limit 1\"'`. The run ends with 64 if the \
+                 command cannot be started. The command is split at spaces, except within \
+                 quotation marks; there is no shell, so write `sh -c '…'` if you need one. Its \
+                 output goes to standard error. First populations and runs with `--full` need no \
+                 baseline, and are not probed.",
+    },
+    set: |config, value| {
+        config.probe = Some(words::split(value)?);
+        Ok(())
+    },
+};
+
+static PUBLISH: Definition<Config> = Definition {
+    doc: Doc {
+        name: "publish",
+        common: true,
+        letter: None,
+        value: Value::Text("COMMAND"),
+        default: Initial::Unset("none"),
+        variable: Variable::Own,
+        help: "run this after each change of the baseline",
+        manual: "Runs this command after each change of the baseline, with the path of the \
+                 baseline in the variable DBT_ENTRYPOINT_MANIFEST. Use it to copy the manifest to \
+                 a catalogue or an object store: `--publish 'python publish.py'`. The command \
+                 is split at spaces, except within quotation marks; there is no shell. It runs \
+                 while the volume is locked, and its output goes to standard error. If it fails, \
+                 the failure is reported, the baseline stays, and the next run publishes again.",
+    },
+    set: |config, value| {
+        config.publish = Some(words::split(value)?);
+        Ok(())
+    },
+};
+
+static TERMINATION_LOG: Definition<Config> = Definition {
+    doc: Doc {
+        name: "termination-log",
+        common: false,
+        letter: None,
+        value: Value::File,
+        default: Initial::Value("/dev/termination-log"),
+        variable: Variable::Own,
+        help: "write a short result here if the file exists",
+        manual: "Writes a short result of the run to this file if the file exists. The default is \
+                 where Kubernetes expects it, so that `kubectl describe pod` shows the result; set \
+                 it if the pod has another terminationMessagePath. The result is a JSON object of \
+                 at most 4096 bytes, for refused runs too. The file is never created, and a \
+                 failure to write it is ignored.",
+    },
+    set: |config, value| {
+        config.termination_log = path(value)?;
+        Ok(())
+    },
+};
+
+static METRICS_FILE: Definition<Config> = Definition {
+    doc: Doc {
+        name: "metrics-file",
+        common: false,
+        letter: None,
+        value: Value::File,
+        default: Initial::Unset("none"),
+        variable: Variable::Own,
+        help: "write metrics for Prometheus here",
+        manual: "Writes metrics of the run to this file in the text format of Prometheus. It is \
+                 meant for the textfile collector of the node exporter, so the name has to end in \
+                 .prom and the directory has to be that of the collector. The file is replaced \
+                 atomically after each run, refused runs included. If it cannot be written, a \
+                 warning is logged and the exit code stays the same.",
+    },
+    set: |config, value| {
+        config.metrics_file = Some(path(value)?);
+        Ok(())
+    },
+};
+
+static LOG: Definition<Config> = Definition {
+    doc: Doc {
+        name: "log",
+        common: true,
+        letter: None,
+        value: Value::Choice(&["human", "json"]),
+        default: Initial::Value("human"),
+        variable: Variable::Own,
+        help: "the format of our own log lines",
+        manual: "The format of the log lines of dbt-entrypoint: `human` for text, `json` for one \
+                 object a line. They go to standard error. With `json`, one of the lines of a run \
+                 has its summary in the field `summary`. dbt's own lines are not touched; dbt has \
+                 `--log-format` for them.",
+    },
+    set: |config, value| {
+        let words = [("human", LogStyle::Human), ("json", LogStyle::Json)];
+        config.log = one_of(value, &words)?;
+        Ok(())
+    },
+};
+
+static LOG_LEVEL: Definition<Config> = Definition {
+    doc: Doc {
+        name: "log-level",
+        common: false,
+        letter: None,
+        value: Value::Choice(&["error", "warn", "info", "debug", "off"]),
+        default: Initial::Value("info"),
+        variable: Variable::Own,
+        help: "how much of them to show",
+        manual: "How many log lines of dbt-entrypoint to show: those of this level and of the \
+                 levels before it. `debug` explains each decision, `off` shows nothing, not even \
+                 errors. dbt has an option of the same name: before dbt's command it is ours, \
+                 behind it dbt's.",
+    },
+    set: |config, value| {
+        let words = [
+            ("error", LevelFilter::Error),
+            ("warn", LevelFilter::Warn),
+            ("info", LevelFilter::Info),
+            ("debug", LevelFilter::Debug),
+            ("off", LevelFilter::Off),
+        ];
+        config.log_level = one_of(value, &words)?;
+        Ok(())
+    },
+};
