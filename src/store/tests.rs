@@ -24,6 +24,10 @@ fn record(written_at: u64) -> Record {
 
 /// Commit a manifest with this node; its digest.
 fn commit(store: &Locked, node: &str, record: &Record) -> String {
+    commit_keeping(Bounds::default(), store, node, record)
+}
+
+fn commit_keeping(retention: Bounds, store: &Locked, node: &str, record: &Record) -> String {
     let text = format!(
         r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}},
            "nodes": {{"{node}": {{}}}}, "sources": {{}}, "macros": {{}}, "docs": {{}},
@@ -32,7 +36,7 @@ fn commit(store: &Locked, node: &str, record: &Record) -> String {
     let next = Commit {
         manifest: &mut |out: &mut dyn Write| out.write_all(text.as_bytes()),
         record,
-        retention: Bounds::default(),
+        retention,
         replaces: None,
         owes_publish: true,
     };
@@ -52,6 +56,22 @@ fn earlier_baselines_are_listed_without_the_present_one_and_keep_their_records()
     assert_eq!(listed, [&digests[2], &digests[1]]);
     assert_eq!(store.read_earlier(&earlier[0]).unwrap().1, Some(record(3)));
     assert_eq!(store.look().unwrap().digest.as_ref(), Some(&digests[0]));
+}
+
+#[test]
+fn a_commit_removes_the_records_that_neither_it_nor_the_history_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = locked(dir.path());
+    let bounds = Bounds { number: 1, bytes: u64::MAX };
+    let commit = |time: u64| commit_keeping(bounds, &store, &time.to_string(), &record(time));
+    let digests: Vec<String> = (1..4).map(commit).collect();
+    let records = std::fs::read_dir(store.path_of(RECORDS)).unwrap();
+    let mut left: Vec<_> =
+        records.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut expected = [&digests[1], &digests[2]].map(|digest| format!("{digest}.json"));
+    left.sort();
+    expected.sort();
+    assert_eq!(left, expected);
 }
 
 #[test]
