@@ -146,7 +146,10 @@ fn told_to_stop_while_it_waits_dbt_is_not_started_again() {
     // The signal is there before the manifest is: wherever it finds us, dbt has parsed.
     fake.dbt("stops_parent_at", "parse");
     fake.dbt("hangs_at", "a");
-    fake.run(&["run"]).ends_with(2).starts(&["run"]).builds(&[]);
+    let ran = fake.run(&["run"]);
+    ran.starts(&["run"]).builds(&[]);
+    // dbt's own code, or that of a stop before dbt would be started again.
+    assert!([2, 143].contains(&ran.code), "{ran:#?}");
     fake.dbt_is_well();
     fake.run(&["run"]).ends_with(0).builds(&["a", "b"]);
 }

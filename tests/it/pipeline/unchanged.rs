@@ -64,6 +64,19 @@ fn what_is_edited_while_dbt_builds_is_found_by_the_next_start() {
 }
 
 #[test]
+fn an_edit_that_dbt_read_and_that_was_taken_back_since_is_found_by_the_next_start() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    let (file, before) = fake.project.file("b");
+    for words in [&["build"][..], &["--always-start", "build"]] {
+        fake.dbt("edits", json!({"start": {file.clone(): before.clone() + "-- edited\n"}}));
+        assert!(fake.run(words).ends_with(0).last().built.contains(&"b".to_owned()));
+        fake.dbt_is_well();
+        // The file stands again as it did before dbt was started.
+        fake.run(&["build"]).ends_with(0).builds(&["b"]);
+    }
+}
+
+#[test]
 fn what_moved_while_dbt_ran_vouches_for_nothing() {
     let mut fake = Fake::new(chain(&["a"]));
     fake.dbt("edits", json!({"selected": {"README.md": "news"}}));
