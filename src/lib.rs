@@ -33,6 +33,7 @@ use decide::summary::Summary;
 use environment::Environment;
 use exit::Failure;
 use job::Job;
+use os::installation::Installation;
 use os::supervise::{Child, Policy, Stdout, Supervisor, Variables};
 use os::{clock, program};
 use std::ffi::OsString;
@@ -48,11 +49,11 @@ pub fn run(
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
     let config = &job::with_writable_paths(config, words);
-    let dbt = program::find_dbt(&config.dbt, &config.environment)?;
+    let dbt = Installation::find(&config.dbt, &config.environment)?;
     let command = Command::parse(words.to_vec(), &config.environment);
     if config.mode == Mode::Off || command.duty() == Duty::Bystander {
         job::clear_the_way(config, &command);
-        return beside_the_state(config, &dbt, words, supervisor);
+        return beside_the_state(config, dbt.program(), words, supervisor);
     }
     let mut summary = Summary::begin(command.subcommand().unwrap_or_default(), clock::now());
     let ended = build(config, &command, &dbt, supervisor, &mut summary);
@@ -64,7 +65,7 @@ pub fn run(
 fn build(
     config: &Config,
     command: &Command,
-    dbt: &Path,
+    dbt: &Installation,
     supervisor: &mut Supervisor,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {

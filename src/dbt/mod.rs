@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod command;
+pub mod engine;
 pub mod inputs;
 pub mod jinja;
 pub mod manifest;

@@ -21,6 +21,8 @@ pub struct Project {
     pub paths: Vec<String>,
     /// `flags: {partial_parse: …}`.
     pub partial_parse: Option<bool>,
+    /// `flags: {use_v2_parser: …}`.
+    pub use_v2_parser: Option<bool>,
     /// `vars:`; those of dbt 1.12's `vars.yml` where [`with_vars_file`](Self::with_vars_file)
     /// was told.
     pub vars: Map<String, Value>,
@@ -45,6 +47,7 @@ impl Project {
             packages_install_path: word("packages-install-path"),
             paths,
             partial_parse: flags.get("partial_parse").and_then(switch),
+            use_v2_parser: flags.get("use_v2_parser").and_then(switch),
             vars: object(all.remove("vars")),
         })
     }
@@ -67,17 +70,6 @@ impl Project {
 fn words(value: &Value) -> Vec<String> {
     let items = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     items.iter().filter_map(scalar).collect()
-}
-
-/// Whether a dbt of this version (`metadata.dbt_version`) reads `.env` and `vars.yml`: 1.12.0
-/// and later. A version that is not understood is taken for a later one.
-#[must_use]
-pub fn reads_dotenv(dbt_version: &str) -> bool {
-    let mut parts = dbt_version.split('.').map(|part| part.parse::<u32>());
-    match (parts.next(), parts.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (1, 12),
-        _ => true,
-    }
 }
 
 /// A YAML boolean.
@@ -205,19 +197,6 @@ mod tests {
         let with = |text| project.clone().with_vars_file(text).unwrap().vars;
         assert_eq!(with("vars: {b: 2}"), object(Some(json!({"b": 2}))));
         assert_eq!(with("vars:"), object(Some(json!({"a": 1}))));
-    }
-
-    #[test]
-    fn dbt_reads_dotenv_since_1_12() {
-        for (version, reads) in [
-            ("1.9.11", false),
-            ("1.11.16", false),
-            ("1.12.0", true),
-            ("2.0.0a4", true),
-            ("?", true),
-        ] {
-            assert_eq!(reads_dotenv(version), reads, "{version}");
-        }
     }
 
     #[test]

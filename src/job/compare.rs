@@ -2,9 +2,10 @@
 
 use super::comparison::Comparison;
 use super::writable::refuse_unwritable;
-use super::{Job, Words, artifacts, knows_selector_method};
+use super::{Job, Words, artifacts};
 use crate::dbt::changes::Needs;
 use crate::dbt::command::{CHANGED, Flag, Opt};
+use crate::dbt::engine::Engine;
 use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
 use crate::dbt::results;
 use crate::dbt::results::Outcome;
@@ -94,7 +95,7 @@ impl Job<'_> {
         let parsed = &now.manifest;
         let warm = self.command.flag(Flag::PartialParse).or(self.project.project.partial_parse)
             != Some(false);
-        let term = self.within_default(knows_selector_method(parsed.dbt_version()), CHANGED)?;
+        let term = self.within_default(self.engine_of(parsed).selector_method(), CHANGED)?;
         let Some(term) = term.filter(|_| warm) else {
             return self.selecting_by_name(now, wanted);
         };
@@ -183,7 +184,8 @@ impl Job<'_> {
     /// then exact.
     pub(super) fn carry_over(&mut self, now: &Comparison<'_>) -> Result<(), Failure> {
         let old = self.baseline.manifest.as_deref().and_then(dbt_version_of);
-        let same_version = old.as_deref() == Some(now.manifest.dbt_version());
+        let writer = Engine::that_wrote(now.manifest.dbt_version());
+        let same_version = old.is_some_and(|old| writer.wrote(&old));
         if same_version && self.baseline.recorded {
             return match self.leaves_something_untold(now) {
                 true => Ok(()),

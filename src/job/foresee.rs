@@ -10,13 +10,13 @@ use crate::decide::plan::{Approach, Found};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::graph::Graph;
+use crate::os::installation::Installation;
 use crate::os::private::Private;
 use crate::os::supervise::Supervisor;
 use crate::os::{lock, volume};
 use crate::report;
 use anyhow::anyhow;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 impl<'a> Job<'a> {
@@ -28,7 +28,7 @@ impl<'a> Job<'a> {
     pub fn look(
         config: &'a Config,
         command: &'a Command,
-        dbt: &'a Path,
+        dbt: &'a Installation,
         supervisor: &'a mut Supervisor,
         summary: &'a mut Summary,
         private: Private,

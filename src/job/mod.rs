@@ -21,7 +21,8 @@ mod skip;
 mod writable;
 
 use crate::cli::Config;
-use crate::dbt::command::{CHANGED, Command, Opt, Selection};
+use crate::dbt::command::{CHANGED, Command, Flag, Opt, Selection};
+use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
 use crate::decide::needs::Scope;
 use crate::decide::plan::Mode;
@@ -32,6 +33,7 @@ use crate::decide::summary::Summary;
 use crate::exit::{self, Failure};
 use crate::graph::RESOURCE_TYPES;
 use crate::os::inputs::Contents;
+use crate::os::installation::Installation;
 use crate::os::lock::Lock;
 use crate::os::private::Private;
 use crate::os::project::{self, Asked, Project};
@@ -51,7 +53,7 @@ pub(crate) use writable::with_writable_paths;
 pub struct Job<'a> {
     config: &'a Config,
     command: &'a Command,
-    dbt: &'a Path,
+    dbt: &'a Installation,
     supervisor: &'a mut Supervisor,
     project: Arc<Project>,
     /// Absolute.
@@ -90,7 +92,7 @@ impl<'a> Job<'a> {
     pub fn open(
         config: &'a Config,
         command: &'a Command,
-        dbt: &'a Path,
+        dbt: &'a Installation,
         supervisor: &'a mut Supervisor,
         summary: &'a mut Summary,
     ) -> Result<Self, Failure> {
@@ -186,6 +188,20 @@ impl<'a> Job<'a> {
             announce::on_the_volume(&self.state, self.summary);
         }
         refusal
+    }
+
+    /// The engine, as it is asked to parse.
+    fn engine(&self) -> Engine {
+        let engine = self.dbt.engine().clone();
+        let asked = self.command.flag(Flag::UseV2Parser).or(self.project.project.use_v2_parser);
+        let asked = asked.or_else(|| project::user_wants_v2_parser(&self.config.environment));
+        let asked = engine.reads_dotenv() && asked == Some(true);
+        engine.with_v2_parser(asked)
+    }
+
+    /// The same, now that it has written this manifest.
+    fn engine_of(&self, parsed: &Manifest<'_>) -> Engine {
+        self.dbt.engine().refined(parsed.dbt_version())
     }
 
     fn is_held(&self) -> bool {
@@ -284,7 +300,7 @@ impl<'a> Job<'a> {
         wanted: &BTreeSet<String>,
     ) -> Result<Words, Failure> {
         let state = self.comparison_copy(parsed, wanted)?;
-        let words = self.narrowed(knows_selector_method(parsed.dbt_version()), CHANGED, &state);
+        let words = self.narrowed(self.engine_of(parsed).selector_method(), CHANGED, &state);
         words.map(Words::Run).ok_or_else(|| {
             Failure::refused(anyhow::anyhow!(
                 "--only-changed cannot narrow --selector with dbt {}: its command line cannot intersect one\n  \
@@ -314,12 +330,6 @@ enum Words {
     Nothing,
     /// dbt could not tell, and ended with this code.
     Failed(u8),
-}
-
-/// dbt 1.12 and v2 know `selector:NAME` as a selection method; the alphas of v2 do not yet.
-fn knows_selector_method(version: &str) -> bool {
-    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(1), Some(12)) && !version.contains("alpha")
 }
 
 /// For a dbt that runs without us: it would wait for ever where a run that was killed left its

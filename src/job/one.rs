@@ -7,16 +7,16 @@
 
 use super::comparison::Comparison;
 use super::pass::{Begun, Run};
-use super::{Job, artifacts, knows_selector_method, outside, recover};
+use super::{Job, artifacts, outside, recover};
 use crate::dbt::command::{Flag, SKIPPED};
-use crate::dbt::manifest::{begun_by, dbt_version_of};
+use crate::dbt::manifest::begun_by;
 use crate::dbt::results;
 use crate::decide::needs::Scope;
 use crate::decide::plan::Approach;
 use crate::exit::Failure;
 use crate::os::gate::Gate;
 use crate::os::supervise::{First, Outcome, Running, Stdout};
-use crate::os::{commit, program, random};
+use crate::os::{commit, random};
 use crate::report;
 use std::ffi::OsString;
 use std::fs;
@@ -39,8 +39,7 @@ impl Job<'_> {
         if !self.can_do_in_one() {
             return Ok(None);
         }
-        let version = self.baseline.manifest.as_deref().and_then(dbt_version_of);
-        let knows = version.is_some_and(|version| knows_selector_method(&version));
+        let knows = self.dbt.engine().selector_method();
         let place = Place::new(&self.state)?;
         let Some(words) = self.asking(approach, knows, &place)? else { return Ok(None) };
         let gate = match Gate::put_up(&self.project.target_path) {
@@ -51,7 +50,7 @@ impl Job<'_> {
             }
         };
         let begun = self.begin(&Scope::Changes, false)?;
-        let words = begun.journalled(self.command, self.dbt, &words);
+        let words = begun.journalled(self.command, self.dbt.engine(), &words);
         let environment = self.child_environment();
         let child = self.child(words, Stdout::Inherit, &environment);
         match self.supervisor.run_to(&gate, child)? {
@@ -64,9 +63,11 @@ impl Job<'_> {
     }
 
     fn can_do_in_one(&self) -> bool {
+        let engine = self.engine();
         self.is_held()
             && self.parsed.is_none()
-            && !program::is_native(self.dbt)
+            && engine.waits_at_gate()
+            && engine.result_method()
             // A parse of its own leaves this flag out, so that a config() which asks for it does
             // not look changed; see `Command::as_parse`.
             && !self.refreshes()
@@ -144,7 +145,7 @@ impl Job<'_> {
     }
 
     fn answer(&mut self, now: &Comparison<'_>, ask: &Ask<'_>) -> Result<Answer, Failure> {
-        if knows_selector_method(now.manifest.dbt_version()) != ask.knows
+        if self.engine_of(&now.manifest).selector_method() != ask.knows
             || !self.refreshed(now).is_empty()
         {
             return Ok(Answer::Otherwise);

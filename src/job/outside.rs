@@ -3,10 +3,10 @@
 //! A value of its own, so that a thread can look while dbt runs.
 
 use super::Job;
+use crate::dbt::engine::Engine;
 use crate::dbt::inputs;
 use crate::dbt::inputs::dotenv::effective_environment;
 use crate::dbt::manifest::Manifest;
-use crate::dbt::project::reads_dotenv;
 use crate::decide::needs::Inputs;
 use crate::environment::Environment;
 use crate::os::project::{self, Project};
@@ -21,6 +21,7 @@ use std::sync::Arc;
 pub(super) struct Outside {
     project: Arc<Project>,
     environment: Environment,
+    engine: Engine,
     salt: String,
 }
 
@@ -44,6 +45,7 @@ impl Job<'_> {
         Outside {
             project: Arc::clone(&self.project),
             environment: self.config.environment.clone(),
+            engine: self.dbt.engine().clone(),
             salt: self.baseline.salt.clone(),
         }
     }
@@ -52,8 +54,9 @@ impl Job<'_> {
 impl Outside {
     /// The fingerprints of what each node reads now.
     pub(super) fn inputs(&self, manifest: &Manifest<'_>) -> Result<Inputs> {
-        let vars = self.project.vars(manifest.dbt_version())?;
-        let environment = self.seen_by(manifest.dbt_version())?;
+        let engine = self.engine.refined(manifest.dbt_version());
+        let vars = self.project.vars(&engine)?;
+        let environment = self.seen_by(&engine)?;
         let fingerprints = |(id, names): (String, inputs::Names)| {
             let package = manifest.node(&id).map_or("", |node| &*node.package_name);
             let values = inputs::fingerprints(&names, package, &self.salt, &vars, &environment);
@@ -75,9 +78,9 @@ impl Outside {
     }
 
     /// The environment as `env_var` sees it: dbt 1.12 adds that of a `.env` file.
-    fn seen_by(&self, dbt_version: &str) -> Result<Environment> {
+    fn seen_by(&self, engine: &Engine) -> Result<Environment> {
         let here = Path::new(".").canonicalize().context("the working directory cannot be read")?;
-        let dotenv = match reads_dotenv(dbt_version) {
+        let dotenv = match engine.reads_dotenv() {
             true => project::find_dotenv(&here)?,
             false => None,
         };

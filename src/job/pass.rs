@@ -8,6 +8,7 @@ use super::publish;
 use super::recover::Intent;
 use super::writable::refuse_unwritable;
 use crate::dbt::command::{Command, STATE_VARIABLES, Selection};
+use crate::dbt::engine::Engine;
 use crate::dbt::manifest::is_whole;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::{self, Absence};
@@ -70,10 +71,10 @@ impl Begun {
     pub(super) fn journalled(
         &self,
         command: &Command,
-        dbt: &Path,
+        engine: &Engine,
         words: &[OsString],
     ) -> Vec<OsString> {
-        self.intent.journalled(command, dbt, words)
+        self.intent.journalled(command, engine, words)
     }
 
     /// It came to nothing.
@@ -92,7 +93,7 @@ impl Job<'_> {
     ) -> Result<u8, Failure> {
         let mut begun = self.begin(scope, refresh)?;
         begun.follow(&self.project.target_path, self.outside());
-        let words = begun.journalled(self.command, self.dbt, &words);
+        let words = begun.journalled(self.command, self.dbt.engine(), &words);
         let code = self.start(words, Stdout::Inherit)?;
         self.conclude_pass(begun, Run { scope, refresh, code })?;
         Ok(code)
@@ -276,7 +277,7 @@ impl Job<'_> {
         environment: &'e Environment,
     ) -> Child<'e> {
         Child {
-            program: self.dbt.to_owned(),
+            program: self.dbt.program().to_owned(),
             name: self.config.dbt.clone(),
             args,
             environment: Variables::These(environment),

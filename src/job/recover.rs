@@ -8,6 +8,7 @@
 use super::outside::Seen;
 use super::{Job, artifacts};
 use crate::dbt::command::{Command, Opt};
+use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
 use crate::dbt::results::{Fate, Outcome};
@@ -16,7 +17,7 @@ use crate::decide::plan::{self, Start};
 use crate::decide::record::FORMAT;
 use crate::decide::skip::Ending;
 use crate::exit::Failure;
-use crate::os::{commit, program, volume};
+use crate::os::{commit, volume};
 use crate::report;
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
@@ -188,16 +189,16 @@ impl Intent {
         remove(&self.file()).map_err(Failure::not_saved)
     }
 
-    /// With dbt's log as our journal, unless the command line wants it elsewhere or dbt is a
-    /// native program (v2), whose log has another form.
+    /// With dbt's log as our journal, unless the command line wants it elsewhere or
+    /// this dbt's log has a form that we do not read.
     pub(super) fn journalled(
         &self,
         command: &Command,
-        dbt: &Path,
+        engine: &Engine,
         words: &[OsString],
     ) -> Vec<OsString> {
         let own = [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile];
-        if own.iter().any(|option| command.gives(*option)) || program::is_native(dbt) {
+        if own.iter().any(|option| command.gives(*option)) || !engine.journal() {
             log::debug!("no journal: dbt's log is not ours to shape");
             return words.to_vec();
         }

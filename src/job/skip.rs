@@ -13,12 +13,14 @@ use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::graph::Graph;
 use crate::os::inputs::{Contents, Places};
+use crate::os::installation::Installation;
 use crate::os::project::Project;
 use crate::os::volume::{self, Stored};
 use crate::os::{commit, inputs};
 use crate::report;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow, bail};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -27,14 +29,18 @@ use std::path::{Path, PathBuf};
 pub(super) struct Watched<'a> {
     here: PathBuf,
     words: Vec<OsString>,
-    dbt: &'a Path,
+    installation: Cow<'a, Installation>,
     environment: &'a Environment,
 }
 
 impl<'a> Watched<'a> {
     /// # Errors
     /// Where what the command does depends on more than can be watched.
-    pub(super) fn of(config: &'a Config, command: &Command, dbt: &'a Path) -> Result<Self> {
+    pub(super) fn of(
+        config: &'a Config,
+        command: &Command,
+        installation: Cow<'a, Installation>,
+    ) -> Result<Self> {
         if let Some(flag) = command.unreal() {
             bail!("{flag} does not build the real thing");
         }
@@ -45,7 +51,7 @@ impl<'a> Watched<'a> {
             bail!("--defer-state names files of another place");
         }
         let here = Path::new(".").canonicalize().context("the working directory")?;
-        Ok(Self { here, words: command.as_parse(), dbt, environment: &config.environment })
+        Ok(Self { here, words: command.as_parse(), installation, environment: &config.environment })
     }
 
     pub(super) fn places<'p>(
@@ -54,8 +60,8 @@ impl<'a> Watched<'a> {
         state: &'p Path,
         salt: &'p str,
     ) -> Places<'p> {
-        let Self { here, words, dbt, environment } = self;
-        Places { here, project, state, dbt, environment, words, salt }
+        let Self { here, words, installation, environment } = self;
+        Places { here, project, state, installation, environment, words, salt }
     }
 }
 
@@ -63,11 +69,11 @@ impl<'a> Watched<'a> {
 pub(super) fn look_at_both(
     config: &Config,
     command: &Command,
-    dbt: &Path,
+    dbt: &Installation,
     project: &Project,
     state: &Path,
 ) -> (Result<Stored>, Result<Contents>) {
-    let watched = match Watched::of(config, command, dbt) {
+    let watched = match Watched::of(config, command, Cow::Borrowed(dbt)) {
         Ok(watched) => watched,
         Err(why) => return (volume::glance(state), Err(why)),
     };
@@ -105,12 +111,14 @@ impl Job<'_> {
     }
 
     fn digests(&self, contents: &Contents) -> Result<BTreeMap<String, String>> {
-        let watched = Watched::of(self.config, self.command, self.dbt)?;
+        let watched = Watched::of(self.config, self.command, Cow::Borrowed(self.dbt))?;
         contents.digests(&watched.places(&self.project, &self.state, &self.baseline.salt))
     }
 
     fn inputs_now(&self) -> Result<BTreeMap<String, String>> {
-        let watched = Watched::of(self.config, self.command, self.dbt)?;
+        let program = self.dbt.program().to_owned();
+        let again = Installation::look(program, &self.config.environment);
+        let watched = Watched::of(self.config, self.command, Cow::Owned(again))?;
         inputs::look(&watched.places(&self.project, &self.state, &self.baseline.salt))
     }
 

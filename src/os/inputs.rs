@@ -1,7 +1,7 @@
 //! Everything that dbt would read, as digests: contents, never times, since images have any.
 //!
 //! Whatever cannot be established (an unreadable file, a loop of links, a variable whose
-//! name is computed, a dbt that is not a Python script) is an error here: then dbt is
+//! name is computed, a dbt whose installation is not understood) is an error here: then dbt is
 //! started. The digests are salted, so that no value of a variable can be looked up.
 
 mod installation;
@@ -13,6 +13,7 @@ use crate::dbt::inputs::variables;
 use crate::digest::{Pieces, Sum, hex};
 use crate::environment::Environment;
 use crate::environment::home;
+use crate::os::installation::Installation;
 use crate::os::project::{Project, find_dotenv, seed_digest};
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow};
@@ -35,8 +36,8 @@ pub struct Places<'a> {
     pub project: &'a Project,
     /// The state directory; absolute.
     pub state: &'a Path,
-    /// The program that would be started.
-    pub dbt: &'a Path,
+    /// The dbt that would be started, looked at as lately as all else is to be.
+    pub installation: &'a Installation,
     /// The environment that it would get.
     pub environment: &'a Environment,
     /// The words of its command line that shape a manifest.
@@ -103,7 +104,7 @@ fn list(places: &Places<'_>) -> Result<Listing> {
     settings.below(&home(places.environment).join(".dbt/user_settings.yml"))?;
     dotenv.iter().try_for_each(|(path, _)| settings.below(path))?;
     let mut program = Walk::leaving_out(&[]);
-    installation::find(places.dbt, places.environment, &mut program)?;
+    installation::add(places.installation, &mut program)?;
     let dotenv = dotenv.map(|(_, text)| text);
     Ok(Listing { files, settings, program, dotenv, next: 0.into(), bytes: 0.into() })
 }
@@ -274,7 +275,8 @@ fn values(
 fn command(places: &Places<'_>, sums: &mut Pieces) {
     sums.add(env!("CARGO_PKG_VERSION").as_bytes());
     let project = places.project;
-    for path in [places.here, &project.root, &project.profiles_dir, places.dbt] {
+    let dbt = places.installation.program();
+    for path in [places.here, &project.root, &project.profiles_dir, dbt] {
         sums.add(path.as_os_str().as_bytes());
     }
     sums.add(format!("{:?}", project.identity).as_bytes());

@@ -9,6 +9,7 @@ pub mod follow;
 pub mod gate;
 pub mod history;
 pub mod inputs;
+pub mod installation;
 mod leftovers;
 pub mod lock;
 pub mod mount;

@@ -4,8 +4,7 @@ use crate::environment::Environment;
 use crate::exit::Failure;
 use anyhow::anyhow;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
-use std::io::Read;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -31,14 +30,6 @@ pub fn find(program: &OsStr, environment: &Environment) -> Result<PathBuf, Failu
 pub fn find_dbt(program: &OsStr, environment: &Environment) -> Result<PathBuf, Failure> {
     let own = std::env::current_exe().ok().and_then(|path| Own::at(&path));
     first(program, environment, |file| !own.as_ref().is_some_and(|own| own.is(file)))
-}
-
-/// Whether a program is native code, as dbt v2 is, rather than a script, as dbt 1.x is.
-#[must_use]
-pub fn is_native(program: &Path) -> bool {
-    let mut magic = [0; 4];
-    let read = File::open(program).and_then(|mut file| file.read_exact(&mut magic));
-    read.is_ok() && magic == *b"\x7fELF"
 }
 
 fn first(

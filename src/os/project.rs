@@ -4,6 +4,7 @@
 //! The rules are those of dbt 1.8 to 1.12 (`dbt.cli.resolvers`, `dbt.config`): paths on the
 //! command line are relative to the working directory, paths in the project to the project.
 
+use crate::dbt::engine::Engine;
 use crate::dbt::inputs::Vars;
 use crate::dbt::jinja::Renderer;
 use crate::dbt::profile::Identity;
@@ -233,17 +234,17 @@ fn packages(
 }
 
 impl Project {
-    /// The values of `var()` as a dbt of this version (`metadata.dbt_version`) sees them.
+    /// The values of `var()` as this dbt sees them.
     ///
     /// # Errors
     /// A `vars.yml` that cannot be read.
-    pub fn vars(&self, dbt_version: &str) -> Result<Vars> {
+    pub fn vars(&self, engine: &Engine) -> Result<Vars> {
         let root = self.project.name.clone().unwrap_or_default();
         let mut projects = BTreeMap::new();
         for (name, directory) in &self.packages {
-            projects.insert(name.clone(), vars_of(directory, dbt_version)?);
+            projects.insert(name.clone(), vars_of(directory, engine)?);
         }
-        projects.insert(root.clone(), vars_of(&self.root, dbt_version)?);
+        projects.insert(root.clone(), vars_of(&self.root, engine)?);
         Ok(Vars::new(self.cli_vars.clone(), &root, projects))
     }
 
@@ -289,10 +290,10 @@ impl Project {
     }
 }
 
-fn vars_of(directory: &Path, dbt_version: &str) -> Result<Map<String, Value>> {
+fn vars_of(directory: &Path, engine: &Engine) -> Result<Map<String, Value>> {
     let project = read_project(directory)?;
     let path = directory.join("vars.yml");
-    let file = if files::reads_dotenv(dbt_version) { read_if_there(&path)? } else { None };
+    let file = if engine.reads_dotenv() { read_if_there(&path)? } else { None };
     let project = match file {
         Some(text) => {
             project.with_vars_file(&text).with_context(|| format!("reading {}", path.display()))?
@@ -320,6 +321,14 @@ pub fn find_dotenv(here: &Path) -> Result<Option<(PathBuf, String)>> {
     let Some(path) = found else { return Ok(None) };
     let text = read_if_there(&path)?;
     Ok(text.map(|text| (path, text)))
+}
+
+/// `flags: {use_v2_parser: …}` of `~/.dbt/user_settings.yml`, which dbt 1.12 reads for what
+/// nothing else says. Like dbt, passes over a file that is no YAML.
+#[must_use]
+pub fn user_wants_v2_parser(environment: &Environment) -> Option<bool> {
+    let text = fs::read_to_string(home(environment).join(".dbt/user_settings.yml")).ok()?;
+    files::Project::parse(&text).ok()?.use_v2_parser
 }
 
 /// The digest of a seed's file. dbt does not look into one above 1 MiB (all versions, unless

@@ -7,12 +7,12 @@ use crate::dbt::manifest::Manifest;
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::job::{Job, with_writable_paths};
+use crate::os::clock;
+use crate::os::installation::Installation;
 use crate::os::supervise::Supervisor;
-use crate::os::{clock, program};
 use anyhow::{Context, Result};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
-use std::path::PathBuf;
 
 pub(super) fn adopt(
     config: &Config,
@@ -26,8 +26,8 @@ pub(super) fn adopt(
     let given = adoption.from.as_deref().map(given).transpose().map_err(Failure::refused)?;
     // A given manifest needs no dbt.
     let dbt = match given {
-        Some(_) => PathBuf::from(&config.dbt),
-        None => program::find_dbt(&config.dbt, &config.environment)?,
+        Some(_) => Installation::none(),
+        None => Installation::find(&config.dbt, &config.environment)?,
     };
     let mut summary = Summary::begin("adopt", clock::now());
     let mut job = Job::open(config, &command, &dbt, supervisor, &mut summary)?;

@@ -7,9 +7,10 @@ use crate::decide::plan::Mode;
 use crate::decide::summary::Summary;
 use crate::exit::{CHANGES, Failure};
 use crate::job::Job;
+use crate::os::clock;
+use crate::os::installation::Installation;
 use crate::os::private::Private;
 use crate::os::supervise::Supervisor;
-use crate::os::{clock, program};
 use crate::report;
 use anyhow::anyhow;
 use std::ffi::OsString;
@@ -27,7 +28,7 @@ pub(super) fn plan(
             report::words(words)
         )));
     }
-    let dbt = program::find_dbt(&config.dbt, &config.environment)?;
+    let dbt = Installation::find(&config.dbt, &config.environment)?;
     let private = Private::make(&config.environment).map_err(Failure::refused)?;
     let aside = [
         "--target-path".into(),

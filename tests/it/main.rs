@@ -25,6 +25,8 @@ mod dbt_v2;
 #[cfg(test)]
 mod dockerfile;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod faults;

@@ -1,7 +1,7 @@
 //! A changed run is one dbt process, which waits for the comparison before it selects; and
 //! where it cannot, or does not, what is built is the same.
 
-use crate::support::{Shop, shop::ALL};
+use crate::support::{Shop, dbt, shop::ALL};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::fs;
@@ -14,18 +14,30 @@ const AFTER_ORDERS: [&str; 5] =
 const GATE: &str = "target/semantic_manifest.json";
 
 /// A populated shop, a fresh container's target path, and a dbt that notes how it is started
-/// after doing `first`.
+/// after doing `first`, a line of Python. It is a script for the Python of a real dbt, so that
+/// its version can be told.
 fn shop(version: &str, first: &str) -> Option<Shop> {
-    let mut shop = Shop::with_dbt(version)?;
+    let shop = Shop::with_dbt(version)?;
+    let python = shop.dbt().with_file_name("python");
+    let script = format!(
+        "#!{} -IS\nimport os, sys\nwith open('calls', 'a') as calls:\n    \
+         print(*sys.argv[1:], file=calls)\n{first}\ndbt = {:?}\n\
+         os.execv(dbt, [dbt, *sys.argv[1:]])\n",
+        python.display(),
+        shop.dbt(),
+    );
+    Some(with_script(shop, &script))
+}
+
+/// Populated, in a fresh container, and with this script as its dbt.
+fn with_script(mut shop: Shop, script: &str) -> Shop {
     shop.run(&["build"]).expect_built(&ALL);
-    let script =
-        format!("#!/bin/sh\necho \"$*\" >>calls\n{first}\nexec {} \"$@\"\n", shop.dbt().display());
-    shop.write("noting-dbt", &script);
+    shop.write("noting-dbt", script);
     let path = shop.project().join("noting-dbt");
     fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("our own file");
     shop.env("DBT_ENTRYPOINT_DBT", path);
     fs::remove_dir_all(shop.project().join("target")).expect("dbt wrote there");
-    Some(shop)
+    shop
 }
 
 /// The subcommands with which dbt was started since the last call.
@@ -102,13 +114,42 @@ fn a_default_selector_is_kept_in_one_process_where_dbt_can_intersect_it() {
 
 #[test]
 fn a_dbt_that_does_not_wait_builds_nothing_and_is_started_again() {
-    let Some(shop) = shop("1.11", &format!("rm -f {GATE}")) else { return };
+    let Some(shop) = shop("1.11", &format!("os.path.exists('{GATE}') and os.remove('{GATE}')"))
+    else {
+        return;
+    };
     shop.touch("models/marts/orders.sql");
     let done = shop.run(&["run"]);
     done.expect_built(&AFTER_ORDERS);
     assert!(done.stderr.contains("did not wait"), "{done:#?}");
     assert_eq!(calls(&shop), ["run", "parse", "run"]);
     shop.run(&["run"]).expect_built(&[]);
+}
+
+#[test]
+fn a_dbt_behind_a_shell_script_is_not_known_and_never_held() {
+    let Some(shop) = Shop::with_dbt("1.11") else { return };
+    let dbt = shop.dbt().display().to_string();
+    let script = format!("#!/bin/sh\necho \"$*\" >>calls\nexec {dbt} \"$@\"\n");
+    let shop = with_script(shop, &script);
+    shop.touch("models/marts/orders.sql");
+    shop.run(&["run"]).expect_built(&AFTER_ORDERS);
+    assert_eq!(calls(&shop), ["parse", "run"]);
+    shop.run(&["run"]).expect_built(&[]);
+}
+
+/// dbt 1.12 then copies `semantic_manifest.json` before it has written a manifest, and ends with
+/// exit code 2 where that is a FIFO.
+#[test]
+fn a_dbt_that_has_dbt_2_parse_is_never_held() {
+    let Some(mut shop) = shop("1.12", "") else { return };
+    let Some(parser) = dbt("v2") else { return };
+    shop.env("DBT_ENGINE_USE_V2_PARSER", "true");
+    shop.env("DBT_ENGINE_V2_PARSER", format!("{} parse", parser.display()));
+    shop.touch("models/staging/stg_orders.sql");
+    let narrow = ["--only-changed", "run", "--select", "stg_orders"];
+    shop.run(&narrow).expect_built(&["stg_orders"]);
+    assert_eq!(calls(&shop), ["parse", "run"]);
 }
 
 #[test]
@@ -127,7 +168,7 @@ fn a_project_that_cannot_be_parsed_is_told_once_with_dbts_code_and_loses_nothing
 
 #[test]
 fn told_to_stop_before_it_has_parsed_dbt_builds_nothing() {
-    let Some(shop) = shop("1.11", "kill -TERM $PPID") else { return };
+    let Some(shop) = shop("1.11", "os.kill(os.getppid(), 15)") else { return };
     shop.touch("models/marts/orders.sql");
     let done = shop.run(&["run"]);
     assert!([2, 130].contains(&done.code) && done.built.is_empty(), "{done:#?}");

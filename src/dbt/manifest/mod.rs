@@ -19,6 +19,7 @@ mod tests;
 pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
+use crate::dbt::engine;
 use crate::graph::{Graph, Member, Role};
 use anyhow::{Context as _, Result, bail};
 use members::Members;
@@ -144,9 +145,7 @@ impl<'a> Manifest<'a> {
     /// dbt's minor version, e.g. `(12, "1.11")`.
     #[must_use]
     pub fn generation(&self) -> (u32, &str) {
-        let version = self.dbt_version();
-        let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
-        (self.schema, version.get(..end).unwrap_or(version))
+        (self.schema, engine::minor(self.dbt_version()))
     }
 
     /// Everything under `nodes`, `unit_tests` and `functions`, by `unique_id`; analyses and

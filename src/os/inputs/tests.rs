@@ -91,7 +91,7 @@ impl Stage {
             here: &here,
             project: &project,
             state: &self.at("state"),
-            dbt: &self.at("venv/bin/dbt"),
+            installation: &Installation::look(self.at("venv/bin/dbt"), &self.environment),
             environment: &self.environment,
             words: &self.words,
             salt: "salt",

@@ -127,6 +127,12 @@ impl Walk {
         self.known(path.to_owned(), digest.finalize().into())
     }
 
+    /// A file that has been read already; `None` if there is none.
+    pub(super) fn text(&mut self, path: &Path, text: Option<&[u8]>) -> Result<()> {
+        let sum = text.map_or([0; 32], |text| Sha256::digest(text).into());
+        self.known(path.to_owned(), sum)
+    }
+
     /// A name that counts without a content.
     pub(super) fn name(&mut self, path: PathBuf) -> Result<()> {
         self.known(path, [2; 32])

@@ -99,7 +99,7 @@ fn vars_come_from_the_project_its_packages_and_since_1_12_from_vars_yml() {
     let asked = Asked { vars: Some(vars), ..Asked::default() };
     let found = locate_from(tree.path(), &asked, &environment(&[])).unwrap();
     let all = |version| {
-        let vars = found.vars(version).unwrap();
+        let vars = found.vars(&Engine::that_wrote(version)).unwrap();
         ["a", "b", "c"].map(|name| vars.value("pkg", name).unwrap_or_default())
     };
     assert_eq!(all("1.11.16"), ["", "2", "3"]);

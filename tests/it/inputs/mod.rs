@@ -5,6 +5,7 @@ mod places;
 
 use crate::support::{dbt, root, variable};
 use dbt_entrypoint::dbt::changes::changes;
+use dbt_entrypoint::dbt::engine::Engine;
 use dbt_entrypoint::dbt::inputs::{self, differing, fingerprints};
 use dbt_entrypoint::dbt::manifest::Manifest;
 use dbt_entrypoint::environment::Environment;
@@ -65,7 +66,7 @@ impl Project {
     ) -> BTreeMap<String, BTreeMap<String, String>> {
         let asked = Asked { vars: Some(OsStr::new(vars)), ..Asked::default() };
         let project = locate_from(self.path(), &asked, environment).expect("a project");
-        let vars = project.vars(manifest.dbt_version()).expect("vars");
+        let vars = project.vars(&Engine::that_wrote(manifest.dbt_version())).expect("vars");
         for (name, value) in [("v_scoped", "scoped"), ("v_own", "own"), ("v_global", "root")] {
             let here = vars.value("parts", name).expect("it is set");
             let given = asked.vars.is_some_and(|vars| vars.to_string_lossy().contains(name));

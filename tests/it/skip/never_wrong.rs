@@ -8,6 +8,7 @@ use crate::support::{Shop, variable};
 use dbt_entrypoint::dbt::command::Command;
 use dbt_entrypoint::decide::skip::{Looked, Verdict, verdict};
 use dbt_entrypoint::os::inputs::{self, Places};
+use dbt_entrypoint::os::installation::Installation;
 use dbt_entrypoint::os::project::{Asked, locate_from};
 use dbt_entrypoint::os::volume;
 use std::collections::BTreeMap;
@@ -130,7 +131,7 @@ impl World {
             here: &here,
             project: &project,
             state: &self.shop.state(),
-            dbt: self.shop.dbt(),
+            installation: &Installation::look(self.shop.dbt().to_owned(), environment),
             environment,
             words: &command.as_parse(),
             salt: &record.salt,

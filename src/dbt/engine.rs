@@ -1,0 +1,328 @@
+//! Which dbt runs, and what it can do.
+//!
+//! dbt v1 (dbt-core, a Python package) and dbt v2 (a native program) differ from each other and
+//! from version to version. An [`Engine`] is made once, from facts about the installation, and
+//! answers by the name of a capability; nothing else in this program compares versions. What is
+//! not known for certain gets the answer that is right for every dbt, at the cost of time.
+
+use std::fmt;
+
+/// The minor versions of dbt v1 that this program is tested with.
+const TESTED_V1: std::ops::RangeInclusive<[u32; 2]> = [1, 8]..=[1, 12];
+
+/// The version of dbt v2 that this program is tested with.
+const TESTED_V2: Version = Version { release: [2, 0, 0], stage: Stage::Alpha, number: 4 };
+
+/// The names of the Python distributions that install a program `dbt`; `dbt` itself only from
+/// version 2, since `dbt` 1.0 on PyPI is an empty package.
+const DISTRIBUTIONS: [&str; 3] = ["dbt_core", "dbt_oss", "dbt"];
+
+/// A version of dbt; earlier ones are less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    release: [u32; 3],
+    stage: Stage,
+    /// Of the stage: 4 in `2.0.0a4`.
+    number: u32,
+}
+
+/// How far a version has come, in the order of PEP 440.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Dev,
+    Alpha,
+    Beta,
+    Candidate,
+    Final,
+}
+
+impl Version {
+    /// Understands PEP 440 (`1.12.0b1`, `2.0.0a4`, `2.0.0.dev30`), as Python distributions are
+    /// named, and Semantic Versioning (`2.0.0-alpha.4`, `2.0.0-preview.196`), as dbt v2 calls
+    /// itself. `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.split('+').next()?;
+        let end = text.find(|letter: char| letter != '.' && !letter.is_ascii_digit());
+        let (numbers, rest) = text.split_at(end.unwrap_or(text.len()));
+        let numbers: Option<Vec<u32>> =
+            numbers.trim_end_matches('.').split('.').map(|part| part.parse().ok()).collect();
+        let release = match *numbers? {
+            [major, minor] => [major, minor, 0],
+            [major, minor, patch, ..] => [major, minor, patch],
+            _ => return None,
+        };
+        let (stage, number) = stage(rest)?;
+        Some(Self { release, stage, number })
+    }
+
+    fn minor(self) -> [u32; 2] {
+        let [major, minor, _] = self.release;
+        [major, minor]
+    }
+
+    fn is_v1(self) -> bool {
+        self.minor() < [2, 0]
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [major, minor, patch] = self.release;
+        write!(f, "{major}.{minor}.{patch}")?;
+        match self.stage {
+            Stage::Dev => write!(f, ".dev{}", self.number),
+            Stage::Alpha => write!(f, "a{}", self.number),
+            Stage::Beta => write!(f, "b{}", self.number),
+            Stage::Candidate => write!(f, "rc{}", self.number),
+            Stage::Final => Ok(()),
+        }
+    }
+}
+
+/// The stage that is written behind the release, such as `a4`, `-alpha.4` or `.dev30`.
+fn stage(written: &str) -> Option<(Stage, u32)> {
+    let is_separator = |letter| matches!(letter, '.' | '-' | '_');
+    let written = written.trim_start_matches(is_separator).to_ascii_lowercase();
+    let end = written.find(|letter: char| !letter.is_ascii_alphabetic());
+    let (name, rest) = written.split_at(end.unwrap_or(written.len()));
+    let digits = rest.trim_start_matches(is_separator);
+    let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+    let number = digits.get(..end)?.parse().unwrap_or(0);
+    match name {
+        "dev" => Some((Stage::Dev, number)),
+        "a" | "alpha" => Some((Stage::Alpha, number)),
+        "b" | "beta" => Some((Stage::Beta, number)),
+        "c" | "rc" | "pre" | "preview" => Some((Stage::Candidate, number)),
+        // A post-release differs from its release in packaging alone.
+        "post" => Some((Stage::Final, 0)),
+        "" if rest.is_empty() => Some((Stage::Final, 0)),
+        _ => None,
+    }
+}
+
+/// What kind of file the program `dbt` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Native code.
+    Native,
+    /// A script for a Python whose packages are known. What it starts may be native all the
+    /// same: the wheels of dbt v2 install a script that does so.
+    Python,
+    /// Anything else, such as a shell script that starts a dbt somewhere.
+    Unknown,
+}
+
+/// What carries out dbt's commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// dbt-core in Python.
+    V1,
+    /// The native program, dbt Core 2 or Fusion.
+    V2,
+    Unknown,
+}
+
+/// A dbt with its capabilities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    family: Family,
+    version: Option<Version>,
+    /// dbt v1 has dbt v2 parse the project (`--use-v2-parser`, 1.12 and later).
+    v2_parser: bool,
+}
+
+impl Engine {
+    /// The engine of a program, from the names of the distributions that are installed with it,
+    /// such as `dbt_core-1.11.16.dist-info`; those of other packages are passed over. Where
+    /// several distributions contradict each other, the version is not known.
+    #[must_use]
+    pub fn installed<'n>(program: Program, distributions: impl Iterator<Item = &'n str>) -> Self {
+        let mut versions: Vec<Version> = distributions.filter_map(version_of_dbt).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        let all_v1 = versions.iter().all(|version| version.is_v1());
+        let all_v2 = versions.iter().all(|version| !version.is_v1());
+        let only = if let [only] = *versions { Some(only) } else { None };
+        let (family, version) = match program {
+            Program::Native => (Family::V2, only.filter(|_| all_v2)),
+            Program::Python if versions.is_empty() => (Family::Unknown, None),
+            Program::Python if all_v1 => (Family::V1, only),
+            Program::Python if all_v2 => (Family::V2, only),
+            Program::Python | Program::Unknown => (Family::Unknown, None),
+        };
+        Self { family, version, v2_parser: false }
+    }
+
+    /// The engine of which nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { family: Family::Unknown, version: None, v2_parser: false }
+    }
+
+    /// The engine that wrote a manifest, from its `metadata.dbt_version` alone.
+    #[must_use]
+    pub fn that_wrote(dbt_version: &str) -> Self {
+        Self::unknown().refined(dbt_version)
+    }
+
+    /// The same once it has written a manifest: `metadata.dbt_version` is its own word, and
+    /// outweighs what the installation looked like. dbt v1 writes that of dbt v2 where that has
+    /// parsed.
+    #[must_use]
+    pub fn refined(&self, dbt_version: &str) -> Self {
+        let version = Version::parse(dbt_version);
+        let written = version.map(|version| if version.is_v1() { Family::V1 } else { Family::V2 });
+        let family = match (self.family, written) {
+            (Family::V1, Some(Family::V2)) if self.knows_v2_parser() => {
+                return self.clone().with_v2_parser(true);
+            }
+            (Family::Unknown, Some(written)) => written,
+            (found, Some(written)) if found != written => Family::Unknown,
+            (found, _) => found,
+        };
+        Self { family, version, v2_parser: self.v2_parser }
+    }
+
+    /// Whether this engine wrote a manifest with that `metadata.dbt_version`; `false` where the
+    /// version of either is not known.
+    #[must_use]
+    pub fn wrote(&self, dbt_version: &str) -> bool {
+        self.version.is_some() && self.version == Version::parse(dbt_version)
+    }
+
+    /// The same where the user has dbt v2 parse for dbt v1.
+    #[must_use]
+    pub fn with_v2_parser(self, asked: bool) -> Self {
+        Self { v2_parser: asked, ..self }
+    }
+
+    /// The version, where it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    /// Whether this program is tested with that version: dbt v1 from 1.8 to 1.12, and 2.0.0a4.
+    #[must_use]
+    pub fn is_tested(&self) -> bool {
+        self.version.is_some_and(|version| match self.family {
+            Family::V1 => TESTED_V1.contains(&version.minor()),
+            Family::V2 => version == TESTED_V2,
+            Family::Unknown => false,
+        })
+    }
+
+    /// dbt v2: what is executed is native code.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        self.family == Family::V2
+    }
+
+    /// After it has parsed the project, dbt writes `manifest.json`, then opens
+    /// `semantic_manifest.json` for writing, and only then reads what `--state` names; see
+    /// [`crate::os::gate`]. dbt v1 with a parser of its own does. With the parser of dbt v2 it
+    /// copies that file first, and refuses to copy to a FIFO.
+    #[must_use]
+    pub fn waits_at_gate(&self) -> bool {
+        self.is_tested_v1() && !self.v2_parser
+    }
+
+    /// `result:STATUS` selects nodes that a `run_results.json` of schema v6 in the state
+    /// directory names by `unique_id`. dbt-core 1.8 to 1.12 read that schema and refuse a later
+    /// one; dbt v2 is not relied on.
+    #[must_use]
+    pub fn result_method(&self) -> bool {
+        self.is_tested_v1()
+    }
+
+    /// `selector:NAME` is a selection method, which can be intersected with others: dbt 1.12 and
+    /// later, and dbt v2 but for its alphas. An earlier dbt ends with exit code 2.
+    #[must_use]
+    pub fn selector_method(&self) -> bool {
+        self.version.is_some_and(|version| {
+            version.minor() >= [1, 12]
+                && (version.minor() > [2, 0] || version.is_v1() || version.stage > Stage::Alpha)
+        })
+    }
+
+    /// A manifest lists all macros that a node or a macro calls (`depends_on.macros`). dbt v1
+    /// does; 2.0 alpha leaves some out, with its own project and as the parser of dbt v1.
+    #[must_use]
+    pub fn lists_all_calls(&self) -> bool {
+        self.is_tested_v1() && !self.v2_parser
+    }
+
+    /// dbt reads `.env`, `vars.yml` and `~/.dbt/user_settings.yml`: 1.12 and later. `true` where
+    /// the version is not known, since a change in a file that may be read must not be missed.
+    #[must_use]
+    pub fn reads_dotenv(&self) -> bool {
+        self.version.is_none_or(|version| version.minor() >= [1, 12])
+    }
+
+    /// dbt can be told to log to a file of ours as JSON lines (`--log-path`, `--log-format-file`,
+    /// `--log-level-file`), from which we can tell when each node began and how it ended. dbt v2
+    /// has options of these names, but writes lines of another form.
+    #[must_use]
+    pub fn journal(&self) -> bool {
+        self.is_tested_v1()
+    }
+
+    /// dbt v1 can have dbt v2 parse: 1.12 and later.
+    fn knows_v2_parser(&self) -> bool {
+        self.version.is_some_and(|version| version.is_v1() && version.minor() >= [1, 12])
+    }
+
+    fn is_tested_v1(&self) -> bool {
+        self.family == Family::V1 && self.is_tested()
+    }
+}
+
+/// For log messages: `dbt v1 1.11.16`, `dbt v2 of unknown version, untested`.
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.family {
+            Family::V1 => "dbt v1",
+            Family::V2 => "dbt v2",
+            Family::Unknown => "an unknown dbt",
+        })?;
+        match self.version {
+            Some(version) => write!(f, " {version}")?,
+            None => f.write_str(" of unknown version")?,
+        }
+        f.write_str(if self.is_tested() { "" } else { ", untested" })
+    }
+}
+
+/// Whether this is the name of a distribution (`NAME-VERSION.dist-info` or `.egg-info`) that
+/// installs a program `dbt`.
+#[must_use]
+pub fn is_distribution_of_dbt(name: &str) -> bool {
+    version_of_dbt(name).is_some()
+}
+
+/// The version in such a name.
+fn version_of_dbt(name: &str) -> Option<Version> {
+    let (stem, end) = name.rsplit_once('.')?;
+    if !matches!(end, "dist-info" | "egg-info") {
+        return None;
+    }
+    // What may follow the version is that of Python: `dbt_core-1.8.0-py3.11.egg-info`.
+    let parts: Vec<&str> = stem.split('-').collect();
+    let is_version = |part: &&str| part.starts_with(|letter: char| letter.is_ascii_digit());
+    let at = parts.iter().position(is_version)?;
+    let name = parts.get(..at)?.join("_").to_ascii_lowercase();
+    let version = Version::parse(parts.get(at)?)?;
+    let is_empty_package = name == "dbt" && version.is_v1();
+    (DISTRIBUTIONS.contains(&&*name) && !is_empty_package).then_some(version)
+}
+
+/// The part of a version that shapes a manifest, e.g. `1.11` of `1.11.16`.
+#[must_use]
+pub fn minor(dbt_version: &str) -> &str {
+    let end = dbt_version.match_indices('.').nth(1).map_or(dbt_version.len(), |(at, _)| at);
+    dbt_version.get(..end).unwrap_or(dbt_version)
+}
+
+#[cfg(test)]
+mod tests;
