@@ -46,7 +46,7 @@ fn first(
     }
     let path = environment.get(OsStr::new("PATH")).map(OsString::as_os_str);
     let path = path.unwrap_or_else(|| OsStr::new(DEFAULT_PATH));
-    let mut executable = candidates(program, path).filter(|file| is_executable(file)).peekable();
+    let mut executable = executables(program, path).peekable();
     let none_is = executable.peek().is_none();
     match executable.find(|file| wanted(file)) {
         Some(file) => Ok(file),
@@ -55,22 +55,25 @@ fn first(
     }
 }
 
-/// Every place that PATH names, in order. Joined here and not by `which`, which expands `~`
-/// and drops the meaning of an empty entry.
-fn candidates(program: &OsStr, path: &OsStr) -> impl Iterator<Item = PathBuf> {
-    path.as_bytes().split(|byte| *byte == b':').map(move |directory| match directory {
-        b"" => Path::new(".").join(program),
-        named => Path::new(OsStr::from_bytes(named)).join(program),
-    })
+/// The executable files of this name along `path`, in order; an empty entry means the working
+/// directory.
+fn executables(program: &OsStr, path: &OsStr) -> impl Iterator<Item = PathBuf> {
+    which::which_in_all(program, Some(without_tilde(path)), ".").into_iter().flatten()
 }
 
-fn is_executable(file: &Path) -> bool {
-    which::which_in(file, None::<&OsStr>, ".").is_ok()
+/// `which` expands a leading `~`, which execvp(3) takes for a name like any other.
+fn without_tilde(path: &OsStr) -> OsString {
+    let here =
+        |entry: PathBuf| if entry.starts_with("~") { Path::new(".").join(entry) } else { entry };
+    let entries = std::env::split_paths(path).map(here);
+    std::env::join_paths(entries).unwrap_or_else(|_| path.to_owned())
 }
 
 fn none_of(program: &OsStr, path: &OsStr) -> Failure {
     let name = program.display();
-    match candidates(program, path).find(|file| file.exists()) {
+    // `which` does not name the files that it passes over.
+    let mut there = std::env::split_paths(path).map(|directory| directory.join(program));
+    match there.find(|file| file.exists()) {
         Some(file) => Failure::not_executable(anyhow!(
             "{} is there but cannot be executed (a directory, or no permission)",
             file.display()

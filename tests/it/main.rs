@@ -59,6 +59,8 @@ mod release;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod shipped;
 #[cfg(test)]
 mod skip;
