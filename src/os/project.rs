@@ -123,8 +123,9 @@ pub fn locate_from(
     };
     let profiles_dir = profiles_dir(here, asked.profiles_dir, environment);
     let profiles = fs::read_to_string(profiles_dir.join("profiles.yml")).ok();
-    let older = || profiles.as_deref().and_then(profile::partial_parse);
-    project.partial_parse = project.partial_parse.or_else(older);
+    let older = |name| profiles.as_deref().and_then(|text| profile::flag(text, name));
+    project.partial_parse = project.partial_parse.or_else(|| older("partial_parse"));
+    project.use_v2_parser = project.use_v2_parser.or_else(|| older("use_v2_parser"));
     let identity = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = Choice {
