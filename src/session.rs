@@ -3,7 +3,7 @@
 //! Nothing here changes while a command runs, and no file behind it is read a second time.
 
 use crate::cli::Config;
-use crate::dbt::command::{Command, Duty, Opt, STATE_VARIABLES, Selection};
+use crate::dbt::command::{Command, Duty, Flag, Opt, STATE_VARIABLES, Selection};
 use crate::dbt::engine::Engine;
 use crate::decide::start::Mode;
 use crate::environment::Environment;
@@ -80,7 +80,7 @@ impl Session {
         let mut project = locate(&command, &config.environment).map_err(Failure::refused)?;
         let mut environment = environment_for_dbt(&command, &config.environment);
         write_elsewhere(&command, &mut project, &mut environment);
-        let engine = installation.engine().clone();
+        let engine = engine(&installation, &command, &project, &config.environment);
         let (config, project) = (config.clone(), Arc::new(project));
         Ok(Self { config, command, installation, engine, project, environment })
     }
@@ -122,6 +122,21 @@ fn environment_for_dbt(command: &Command, environment: &Environment) -> Environm
         environment.retain(|name, _| !STATE_VARIABLES.iter().any(|variable| name == variable));
     }
     environment
+}
+
+/// The dbt that is installed, as it is asked to parse: dbt 1.12 and later can have dbt v2 parse for
+/// them, by an option, its variable, `flags:` in the project, or the user's settings.
+fn engine(
+    installation: &Installation,
+    command: &Command,
+    project: &Project,
+    environment: &Environment,
+) -> Engine {
+    let engine = installation.engine().clone();
+    let asked = command.flag(Flag::UseV2Parser).or(project.project.use_v2_parser);
+    let asked = asked.or_else(|| project::user_wants_v2_parser(environment));
+    let asked = engine.reads_dotenv() && asked == Some(true);
+    engine.with_v2_parser(asked)
 }
 
 /// A dbt that cannot write its log or its artifacts ends with code 2 and says nothing (dbt-core 1.8

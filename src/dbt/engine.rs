@@ -167,17 +167,28 @@ impl Engine {
     }
 
     /// The same once it has written a manifest: `metadata.dbt_version` is its own word, and
-    /// outweighs what the installation looked like.
+    /// outweighs what the installation looked like. dbt v1 writes that of dbt v2 where that has
+    /// parsed.
     #[must_use]
     pub fn refined(&self, dbt_version: &str) -> Self {
         let version = Version::parse(dbt_version);
         let written = version.map(|version| if version.is_v1() { Family::V1 } else { Family::V2 });
         let family = match (self.family, written) {
+            (Family::V1, Some(Family::V2)) if self.knows_v2_parser() => {
+                return self.clone().with_v2_parser(true);
+            }
             (Family::Unknown, Some(written)) => written,
             (found, Some(written)) if found != written => Family::Unknown,
             (found, _) => found,
         };
         Self { family, version, v2_parser: self.v2_parser }
+    }
+
+    /// Whether this engine wrote a manifest with that `metadata.dbt_version`; `false` where the
+    /// version of either is not known.
+    #[must_use]
+    pub fn wrote(&self, dbt_version: &str) -> bool {
+        self.version.is_some() && self.version == Version::parse(dbt_version)
     }
 
     /// The same where the user has dbt v2 parse for dbt v1.
@@ -255,6 +266,11 @@ impl Engine {
     #[must_use]
     pub fn journal(&self) -> bool {
         self.is_tested_v1()
+    }
+
+    /// dbt v1 can have dbt v2 parse: 1.12 and later.
+    fn knows_v2_parser(&self) -> bool {
+        self.version.is_some_and(|version| version.is_v1() && version.minor() >= [1, 12])
     }
 
     fn is_tested_v1(&self) -> bool {

@@ -88,11 +88,11 @@ fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<S
     }
 }
 
-/// `config: {partial_parse: …}` of a `profiles.yml`, where dbt 1.7 and older had its flags
-/// and 1.12 still reads them.
+/// A flag under `config:` of a `profiles.yml`, where dbt 1.7 and older had its flags and 1.12
+/// still reads them.
 #[must_use]
-pub fn partial_parse(profiles_yml: &str) -> Option<bool> {
-    mapping(profiles_yml).ok()?.get("config")?.get("partial_parse").and_then(switch)
+pub fn flag(profiles_yml: &str, name: &str) -> Option<bool> {
+    mapping(profiles_yml).ok()?.get("config")?.get(name).and_then(switch)
 }
 
 /// The rendered value, unless it is unknown or secret.

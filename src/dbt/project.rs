@@ -21,6 +21,8 @@ pub struct Project {
     pub paths: Vec<String>,
     /// `flags: {partial_parse: …}`.
     pub partial_parse: Option<bool>,
+    /// `flags: {use_v2_parser: …}`.
+    pub use_v2_parser: Option<bool>,
     /// `vars:`; those of dbt 1.12's `vars.yml` where [`with_vars_file`](Self::with_vars_file)
     /// was told.
     pub vars: Map<String, Value>,
@@ -45,6 +47,7 @@ impl Project {
             packages_install_path: word("packages-install-path"),
             paths,
             partial_parse: flags.get("partial_parse").and_then(switch),
+            use_v2_parser: flags.get("use_v2_parser").and_then(switch),
             vars: object(all.remove("vars")),
         })
     }

@@ -137,8 +137,9 @@ pub fn locate_from(
     texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
     let selectors = read_if_there(&root.join(SELECTORS))?;
     texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
-    let older = || profiles.as_deref().and_then(profile::partial_parse);
-    project.partial_parse = project.partial_parse.or_else(older);
+    let older = |name| profiles.as_deref().and_then(|text| profile::flag(text, name));
+    project.partial_parse = project.partial_parse.or_else(|| older("partial_parse"));
+    project.use_v2_parser = project.use_v2_parser.or_else(|| older("use_v2_parser"));
     let identity = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = Choice {
@@ -359,6 +360,14 @@ pub fn find_dotenv(here: &Path) -> Result<Option<(PathBuf, String)>> {
     let Some(path) = found else { return Ok(None) };
     let text = read_if_there(&path)?;
     Ok(text.map(|text| (path, text)))
+}
+
+/// `flags: {use_v2_parser: …}` of `~/.dbt/user_settings.yml`, which dbt 1.12 reads for what
+/// nothing else says. Like dbt, passes over a file that is no YAML.
+#[must_use]
+pub fn user_wants_v2_parser(environment: &Environment) -> Option<bool> {
+    let text = fs::read_to_string(home(environment).join(".dbt/user_settings.yml")).ok()?;
+    files::Project::parse(&text).ok()?.use_v2_parser
 }
 
 /// The digest of a seed's file. dbt does not look into one above 1 MiB (all versions, unless

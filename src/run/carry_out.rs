@@ -24,7 +24,7 @@ use crate::decide::record::FORMAT;
 use crate::decide::settle::Ending;
 use crate::decide::start::Approach;
 use crate::decide::summary::Summary;
-use crate::decide::telling::Named;
+use crate::decide::telling::{Named, Telling};
 use crate::exit::Failure;
 use crate::graph::RESOURCE_TYPES;
 use crate::os::supervise::Stdout;
@@ -68,7 +68,7 @@ pub(crate) fn carry_out(
         _ => return build_as_given(started, driver, summary),
     };
     if plan.ahead.is_empty()
-        && plan.last != Last::Nothing
+        && matches!(plan.last, Last::Changed(Telling::Skipped(_), _))
         && let (Some(held), Some(text)) = (parsed.take_held(), parsed.text())
     {
         return let_build(started, held, &text, now, &plan.wanted, driver, summary);

@@ -7,6 +7,7 @@ use super::open::Opened;
 use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::command::{Flag, Opt};
+use crate::dbt::engine::Engine;
 use crate::dbt::manifest::begun_by;
 use crate::decide::needs::Scope;
 use crate::decide::plan::Request;
@@ -146,7 +147,7 @@ impl Started<'_> {
         let Session { command, engine, .. } = driver.session();
         let Some(state) = self.opened.access.held() else { return Ok(None) };
         let default_selector = driver.session().default_selector()?;
-        let request = self.request(default_selector.as_deref());
+        let request = self.request(engine, default_selector.as_deref());
         let telling = request.telling();
         // A parse of its own leaves `--full-refresh` out, so that a config() which asks for that
         // flag does not look changed (see `Command::as_parse`); and what `--empty` and the like
@@ -164,10 +165,14 @@ impl Started<'_> {
     }
 
     /// What is asked of this run.
-    pub(super) fn request<'r>(&'r self, default_selector: Option<&'r str>) -> Request<'r> {
+    pub(super) fn request<'r>(
+        &'r self,
+        engine: &'r Engine,
+        default_selector: Option<&'r str>,
+    ) -> Request<'r> {
         let session = self.opened.session;
         Request {
-            engine: &session.engine,
+            engine,
             command: &session.command,
             approach: self.approach,
             default_selector,

@@ -81,7 +81,9 @@ fn decide(
     driver: &mut Driver<'_>,
 ) -> Result<Planned, Failure> {
     let default_selector = driver.session().default_selector()?;
-    let request: Request<'_> = started.request(default_selector.as_deref());
+    // Its own manifest outweighs what the installation looked like.
+    let engine = driver.session().engine.refined(now.manifest.dbt_version());
+    let request: Request<'_> = started.request(&engine, default_selector.as_deref());
     let baseline = &started.opened.baseline;
     if !request.needs_list(now, baseline) {
         return Ok(Ok(Plan::of(now, baseline, &request, None)));

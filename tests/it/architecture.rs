@@ -210,6 +210,62 @@ fn what_decides_and_what_knows_dbt_names_no_input_or_output() {
     assert_eq!(hits, Vec::<String>::new());
 }
 
+/// Whether a line of code knows versions of dbt: one is spelled out in it, or compared.
+fn compares_versions(line: &str) -> bool {
+    let literals = || line.split('"').skip(1).step_by(2);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let names_one = |text: &str| {
+        let stage = text.trim_start_matches(['-', '.']).trim_end_matches('.');
+        ["alpha", "beta", "preview"].contains(&stage)
+            || text.split_once('.').is_some_and(|(major, _)| is_number(major))
+    };
+    let compared = ["==", "!=", " < ", " > ", "<=", ">=", "cmp(", "starts_with(", "contains("];
+    let takes_apart = ["split", "find(", ".parse", "Version::parse"];
+    let names_the_version =
+        ["dbt_version", "version()", "Version::"].map(|name| line.contains(name));
+    literals().any(names_one)
+        || names_the_version.contains(&true)
+            && compared.iter().chain(&takes_apart).any(|word| line.contains(word))
+}
+
+#[test]
+fn versions_of_dbt_are_compared_in_one_place() {
+    let sources = sources("src");
+    let others = sources.iter().filter(|path| {
+        !path.starts_with(root().join("src/dbt/engine"))
+            && !path.ends_with("src/dbt/engine.rs")
+            && !path.ends_with("tests.rs")
+    });
+    let lines = others.flat_map(|path| lines_with(path, &[""]));
+    let hits: Vec<String> = lines.filter(|line| compares_versions(line)).collect();
+    let [only] = &hits[..] else { panic!("{hits:#?}") };
+    assert!(only.contains("src/dbt/changes/closure.rs"), "{only}");
+}
+
+#[test]
+fn a_comparison_of_versions_is_recognized() {
+    for line in [
+        r#"if manifest.dbt_version().starts_with("2.") {"#,
+        r#"    (1, 12) <= numbers && !version.contains("alpha")"#,
+        r#"match text { "1.11.16" => 1, _ => 2 }"#,
+        "let same = old.dbt_version() == new.dbt_version();",
+        "let mut parts = dbt_version.split('.');",
+        "engine.version() >= Version::parse(least)",
+        r#"let stage = version.find("-beta.");"#,
+    ] {
+        assert!(compares_versions(line), "{line}");
+    }
+    for line in [
+        r#"let code = ("70", "a bug");"#,
+        "let engine = self.engine.refined(manifest.dbt_version());",
+        r#"println!("dbt {}", self.dbt_version.as_deref().unwrap_or("?"));"#,
+        r#"let root = prefix.join("local/lib");"#,
+        "if engine.version().is_none() {",
+    ] {
+        assert!(!compares_versions(line), "{line}");
+    }
+}
+
 #[test]
 fn the_volume_is_known_to_the_store_alone() {
     let files = sources("src").into_iter().filter(|path| !is_test(path));

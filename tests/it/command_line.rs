@@ -138,12 +138,13 @@ const OPTIONS: [(Opt, &str); 10] = [
     (Opt::IndirectSelection, "indirect_selection"),
 ];
 
-const FLAGS: [(Flag, &str); 6] = [
+const FLAGS: [(Flag, &str); 7] = [
     (Flag::PartialParse, "partial_parse"),
     (Flag::FullRefresh, "full_refresh"),
     (Flag::WriteJson, "write_json"),
     (Flag::WarnError, "warn_error"),
     (Flag::Empty, "empty"),
+    (Flag::UseV2Parser, "use_v2_parser"),
     (Flag::Defer, "defer"),
 ];
 

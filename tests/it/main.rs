@@ -25,6 +25,8 @@ mod dbt_v2;
 #[cfg(test)]
 mod dockerfile;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod faults;
@@ -58,6 +60,8 @@ mod refresh;
 mod release;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod search;
 #[cfg(test)]
 mod shipped;
 #[cfg(test)]

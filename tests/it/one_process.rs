@@ -1,7 +1,7 @@
 //! A changed run is one dbt process, which waits for the comparison before it selects; and
 //! where it cannot, or does not, what is built is the same.
 
-use crate::support::{Shop, shop::ALL};
+use crate::support::{Shop, dbt, shop::ALL};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::fs;
@@ -136,6 +136,20 @@ fn a_dbt_behind_a_shell_script_is_not_known_and_never_held() {
     shop.run(&["run"]).expect_built(&AFTER_ORDERS);
     assert_eq!(calls(&shop), ["parse", "run"]);
     shop.run(&["run"]).expect_built(&[]);
+}
+
+/// dbt 1.12 then copies `semantic_manifest.json` before it has written a manifest, and ends with
+/// exit code 2 where that is a FIFO.
+#[test]
+fn a_dbt_that_has_dbt_2_parse_is_never_held() {
+    let Some(mut shop) = shop("1.12", "") else { return };
+    let Some(parser) = dbt("v2") else { return };
+    shop.env("DBT_ENGINE_USE_V2_PARSER", "true");
+    shop.env("DBT_ENGINE_V2_PARSER", format!("{} parse", parser.display()));
+    shop.touch("models/staging/stg_orders.sql");
+    let narrow = ["--only-changed", "run", "--select", "stg_orders"];
+    shop.run(&narrow).expect_built(&["stg_orders"]);
+    assert_eq!(calls(&shop), ["parse", "run"]);
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub enum Flag {
     WarnError,
     /// `--empty`, `DBT_EMPTY` (not in v2).
     Empty,
+    /// `--use-v2-parser`, `DBT_USE_V2_PARSER` (1.12 and later, not in v2).
+    UseV2Parser,
     /// `--defer`, `DBT_DEFER`, and the older `DBT_DEFER_TO_STATE`, which wins over both.
     Defer,
 }
@@ -123,6 +125,7 @@ impl Flag {
             Self::WriteJson => "write-json",
             Self::WarnError => "warn-error",
             Self::Empty => "empty",
+            Self::UseV2Parser => "use-v2-parser",
             Self::Defer => "defer",
         }
     }
@@ -135,6 +138,7 @@ impl Flag {
             Self::WriteJson => "WRITE_JSON",
             Self::WarnError => "WARN_ERROR",
             Self::Empty => "EMPTY",
+            Self::UseV2Parser => "USE_V2_PARSER",
             Self::Defer => "DEFER",
         }
     }

@@ -62,7 +62,8 @@ fn with_the_parser_of_v2_dbt_v1_neither_waits_nor_lists_all_calls() {
     let engine = of(Program::Python, &["dbt_core-1.12.6.dist-info"]);
     let without = ["tested", "result:", "selector:", "reads .env", "journal"];
     assert_eq!(capabilities(&engine.clone().with_v2_parser(true)), without);
-    assert_eq!(capabilities(&engine.with_v2_parser(true).refined("1.12.6")), without);
+    assert_eq!(capabilities(&engine.refined("2.0.0-alpha.4")), without);
+    assert_eq!(capabilities(&engine.with_v2_parser(true).refined("2.0.0-alpha.4")), without);
 }
 
 #[test]
@@ -136,6 +137,15 @@ fn a_manifest_outweighs_what_the_installation_looked_like() {
     assert_eq!(capabilities(&found.refined("nightly")), ["reads .env"]);
     let native = of(Program::Native, &[]);
     assert_eq!(native.refined("2.0.0-alpha.4"), of(Program::Native, &["dbt-2.0.0a4.dist-info"]));
+}
+
+#[test]
+fn a_manifest_is_its_own_where_the_versions_are_known_and_equal() {
+    let engine = of(Program::Native, &[]).refined("2.0.0a4");
+    for (version, own) in [("2.0.0-alpha.4", true), ("2.0.0", false), ("nightly", false)] {
+        assert_eq!(engine.wrote(version), own, "{version}");
+    }
+    assert!(!Engine::that_wrote("nightly").wrote("nightly"));
 }
 
 #[test]

@@ -161,6 +161,28 @@ fn partial_parsing_is_switched_in_the_project_or_else_in_the_profiles() {
 }
 
 #[test]
+fn dbt_2_is_to_parse_where_the_project_the_profiles_or_the_user_says_so() {
+    let tree = tree(&[
+        ("dbt_project.yml", "flags: {use_v2_parser: false}"),
+        ("profiles.yml", "config: {use_v2_parser: true}"),
+        (".dbt/user_settings.yml", "flags: {use_v2_parser: true}"),
+    ]);
+    let home = tree.path().to_str().unwrap();
+    let environment = environment(&[("HOME", home)]);
+    let says = || {
+        let found = locate_from(tree.path(), &Asked::default(), &environment).unwrap();
+        (found.project.use_v2_parser, user_wants_v2_parser(&environment))
+    };
+    assert_eq!(says(), (Some(false), Some(true)));
+    fs::write(tree.path().join("dbt_project.yml"), "name: n").unwrap();
+    assert_eq!(says(), (Some(true), Some(true)));
+    for name in ["profiles.yml", ".dbt/user_settings.yml"] {
+        fs::write(tree.path().join(name), "flags: [").unwrap();
+    }
+    assert_eq!(says(), (None, None));
+}
+
+#[test]
 fn the_digest_of_a_seed_is_sha256_of_its_bytes() {
     let tree = tree(&[("s.csv", "abc")]);
     assert_eq!(

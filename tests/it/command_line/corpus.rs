@@ -170,6 +170,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("DBT_PARTIAL_PARSE", " TRUE "),
     ("DBT_FULL_REFRESH", "1"),
     ("DBT_EMPTY", "y"),
+    ("DBT_ENGINE_USE_V2_PARSER", "true"),
     ("DBT_EMPTY", ""),
     ("DBT_DEFER", "t"),
     ("DBT_DEFER_TO_STATE", "no"),
