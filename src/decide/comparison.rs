@@ -53,9 +53,8 @@ impl<'m, 'b> Comparison<'m, 'b> {
         let mut needs = self.needs.clone();
         for (id, member) in self.graph.iter() {
             if types.contains(member.role.resource_type()) {
-                needs
-                    .entry(id.clone())
-                    .or_insert_with(|| vec![Reason::Pending(NOT_REACHED.into())]);
+                let reasons = needs.entry(id.clone()).or_default();
+                reasons.push(Reason::Pending(NOT_REACHED.into()));
             }
         }
         Cow::Owned(needs)

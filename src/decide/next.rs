@@ -246,7 +246,12 @@ fn absent_record(
     fingerprints_before: &BTreeMap<String, String>,
 ) -> NodeRecord {
     let built = match absence {
-        Absence::Waiting(_) => fingerprints_before.get(id).cloned().or(old.built),
+        // What has to be built whether it changed or not is not done by going back to what was.
+        Absence::Waiting(reasons) => {
+            let is_change = |reason: &Reason| !matches!(reason, Reason::Pending(_));
+            let before = fingerprints_before.get(id).filter(|_| reasons.iter().all(is_change));
+            before.cloned().or(old.built)
+        }
         Absence::Touched(_) | Absence::CutShort | Absence::Overtaken(_) => None,
     };
     let first = old.seconds.is_none() && !fingerprints_before.contains_key(id);
@@ -387,6 +392,24 @@ mod tests {
         let now = BTreeMap::from([("e".to_owned(), values("new"))]);
         let records = node_records(&chain, &absent, &outcome, &now, &before, &BTreeMap::new());
         assert_eq!(records["e"], record("new"));
+    }
+
+    #[test]
+    fn a_node_that_a_full_run_did_not_reach_is_not_built_by_a_revert() {
+        let chain = graph(&["a > b"]);
+        let fingerprints = BTreeMap::from([("a".to_owned(), "old".to_owned())]);
+        let built = |reasons: Vec<Reason>| {
+            let needs = Needs::from([("a".to_owned(), reasons)]);
+            let (outcome, none) = (Outcome::new(), BTreeMap::new());
+            let absent = absences(&chain, &needs, &outcome);
+            let records =
+                node_records(&chain, &absent, &outcome, &BTreeMap::new(), &none, &fingerprints);
+            records["a"].built.clone()
+        };
+        let not_reached = || Reason::Pending("not yet built in the full run".to_owned());
+        assert_eq!(built(vec![Reason::Body]), Some("old".to_owned()));
+        assert_eq!(built(vec![not_reached()]), None);
+        assert_eq!(built(vec![Reason::Body, not_reached()]), None);
     }
 
     #[test]

@@ -195,10 +195,12 @@ fn let_build(
     // dbt has parsed, and reads no more of the project but seeds.
     let confirmed = started.opened.confirm(&started.seen);
     let stage = Stage::begin("run");
-    let code = driver.finish(running)?.end.exit_code();
+    let ended = driver.finish(running)?;
+    let code = ended.end.exit_code();
     stage.done(format!("the dbt that had waited ended with code {code}"));
     attempt.conclude_compared(started, now, code, confirmed, summary)?;
-    if gate.was_passed() || code == 0 {
+    // One that was told to stop may have ended before it came by.
+    if gate.was_passed() || code == 0 || ended.stopped {
         return Ok(code);
     }
     say::did_not_wait();

@@ -152,9 +152,9 @@ fn an_incremental_killed_in_a_later_build_is_built_and_named_with_its_repair() {
 
 #[test]
 fn a_full_run_that_is_killed_is_finished_by_the_next_plain_one() {
-    let mut fake = Fake::populated(chain(&["a", "b", "c"]));
+    let mut fake = Fake::populated(chain(&["a", "b", "c"]).model("z"));
     fake.killed_at("b", &["--full", "run"]);
-    fake.run(&["run"]).ends_with(0).builds(&["b", "c"]);
+    fake.run(&["run"]).ends_with(0).builds(&["b", "c", "z"]);
 }
 
 #[test]
