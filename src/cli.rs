@@ -14,7 +14,7 @@ pub use help::{help, of_verb};
 pub use verbs::{Adoption, Form, Verb};
 
 use crate::decide::budget::Budget;
-use crate::decide::retention::Bounds;
+use crate::decide::retention::Retention;
 use crate::decide::start::{Mode, OnEmpty};
 use crate::environment::Environment;
 use crate::exit::Failure;
@@ -68,7 +68,7 @@ pub struct Config {
     /// `--publish`: a command for whenever the baseline has changed.
     pub publish: Option<OsString>,
     /// `--history`, `--history-bytes`.
-    pub history: Bounds,
+    pub history: Retention,
     /// `--termination-log`.
     pub termination_log: PathBuf,
     /// `--metrics-file`.
@@ -126,7 +126,7 @@ fn defaults(environment: Environment) -> Config {
         yes: false,
         approve: None,
         publish: None,
-        history: Bounds::default(),
+        history: Retention::default(),
         termination_log: PathBuf::from("/dev/termination-log"),
         metrics_file: None,
         log: LogStyle::Human,

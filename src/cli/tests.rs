@@ -156,7 +156,7 @@ fn every_option_of_the_table_is_understood() {
 #[test]
 fn what_is_kept_and_refreshed_is_bounded_by_words_that_mean_something() {
     let env = [("DBT_ENTRYPOINT_HISTORY", "3"), ("DBT_ENTRYPOINT_HISTORY_BYTES", "2G")];
-    let bounds = Bounds { number: 3, bytes: 2 << 30 };
+    let bounds = Retention { number: 3, bytes: 2 << 30 };
     assert_eq!(parsed(&["run"], &env).unwrap().history, bounds);
     for args in [["--history", "0"], ["--history-bytes", "2T"], ["--refresh-changed", "incremntal"]]
     {

@@ -4,7 +4,7 @@ use super::help::help;
 use super::options::{self, SHARED_WITH_DBT, VERBS};
 use super::values::seconds;
 use crate::dbt::command;
-use crate::os::supervise::{Policy, Target};
+use crate::os::supervise::{Policy, SignalTarget};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -131,7 +131,7 @@ fn exec_option(policy: &mut Policy, parser: &mut lexopt::Parser) -> Result<()> {
             policy.add_rewrite(rule.to_str().unwrap_or_default())
         }
         Some(lexopt::Arg::Long("group")) => {
-            policy.target = Target::Group;
+            policy.target = SignalTarget::Group;
             Ok(())
         }
         Some(lexopt::Arg::Long("stop-grace")) => {

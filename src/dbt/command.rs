@@ -11,24 +11,24 @@ mod scan;
 mod selection;
 mod variables;
 
-pub use options::{Takes, takes};
+pub use options::{Arity, arity};
 pub use selection::Selection;
 pub use variables::{Flag, Opt, STATE_VARIABLES};
 
 use crate::environment::Environment;
 use crate::graph::RESOURCE_TYPES;
 use options::ForParse;
-use scan::{Given, Scan};
+use scan::{GivenOption, ScannedLine};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use variables::Variables;
+use variables::DbtVariables;
 
 /// What a dbt command means for the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
-    /// `run`, `build`, `seed`: a selector of ours may be added, what is built is recorded.
+    /// `run`, `build`, `seed`: a selector of ours may be added, what is built is with_write_json.
     BuildSelected,
-    /// `snapshot`, `retry`: never a selector of ours, what is built is recorded.
+    /// `snapshot`, `retry`: never a selector of ours, what is built is with_write_json.
     Build,
     /// All else: the baseline is not touched.
     Bystander,
@@ -41,8 +41,8 @@ pub const SKIPPED: &str = "result:skipped+";
 /// The name of the first option before the subcommand that no dbt has.
 #[must_use]
 pub fn unknown_option(words: &[OsString]) -> Option<&str> {
-    let scan = Scan::of(words);
-    let word = words.get(scan.lost.filter(|_| scan.subcommand.is_none())?)?;
+    let scan = ScannedLine::scan(words);
+    let word = words.get(scan.not_understood.filter(|_| scan.subcommand.is_none())?)?;
     let name = word.to_str()?.strip_prefix("--")?.split('=').next()?;
     options::long(name).is_none().then_some(name)
 }
@@ -51,8 +51,8 @@ pub fn unknown_option(words: &[OsString]) -> Option<&str> {
 #[derive(Debug, Clone)]
 pub struct Command {
     words: Vec<OsString>,
-    scan: Scan,
-    variables: Variables,
+    scan: ScannedLine,
+    variables: DbtVariables,
     selection: Selection,
 }
 
@@ -60,7 +60,7 @@ impl Command {
     /// Understand `words` (without the program) and dbt's own variables for the same options.
     #[must_use]
     pub fn parse(words: Vec<OsString>, environment: &Environment) -> Self {
-        Self::with_variables(words, Variables::of(environment))
+        Self::with_variables(words, DbtVariables::of(environment))
     }
 
     /// The command of an edited line, in the same environment.
@@ -69,8 +69,8 @@ impl Command {
         Self::with_variables(words, self.variables.clone())
     }
 
-    fn with_variables(words: Vec<OsString>, variables: Variables) -> Self {
-        let scan = Scan::of(&words);
+    fn with_variables(words: Vec<OsString>, variables: DbtVariables) -> Self {
+        let scan = ScannedLine::scan(&words);
         let selection = Selection::of(&words, &scan);
         Self { words, scan, variables, selection }
     }
@@ -94,7 +94,7 @@ impl Command {
     #[must_use]
     pub fn duty(&self) -> Duty {
         let asks = |name| self.scan.last(name).is_some();
-        if self.scan.lost.is_some()
+        if self.scan.not_understood.is_some()
             || asks("help")
             || asks("version")
             || !self.scan.positional.is_empty()
@@ -126,7 +126,9 @@ impl Command {
     #[must_use]
     pub fn value(&self, option: Opt) -> Option<&OsStr> {
         let given = self.scan.last(option.name()).and_then(|given| given.values.first());
-        given.map(|piece| piece.of(&self.words)).or_else(|| self.variables.get(option.variable()?))
+        given
+            .map(|value| value.text(&self.words))
+            .or_else(|| self.variables.get(option.variable()?))
     }
 
     /// Whether the command line itself gives this option, rather than a variable.
@@ -138,7 +140,7 @@ impl Command {
     /// The last word on a flag, else its variable.
     #[must_use]
     pub fn flag(&self, flag: Flag) -> Option<bool> {
-        let older = flag.older().and_then(|name| self.variables.flag(name));
+        let older = flag.deprecated_variable().and_then(|name| self.variables.flag(name));
         let given = || self.scan.last(flag.name()).map(|given| given.on);
         older.or_else(given).or_else(|| self.variables.flag(flag.variable()))
     }
@@ -182,7 +184,7 @@ impl Command {
             .scan
             .all(name)
             .flat_map(|given| &given.values)
-            .map(|piece| piece.of(&self.words))
+            .map(|value| value.text(&self.words))
             .collect();
         let said = if given.is_empty() {
             self.variables.get(variable).into_iter().collect()
@@ -198,7 +200,7 @@ impl Command {
     /// samples, a slice of event time, `--inline`, `--phase`, and `--defer` where it has a
     /// state other than ours to defer to.
     #[must_use]
-    pub fn unreal(&self) -> Option<&'static str> {
+    pub fn unreal_option(&self) -> Option<&'static str> {
         let given = |name| self.scan.last(name).is_some();
         let valued = |option| self.value(option).is_some();
         let defers = self.flag(Flag::Defer) == Some(true);
@@ -222,7 +224,7 @@ impl Command {
     #[must_use]
     pub fn selecting(&self, terms: &[OsString], state: Option<&Path>) -> Vec<OsString> {
         if self.selection != Selection::None || self.duty() == Duty::Bystander {
-            return self.recorded();
+            return self.with_write_json();
         }
         let nothing = [OsString::new()];
         let terms = if terms.is_empty() { &nothing } else { terms };
@@ -235,9 +237,9 @@ impl Command {
     /// With a `--select` for each term in the place of whatever is selected and excluded, and
     /// `--write-json` forced.
     #[must_use]
-    pub fn naming(&self, terms: &[OsString]) -> Vec<OsString> {
+    pub fn selecting_only(&self, terms: &[OsString]) -> Vec<OsString> {
         let replaced = ["select", "exclude", "selector"];
-        let words = edit::without(&self.words, |given| replaced.contains(&given.row.name()));
+        let words = edit::without(&self.words, |given| replaced.contains(&given.spec.name()));
         self.edited(words).selecting(terms, None)
     }
 
@@ -274,7 +276,7 @@ impl Command {
             (_, Duty::Bystander) | (Selection::Terms(_) | Selection::State, _) => return None,
             (Selection::None, _) => self.words.clone(),
             (Selection::Selector(_), _) => edit::without(&self.words, |given| {
-                ["selector", "select", "exclude"].contains(&given.row.name())
+                ["selector", "select", "exclude"].contains(&given.spec.name())
             }),
         };
         let mut term = OsString::from("selector:");
@@ -286,7 +288,7 @@ impl Command {
 
     /// The same words with `--write-json`; a bystander's words as they are.
     #[must_use]
-    pub fn recorded(&self) -> Vec<OsString> {
+    pub fn with_write_json(&self) -> Vec<OsString> {
         match self.duty() {
             Duty::Bystander => self.words.clone(),
             Duty::BuildSelected | Duty::Build => edit::with_write_json(&self.words),
@@ -296,18 +298,18 @@ impl Command {
     /// The same words with `extra` options right after the subcommand, each in the place of
     /// the user's own word on the same option; a bystander's words as they are.
     #[must_use]
-    pub fn with(&self, extra: &[OsString]) -> Vec<OsString> {
-        self.with_in(&self.words, extra)
+    pub fn with_options(&self, extra: &[OsString]) -> Vec<OsString> {
+        self.with_options_in(&self.words, extra)
     }
 
-    /// As [`Command::with`], in an edited line of this command.
+    /// As [`Command::with_options`], in an edited line of this command.
     #[must_use]
-    pub fn with_in(&self, words: &[OsString], extra: &[OsString]) -> Vec<OsString> {
+    pub fn with_options_in(&self, words: &[OsString], extra: &[OsString]) -> Vec<OsString> {
         if self.duty() == Duty::Bystander {
             return words.to_vec();
         }
-        let ours = Scan::of(extra);
-        let replaced = |given: &Given| ours.last(given.row.name()).is_some();
+        let ours = ScannedLine::scan(extra);
+        let replaced = |given: &GivenOption| ours.last(given.spec.name()).is_some();
         edit::insert(&edit::without(words, replaced), extra.to_vec())
     }
 
@@ -322,7 +324,7 @@ impl Command {
     #[must_use]
     pub fn as_parse(&self) -> Vec<OsString> {
         let mut words = vec!["parse".into()];
-        words.extend(self.restated(|given| given.row.for_parse == ForParse::Kept));
+        words.extend(self.restated(|given| given.spec.for_parse == ForParse::Kept));
         words.extend(["--write-json".into(), "--quiet".into()]);
         words
     }
@@ -336,9 +338,9 @@ impl Command {
         const UNLIKE_PARSE: [&str; 3] = ["threads", "log-format", "debug"];
         let mut words = vec!["ls".into()];
         words.extend(self.restated(|given| {
-            let name = given.row.name();
+            let name = given.spec.name();
             SELECTION.contains(&name)
-                || (given.row.for_parse == ForParse::Kept && !UNLIKE_PARSE.contains(&name))
+                || (given.spec.for_parse == ForParse::Kept && !UNLIKE_PARSE.contains(&name))
         }));
         let ours = ["--output=json", "--output-keys=unique_id", "--no-write-json", "--quiet"];
         words.extend(ours.map(OsString::from));
@@ -346,13 +348,13 @@ impl Command {
     }
 
     /// The options that `wanted` holds of, each in one word.
-    fn restated(&self, wanted: impl Fn(&Given) -> bool) -> Vec<OsString> {
-        let restate = |given: &Given| -> Vec<OsString> {
-            let name = given.row.name();
-            if given.row.takes == Takes::Nothing {
+    fn restated(&self, wanted: impl Fn(&GivenOption) -> bool) -> Vec<OsString> {
+        let restate = |given: &GivenOption| -> Vec<OsString> {
+            let name = given.spec.name();
+            if given.spec.arity == Arity::Zero {
                 return vec![format!("--{}{name}", if given.on { "" } else { "no-" }).into()];
             }
-            given.values.iter().map(|piece| edit::option(name, piece.of(&self.words))).collect()
+            given.values.iter().map(|value| edit::option(name, value.text(&self.words))).collect()
         };
         self.scan.given.iter().filter(|given| wanted(given)).flat_map(restate).collect()
     }

@@ -11,13 +11,13 @@ mod value;
 use super::inputs::tokens::{Opening, Token, block, next_opening};
 use crate::environment::Environment;
 use anyhow::{Context, Result, anyhow, bail};
-use expression::{Scope, evaluate};
+use expression::{JinjaContext, evaluate};
 use serde_json::{Map, Value};
 
 /// Renders single YAML values.
 #[derive(Debug)]
 pub struct Renderer {
-    scope: Scope,
+    context: JinjaContext,
 }
 
 impl Renderer {
@@ -31,7 +31,13 @@ impl Renderer {
         target: Option<&Map<String, Value>>,
     ) -> Self {
         let target = target.map(|fields| Value::Object(fields.clone()));
-        Self { scope: Scope { environment: environment.clone(), vars: cli_vars.clone(), target } }
+        Self {
+            context: JinjaContext {
+                environment: environment.clone(),
+                vars: cli_vars.clone(),
+                target,
+            },
+        }
     }
 
     /// The text with everything rendered.
@@ -73,7 +79,7 @@ impl Renderer {
             Opening::Statement => self.statement(&tokens, output)?,
             Opening::Expression | Opening::Comment => {
                 if output.wanted() {
-                    output.text.push_str(&value::text(&evaluate(&tokens, &self.scope)?)?);
+                    output.text.push_str(&value::to_text(&evaluate(&tokens, &self.context)?)?);
                 }
             }
         }
@@ -81,8 +87,9 @@ impl Renderer {
     }
 
     fn statement(&self, tokens: &[Token<'_>], output: &mut Output) -> Result<()> {
-        let holds =
-            |condition| Ok::<_, anyhow::Error>(value::truth(&evaluate(condition, &self.scope)?));
+        let holds = |condition| {
+            Ok::<_, anyhow::Error>(value::is_true(&evaluate(condition, &self.context)?))
+        };
         match tokens {
             [Token::Name("if"), condition @ ..] => {
                 let branch = match output.wanted() {

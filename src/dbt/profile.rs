@@ -2,7 +2,7 @@
 
 use super::inputs::{Name, names};
 use super::jinja::Renderer;
-use super::project::{Project, mapping, scalar, switch};
+use super::project::{ProjectFile, boolean, mapping, scalar};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub struct Identity {
 
 /// What the command line or its variables say; it wins over the files.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Choice<'a> {
+pub struct ProfileOverrides<'a> {
     /// `--profile`.
     pub profile: Option<&'a str>,
     /// `--target`.
@@ -55,8 +55,8 @@ const LOCATION: [(&str, &[&str]); 10] = [
 #[must_use]
 pub fn identity(
     profiles_yml: Option<&str>,
-    project: &Project,
-    choice: Choice<'_>,
+    project: &ProjectFile,
+    choice: ProfileOverrides<'_>,
     renderer: &Renderer,
     here: &Path,
 ) -> Identity {
@@ -75,7 +75,8 @@ pub fn identity(
     identity.target = identity.target.or_else(|| default_target(profile, renderer));
     let output = identity.target.as_ref().and_then(|target| profile.get("outputs")?.get(target));
     if let Some(output) = output.and_then(Value::as_object) {
-        identity.adapter = output.get("type").and_then(|kind| known(kind, renderer));
+        identity.adapter =
+            output.get("type").and_then(|kind| rendered_unless_secret(kind, renderer));
         identity.location = location(output, identity.adapter.as_deref(), renderer, here);
     }
     identity
@@ -83,7 +84,7 @@ pub fn identity(
 
 fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<String> {
     match profile.get("target") {
-        Some(target) => known(target, renderer),
+        Some(target) => rendered_unless_secret(target, renderer),
         None => Some("default".to_owned()),
     }
 }
@@ -92,11 +93,11 @@ fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<S
 /// and 1.12 still reads them.
 #[must_use]
 pub fn partial_parse(profiles_yml: &str) -> Option<bool> {
-    mapping(profiles_yml).ok()?.get("config")?.get("partial_parse").and_then(switch)
+    mapping(profiles_yml).ok()?.get("config")?.get("partial_parse").and_then(boolean)
 }
 
 /// The rendered value, unless it is unknown or secret.
-fn known(value: &Value, renderer: &Renderer) -> Option<String> {
+fn rendered_unless_secret(value: &Value, renderer: &Renderer) -> Option<String> {
     let text = scalar(value)?;
     let secret = |name: &Name| match name {
         Name::Env(name) => name.starts_with("DBT_ENV_SECRET_"),
@@ -115,8 +116,8 @@ fn location(
     let mut location = BTreeMap::new();
     for (key, aliases) in LOCATION {
         let value = aliases.iter().find_map(|alias| output.get(*alias));
-        if let Some(value) = value.and_then(|value| known(value, renderer)) {
-            location.insert(key.to_owned(), normal(key, &value, here));
+        if let Some(value) = value.and_then(|value| rendered_unless_secret(value, renderer)) {
+            location.insert(key.to_owned(), normalized(key, &value, here));
         }
     }
     if adapter == Some("duckdb") && !output.contains_key("path") {
@@ -129,7 +130,7 @@ fn location(
 const IN_MEMORY: &str = ":memory:";
 
 /// One spelling for one place, and no credentials that a URL may carry.
-fn normal(key: &str, value: &str, here: &Path) -> String {
+fn normalized(key: &str, value: &str, here: &Path) -> String {
     let value = value.trim();
     match key {
         "host" => without_user(value).to_lowercase(),
@@ -183,18 +184,25 @@ q:
   outputs: {default: {type: duckdb, path: /abs/./y.db}}
 ";
 
-    fn of(choice: Choice<'_>, pairs: &[(&str, &str)], profile: &str) -> Identity {
+    fn identity_of(
+        choice: ProfileOverrides<'_>,
+        pairs: &[(&str, &str)],
+        profile: &str,
+    ) -> Identity {
         let environment: Environment =
             pairs.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let renderer = Renderer::new(&environment, &Map::new(), None);
-        let project =
-            Project { name: Some("n".into()), profile: Some(profile.into()), ..Project::default() };
+        let project = ProjectFile {
+            name: Some("n".into()),
+            profile: Some(profile.into()),
+            ..ProjectFile::default()
+        };
         identity(Some(PROFILES), &project, choice, &renderer, Path::new("/here"))
     }
 
-    fn places(target: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        let choice = Choice { target: Some(target), ..Choice::default() };
-        of(choice, pairs, "p").location.into_iter().collect()
+    fn locations(target: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let choice = ProfileOverrides { target: Some(target), ..ProfileOverrides::default() };
+        identity_of(choice, pairs, "p").location.into_iter().collect()
     }
 
     fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -203,15 +211,16 @@ q:
 
     #[test]
     fn the_target_is_the_one_asked_for_else_the_profiles_else_default() {
-        let target = |choice, env: &[(&str, &str)], profile| of(choice, env, profile).target;
-        let none = Choice::default();
+        let target =
+            |choice, env: &[(&str, &str)], profile| identity_of(choice, env, profile).target;
+        let none = ProfileOverrides::default();
         assert_eq!(target(none, &[], "p").as_deref(), Some("dev"));
         assert_eq!(target(none, &[("T", "pg")], "p").as_deref(), Some("pg"));
         assert_eq!(target(none, &[], "q").as_deref(), Some("default"));
-        let asked = Choice { target: Some("bq"), profile: None };
+        let asked = ProfileOverrides { target: Some("bq"), profile: None };
         assert_eq!(target(asked, &[("T", "pg")], "p").as_deref(), Some("bq"));
-        let other = Choice { profile: Some("q"), target: None };
-        assert_eq!(of(other, &[], "p").location["path"], "/abs/y.db");
+        let other = ProfileOverrides { profile: Some("q"), target: None };
+        assert_eq!(identity_of(other, &[], "p").location["path"], "/abs/y.db");
     }
 
     #[test]
@@ -225,41 +234,41 @@ q:
                 ("schema".into(), "main".into()),
             ]),
         };
-        assert_eq!(of(Choice::default(), &[], "p"), expected);
+        assert_eq!(identity_of(ProfileOverrides::default(), &[], "p"), expected);
     }
 
     #[test]
     fn adapters_have_different_names_for_the_same_place() {
         assert_eq!(
-            places("pg", &[("H", "u:pw@DB.example")]),
+            locations("pg", &[("H", "u:pw@DB.example")]),
             pairs(&[("database", "db"), ("host", "db.example"), ("port", "5432"), ("schema", "s")])
         );
-        assert_eq!(places("bq", &[]), pairs(&[("database", "g"), ("schema", "d")]));
-        assert_eq!(places("memory", &[]), pairs(&[("path", ":memory:")]));
+        assert_eq!(locations("bq", &[]), pairs(&[("database", "g"), ("schema", "d")]));
+        assert_eq!(locations("memory", &[]), pairs(&[("path", ":memory:")]));
     }
 
     #[test]
     fn nothing_secret_is_told() {
-        assert_eq!(places("duck", &[]), pairs(&[("path", "md:x")]));
+        assert_eq!(locations("duck", &[]), pairs(&[("path", "md:x")]));
         let secret = [("DBT_ENV_SECRET_H", "hidden")];
-        assert_eq!(places("ch", &secret), pairs(&[("cluster", "c"), ("schema", "s")]));
+        assert_eq!(locations("ch", &secret), pairs(&[("cluster", "c"), ("schema", "s")]));
         for target in ["pg", "ch", "bq", "duck"] {
             let all =
-                format!("{:?}", places(target, &[("H", "h"), ("DBT_ENV_SECRET_H", "hidden")]));
+                format!("{:?}", locations(target, &[("H", "h"), ("DBT_ENV_SECRET_H", "hidden")]));
             assert!(!all.contains("hidden"), "{all}");
         }
     }
 
     #[test]
     fn what_cannot_be_read_is_not_known() {
-        assert_eq!(places("pg", &[]).iter().find(|(key, _)| key == "host"), None);
-        assert_eq!(of(Choice::default(), &[("T", "none")], "p").adapter, None);
-        assert_eq!(of(Choice::default(), &[], "absent").adapter, None);
+        assert_eq!(locations("pg", &[]).iter().find(|(key, _)| key == "host"), None);
+        assert_eq!(identity_of(ProfileOverrides::default(), &[("T", "none")], "p").adapter, None);
+        assert_eq!(identity_of(ProfileOverrides::default(), &[], "absent").adapter, None);
         let renderer = Renderer::new(&Environment::new(), &Map::new(), None);
         let nothing = identity(
             Some("p: ["),
-            &Project::default(),
-            Choice::default(),
+            &ProjectFile::default(),
+            ProfileOverrides::default(),
             &renderer,
             Path::new("/"),
         );

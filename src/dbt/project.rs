@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// A project or package. Values are as written: Jinja in them is not rendered.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Project {
+pub struct ProjectFile {
     /// `name:`.
     pub name: Option<String>,
     /// `profile:`.
@@ -26,7 +26,7 @@ pub struct Project {
     pub vars: Map<String, Value>,
 }
 
-impl Project {
+impl ProjectFile {
     /// Read the text of a `dbt_project.yml`.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Project {
         let mut all = mapping(text)?;
         let flags = object(all.remove("flags"));
         let paths = all.iter().filter(|(key, _)| key.ends_with("-paths"));
-        let paths = paths.flat_map(|(_, value)| words(value)).collect();
+        let paths = paths.flat_map(|(_, value)| word_list(value)).collect();
         let mut word = |key: &str| all.remove(key).as_ref().and_then(scalar);
         Ok(Self {
             name: word("name"),
@@ -44,7 +44,7 @@ impl Project {
             log_path: word("log-path"),
             packages_install_path: word("packages-install-path"),
             paths,
-            partial_parse: flags.get("partial_parse").and_then(switch),
+            partial_parse: flags.get("partial_parse").and_then(boolean),
             vars: object(all.remove("vars")),
         })
     }
@@ -64,13 +64,13 @@ impl Project {
 }
 
 /// A list of words, or one.
-fn words(value: &Value) -> Vec<String> {
+fn word_list(value: &Value) -> Vec<String> {
     let items = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     items.iter().filter_map(scalar).collect()
 }
 
 /// A YAML boolean.
-pub(super) fn switch(value: &Value) -> Option<bool> {
+pub(super) fn boolean(value: &Value) -> Option<bool> {
     const FALSE: [&str; 3] = ["false", "no", "off"];
     let word = scalar(value)?.to_lowercase();
     let yes = TRUE.contains(&word.as_str());
@@ -147,35 +147,35 @@ mod tests {
         let text = "name: p\nprofile: '{{ env_var(''P'') }}'\ntarget-path: t\nversion: 1.0\n\
                     model-paths: [m, ../n]\ndocs-paths: d\n\
                     models:\n  +tags: [a]\nvars:\n  a: 1\n  p: {b: yes please, 2: two}\n";
-        let expected = Project {
+        let expected = ProjectFile {
             name: Some("p".into()),
             profile: Some("{{ env_var('P') }}".into()),
             target_path: Some("t".into()),
             paths: ["d", "m", "../n"].map(String::from).into(),
             vars: object(Some(json!({"a": 1, "p": {"b": "yes please", "2": "two"}}))),
-            ..Project::default()
+            ..ProjectFile::default()
         };
-        assert_eq!(Project::parse(text).unwrap(), expected);
-        assert_eq!(Project::parse("").unwrap(), Project::default());
+        assert_eq!(ProjectFile::parse(text).unwrap(), expected);
+        assert_eq!(ProjectFile::parse("").unwrap(), ProjectFile::default());
     }
 
     #[test]
     fn what_is_not_a_mapping_is_an_error_that_says_where_and_quotes_nothing() {
         for text in ["- a", "a: [secret", "a: b: secret"] {
-            let error = format!("{:#}", Project::parse(text).unwrap_err());
+            let error = format!("{:#}", ProjectFile::parse(text).unwrap_err());
             assert!(error.starts_with("it is not") && !error.contains("secret"), "{error}");
         }
     }
 
     #[test]
     fn the_last_of_two_equal_keys_wins_as_in_pyyaml() {
-        assert_eq!(Project::parse("name: a\nname: b").unwrap().name.as_deref(), Some("b"));
+        assert_eq!(ProjectFile::parse("name: a\nname: b").unwrap().name.as_deref(), Some("b"));
     }
 
     #[test]
     fn a_switch_is_any_boolean_of_yaml_1_1() {
         let of = |word: &str| {
-            Project::parse(&format!("flags: {{partial_parse: {word}}}")).unwrap().partial_parse
+            ProjectFile::parse(&format!("flags: {{partial_parse: {word}}}")).unwrap().partial_parse
         };
         let all = ["true", "no", "'off'", "1", "null"].map(of);
         assert_eq!(all, [Some(true), Some(false), Some(false), None, None]);
@@ -183,14 +183,14 @@ mod tests {
 
     #[test]
     fn words_keep_their_spelling() {
-        let project = Project::parse("name: n\nprofile: 007\ntarget-path: 1_0").unwrap();
+        let project = ProjectFile::parse("name: n\nprofile: 007\ntarget-path: 1_0").unwrap();
         let words = [project.name, project.profile, project.target_path].map(Option::unwrap);
         assert_eq!(words, ["n", "007", "1_0"]);
     }
 
     #[test]
     fn a_vars_file_stands_in_the_place_of_vars() {
-        let project = Project::parse("name: p\nvars: {a: 1}").unwrap();
+        let project = ProjectFile::parse("name: p\nvars: {a: 1}").unwrap();
         let with = |text| project.clone().with_vars_file(text).unwrap().vars;
         assert_eq!(with("vars: {b: 2}"), object(Some(json!({"b": 2}))));
         assert_eq!(with("vars:"), object(Some(json!({"a": 1}))));

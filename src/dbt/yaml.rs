@@ -25,7 +25,7 @@ const MAX_COPIED: usize = 16 << 20;
 /// It is not YAML. The error says where, and quotes nothing: there may be passwords.
 pub(super) fn document(text: &str) -> Result<Value> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader {
+    let mut reader = DocumentReader {
         parser: Parser::new_from_str(text),
         anchors: BTreeMap::new(),
         copied: 0,
@@ -37,9 +37,9 @@ pub(super) fn document(text: &str) -> Result<Value> {
     })
 }
 
-type Tagged<'a> = Option<Cow<'a, Tag>>;
+type ScalarTag<'a> = Option<Cow<'a, Tag>>;
 
-struct Reader<'a> {
+struct DocumentReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: BTreeMap<usize, Value>,
     /// Bytes that anchors and aliases have copied.
@@ -47,7 +47,7 @@ struct Reader<'a> {
     at: Marker,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> DocumentReader<'a> {
     fn document(&mut self) -> Result<Value> {
         let mut document = Value::Null;
         let mut documents = 0;
@@ -189,7 +189,7 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Tagged<'_>) -> Value {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: ScalarTag<'_>) -> Value {
     let core = tag.as_ref().filter(|tag| tag.is_yaml_core_schema());
     let plain = match core {
         Some(tag) => ["null", "bool", "int", "float"].contains(&tag.suffix.as_str()),

@@ -34,7 +34,7 @@ impl Baseline {
 
     /// What a volume holds; `salt` is used where no record brings one.
     #[must_use]
-    pub fn of(
+    pub fn from_parts(
         manifest: Option<String>,
         digest: Option<String>,
         record: Option<Record>,

@@ -54,7 +54,8 @@ impl Budget {
             ));
         }
         for step in &plan.steps {
-            if let Some(term) = self.protected.iter().find(|term| manifest.is_named(&step.id, term))
+            if let Some(term) =
+                self.protected.iter().find(|term| manifest.is_matched_by(&step.id, term))
             {
                 beyond.push(format!("{} would be built, and --protect {term} forbids it", step.id));
             }

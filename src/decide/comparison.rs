@@ -8,7 +8,7 @@ use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;
-use crate::decide::needs::{self, Before, Inputs, Now, Scope};
+use crate::decide::needs::{self, CurrentProject, Inputs, LastBuild, Scope};
 use crate::graph::Graph;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,8 +40,8 @@ impl<'m, 'b> Comparison<'m, 'b> {
         inputs: Inputs,
     ) -> Self {
         let graph = manifest.graph();
-        let old = Before { manifest: before.as_ref(), nodes: &baseline.nodes };
-        let now = Now { manifest: &manifest, graph: &graph, inputs: &inputs };
+        let old = LastBuild { manifest: before.as_ref(), nodes: &baseline.nodes };
+        let now = CurrentProject { manifest: &manifest, graph: &graph, inputs: &inputs };
         let needs = needs::needs(old, now);
         Self { manifest, graph, inputs, needs, before }
     }
@@ -64,7 +64,7 @@ impl<'m, 'b> Comparison<'m, 'b> {
     /// For each of these nodes, the digest of what it was last built from.
     #[must_use]
     pub fn built_before(&self, baseline: &Baseline, ids: &[&str]) -> BTreeMap<String, String> {
-        let before = Before { manifest: self.before.as_ref(), nodes: &baseline.nodes };
+        let before = LastBuild { manifest: self.before.as_ref(), nodes: &baseline.nodes };
         needs::built_before(before, &self.inputs, ids)
     }
 
@@ -88,7 +88,7 @@ impl<'m, 'b> Comparison<'m, 'b> {
         }
         let mut refreshed = baseline.half_made(&self.manifest);
         // `--empty` and samples would leave next to nothing of what was there.
-        if command.unreal().is_none() {
+        if command.unreal_option().is_none() {
             refreshed.extend(needs::to_refresh(
                 &self.manifest,
                 &self.needs,

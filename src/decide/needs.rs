@@ -16,7 +16,7 @@ pub type Inputs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// What is known of the last build: nothing before the first population.
 #[derive(Debug, Clone, Copy)]
-pub struct Before<'a> {
+pub struct LastBuild<'a> {
     /// The baseline.
     pub manifest: Option<&'a Manifest<'a>>,
     /// Its record's nodes; empty for a baseline that we did not write.
@@ -25,7 +25,7 @@ pub struct Before<'a> {
 
 /// The project as it now stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Now<'a> {
+pub struct CurrentProject<'a> {
     /// As dbt parsed it.
     pub manifest: &'a Manifest<'a>,
     /// The nodes that dbt can build or test.
@@ -46,7 +46,7 @@ pub enum Scope {
 
 /// The nodes that differ from what was last built, or never were.
 #[must_use]
-pub fn needs(before: Before<'_>, now: Now<'_>) -> Needs {
+pub fn needs(before: LastBuild<'_>, now: CurrentProject<'_>) -> Needs {
     let mut needs = match before.manifest {
         Some(manifest) => changes::changes(manifest, now.manifest),
         None => now.graph.keys().map(|id| (id.clone(), vec![Reason::New])).into_tree(),
@@ -67,7 +67,7 @@ pub fn needs(before: Before<'_>, now: Now<'_>) -> Needs {
     needs
 }
 
-fn values_changed(before: Before<'_>, now: Now<'_>) -> Needs {
+fn values_changed(before: LastBuild<'_>, now: CurrentProject<'_>) -> Needs {
     let empty = BTreeMap::new();
     let recorded = before.nodes.iter().filter(|(_, record)| record.pending.is_none());
     let differing = recorded.filter(|(id, _)| now.graph.contains_key(*id)).map(|(id, record)| {
@@ -80,7 +80,7 @@ fn values_changed(before: Before<'_>, now: Now<'_>) -> Needs {
 /// Of these nodes those that stand again as they were built.
 fn reverted<'a>(
     pending: impl Iterator<Item = (&'a String, &'a NodeRecord)>,
-    now: Now<'_>,
+    now: CurrentProject<'_>,
 ) -> BTreeSet<&'a str> {
     let built: BTreeMap<&str, &str> =
         pending.filter_map(|(id, record)| Some((&**id, record.built.as_deref()?))).into_tree();
@@ -97,7 +97,11 @@ fn reverted<'a>(
 /// a revert is recognised. A node without a record is taken to have been built with today's
 /// values.
 #[must_use]
-pub fn built_before(before: Before<'_>, inputs: &Inputs, ids: &[&str]) -> BTreeMap<String, String> {
+pub fn built_before(
+    before: LastBuild<'_>,
+    inputs: &Inputs,
+    ids: &[&str],
+) -> BTreeMap<String, String> {
     let Some(manifest) = before.manifest else { return BTreeMap::new() };
     let empty = BTreeMap::new();
     let digest = |(id, compared): (String, String)| {

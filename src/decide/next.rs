@@ -41,7 +41,7 @@ impl Next {
     ) -> Self {
         let needs = now.needs_in(scope);
         let absent = absences(&now.graph, &needs, outcome);
-        let built = now.built_before(baseline, &asking_what_was_built(&absent));
+        let built = now.built_before(baseline, &may_be_reverted(&absent));
         let before = &baseline.nodes;
         let nodes = node_records(&now.graph, &absent, outcome, &now.inputs, before, &built);
         let mut next = Self { absent, nodes };
@@ -100,14 +100,14 @@ pub enum Absence {
 
 /// The nodes that must be absent from the next baseline.
 fn absences(graph: &Graph, needs: &Needs, outcome: &Outcome) -> BTreeMap<String, Absence> {
-    let mut verdicts = Verdicts {
+    let mut finder = AbsenceFinder {
         graph,
         needs,
         outcome,
         inlined: inlined(graph, outcome),
         rebuilt: BTreeMap::new(),
     };
-    graph.keys().filter_map(|id| Some((id.clone(), verdicts.absence(id)?))).into_tree()
+    graph.keys().filter_map(|id| Some((id.clone(), finder.absence(id)?))).into_tree()
 }
 
 /// Ephemeral models that reached the warehouse in this run: inside a reader that was built,
@@ -139,16 +139,16 @@ fn ephemeral(graph: &Graph) -> impl Iterator<Item = &String> {
     graph.iter().filter(|(_, member)| member.role == Role::Ephemeral).map(|(id, _)| id)
 }
 
-struct Verdicts<'a> {
+struct AbsenceFinder<'a> {
     graph: &'a Graph,
     needs: &'a Needs,
     outcome: &'a Outcome,
     inlined: BTreeSet<String>,
-    /// Memory of [`Verdicts::rebuilt_ancestor`] and the guard against a cycle.
+    /// Memory of [`AbsenceFinder::rebuilt_ancestor`] and the guard against a cycle.
     rebuilt: BTreeMap<String, Option<String>>,
 }
 
-impl Verdicts<'_> {
+impl AbsenceFinder<'_> {
     fn built(&self, id: &str) -> bool {
         matches!(self.outcome.get(id), Some(Fate::Built(_))) || self.inlined.contains(id)
     }
@@ -188,7 +188,7 @@ impl Verdicts<'_> {
 }
 
 /// Those of the absences whose record depends on what they were built from before.
-fn asking_what_was_built(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
+fn may_be_reverted(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
     let asks = |absence: &&Absence| matches!(absence, Absence::Waiting(_) | Absence::CutShort);
     absences.iter().filter(|(_, why)| asks(why)).map(|(id, _)| id.as_str()).collect()
 }
@@ -196,7 +196,7 @@ fn asking_what_was_built(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
 /// The next record of each node of the graph.
 ///
 /// `inputs` are the fingerprints of what the nodes read now; `before` what the record said.
-/// `fingerprints_before`: of [`asking_what_was_built`], by which a revert is recognised.
+/// `fingerprints_before`: of [`may_be_reverted`], by which a revert is recognised.
 fn node_records(
     graph: &Graph,
     absences: &BTreeMap<String, Absence>,

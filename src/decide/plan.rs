@@ -7,11 +7,11 @@ use crate::dbt::command::Command;
 use crate::dbt::engine::Engine;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
+use crate::decide::earlier_runs::{self, EarlierRun};
 use crate::decide::needs;
 use crate::decide::next;
-use crate::decide::passes::{self, Pass};
+use crate::decide::select_by::SelectBy;
 use crate::decide::start::Approach;
-use crate::decide::telling::Telling;
 use crate::digest::Pieces;
 use crate::graph::{Graph, Role};
 use crate::trees::IntoTree;
@@ -41,22 +41,22 @@ pub struct Plan {
     pub others: Needs,
     /// The runs of dbt before the last one.
     #[serde(skip)]
-    pub ahead: Vec<Pass>,
+    pub earlier_runs: Vec<EarlierRun>,
     /// The last run of dbt.
     #[serde(skip)]
-    pub last: Last,
+    pub last_run: LastRun,
 }
 
 /// The last run of dbt, after those ahead of it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Last {
+pub enum LastRun {
     /// There is nothing to build, and dbt is not started.
     Nothing,
     /// The command as the user gave it.
     AsGiven,
-    /// What changed and everything downstream of it. The nodes are for [`Telling::Names`], tests
+    /// What changed and everything downstream of it. The nodes are for [`SelectBy::Name`], tests
     /// included.
-    Changed(Telling, BTreeSet<String>),
+    Changed(SelectBy, BTreeSet<String>),
 }
 
 /// One node of a plan.
@@ -104,8 +104,8 @@ impl Request<'_> {
 
     /// How dbt will be told what to build.
     #[must_use]
-    pub fn telling(&self) -> Telling {
-        Telling::choose(self.engine, self.command, self.approach, self.default_selector)
+    pub fn select_by(&self) -> SelectBy {
+        SelectBy::choose(self.engine, self.command, self.approach, self.default_selector)
     }
 
     /// Whether something besides the resource type limits what is built, so that only `dbt ls` knows
@@ -126,7 +126,7 @@ impl Request<'_> {
         let to_refresh = now.to_refresh(baseline, self.command, self.refresh_changed);
         self.is_limited()
             && now.needs.keys().any(wants)
-            && (self.is_exact || to_refresh.iter().any(wants) || self.telling() == Telling::Names)
+            && (self.is_exact || to_refresh.iter().any(wants) || self.select_by() == SelectBy::Name)
     }
 }
 
@@ -167,8 +167,8 @@ impl Plan {
             chosen.iter().filter(|id| now.is_built_by(request.command, id)).cloned().into_tree();
         let to_refresh: BTreeSet<String> = refreshed.intersection(&wanted).cloned().into_tree();
         Self {
-            ahead: passes::ahead(&now.graph, &built, &to_refresh),
-            last: last(request, &wanted, chosen),
+            earlier_runs: earlier_runs::earlier_runs(&now.graph, &built, &to_refresh),
+            last_run: last_run(request, &wanted, chosen),
             ..Self::with_steps(basis, &built, wanted, others)
         }
     }
@@ -194,8 +194,8 @@ impl Plan {
             steps,
             wanted,
             others,
-            ahead: Vec::new(),
-            last: Last::Nothing,
+            earlier_runs: Vec::new(),
+            last_run: LastRun::Nothing,
         }
     }
 }
@@ -208,19 +208,19 @@ fn wanted(now: &Comparison<'_, '_>, command: &Command) -> (BTreeSet<String>, Nee
     (wanted.into_keys().into_tree(), others)
 }
 
-fn last(request: &Request<'_>, wanted: &BTreeSet<String>, chosen: BTreeSet<String>) -> Last {
+fn last_run(request: &Request<'_>, wanted: &BTreeSet<String>, chosen: BTreeSet<String>) -> LastRun {
     if !request.is_compared() {
-        return Last::AsGiven;
+        return LastRun::AsGiven;
     }
     if wanted.is_empty() && !request.always_start {
-        return Last::Nothing;
+        return LastRun::Nothing;
     }
-    let telling = request.telling();
+    let select_by = request.select_by();
     // No command line of dbt's says that nothing is selected by name.
-    if telling == Telling::Names && chosen.is_empty() {
-        return Last::Nothing;
+    if select_by == SelectBy::Name && chosen.is_empty() {
+        return LastRun::Nothing;
     }
-    Last::Changed(telling, chosen)
+    LastRun::Changed(select_by, chosen)
 }
 
 /// The action of a build that does not make new what is there.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What dbt would read now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
+pub struct CurrentInputs {
     /// Salted digests, by kind, as in [`Settled::inputs`].
     pub inputs: BTreeMap<String, String>,
     /// The salted digest of the command line, for a command that can be spared.
@@ -21,14 +21,14 @@ pub struct Looked {
 #[must_use]
 pub enum Verdict {
     /// It could not find anything to build.
-    Spare,
+    Skip,
     /// It may, for this reason.
-    Start(Reason),
+    Start(StartReason),
 }
 
 /// Why dbt is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub enum StartReason {
     /// Nothing vouches for what is on the volume.
     NothingSettled,
     /// These kinds of input changed.
@@ -42,33 +42,36 @@ pub enum Reason {
 /// Decide; `builds` says whether the command builds a resource type.
 pub fn verdict(
     settled: Option<&Settled>,
-    now: &Looked,
+    now: &CurrentInputs,
     nodes: &BTreeMap<String, NodeRecord>,
     builds: impl Fn(&str) -> bool,
 ) -> Verdict {
-    let Some(settled) = settled else { return Verdict::Start(Reason::NothingSettled) };
-    let changed = differing(&settled.inputs, &now.inputs);
+    let Some(settled) = settled else { return Verdict::Start(StartReason::NothingSettled) };
+    let changed = changed_kinds(&settled.inputs, &now.inputs);
     if !changed.is_empty() {
-        return Verdict::Start(Reason::Changed(changed));
+        return Verdict::Start(StartReason::Changed(changed));
     }
     let Some(left_out) = now.command.as_ref().and_then(|key| settled.commands.get(key)) else {
-        return Verdict::Start(Reason::NewCommand);
+        return Verdict::Start(StartReason::NewCommand);
     };
-    match pending(nodes, builds).difference(left_out).count() {
-        0 => Verdict::Spare,
-        count => Verdict::Start(Reason::Pending(count)),
+    match pending_for(nodes, builds).difference(left_out).count() {
+        0 => Verdict::Skip,
+        count => Verdict::Start(StartReason::Pending(count)),
     }
 }
 
 /// The kinds of input that are not the same.
 #[must_use]
-pub fn differing(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+pub fn changed_kinds(
+    before: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Vec<String> {
     let kinds: BTreeSet<&String> = before.keys().chain(now.keys()).into_tree();
     kinds.into_iter().filter(|kind| before.get(*kind) != now.get(*kind)).cloned().collect()
 }
 
 /// The nodes that wait and that the command builds.
-pub fn pending(
+pub fn pending_for(
     nodes: &BTreeMap<String, NodeRecord>,
     builds: impl Fn(&str) -> bool,
 ) -> BTreeSet<String> {
@@ -79,11 +82,11 @@ pub fn pending(
 
 /// How a command ended, as far as it may be spared the next time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum Completion {
     /// It did not come to its end, or what it says is not the whole.
-    Open,
+    Incomplete,
     /// dbt ended well; what is still pending, it left.
-    Green,
+    Succeeded,
     /// The comparison found nothing that this command builds; what is still pending, its
     /// selection leaves out.
     NothingToBuild,
@@ -92,18 +95,18 @@ pub enum Ending {
 /// What is settled after a command: what was, if the inputs are the same, and the command
 /// itself, if nothing waits that it would build the next time.
 #[must_use]
-pub fn settle(
+pub fn settled_after(
     before: Option<&Settled>,
-    now: &Looked,
-    ending: &Ending,
+    now: &CurrentInputs,
+    ending: &Completion,
     pending: BTreeSet<String>,
 ) -> Option<Settled> {
     let same = before.filter(|before| before.inputs == now.inputs);
     let mut commands = same.map(|same| same.commands.clone()).unwrap_or_default();
     let complete = match ending {
-        Ending::Open => false,
-        Ending::Green => pending.is_empty(),
-        Ending::NothingToBuild => true,
+        Completion::Incomplete => false,
+        Completion::Succeeded => pending.is_empty(),
+        Completion::NothingToBuild => true,
     };
     if let Some(command) = &now.command {
         match complete {
@@ -118,8 +121,8 @@ pub fn settle(
 mod tests {
     use super::*;
 
-    fn looked(files: &str, command: &str) -> Looked {
-        Looked {
+    fn looked(files: &str, command: &str) -> CurrentInputs {
+        CurrentInputs {
             inputs: [("files", files), ("environment", "e")]
                 .map(|(kind, digest)| (kind.to_owned(), digest.to_owned()))
                 .into(),
@@ -133,7 +136,7 @@ mod tests {
     }
 
     fn settled() -> Settled {
-        settle(None, &looked("a", "run"), &Ending::Green, BTreeSet::new()).unwrap()
+        settled_after(None, &looked("a", "run"), &Completion::Succeeded, BTreeSet::new()).unwrap()
     }
 
     fn run(kind: &str) -> bool {
@@ -143,17 +146,21 @@ mod tests {
     #[test]
     fn dbt_is_spared_when_inputs_and_command_are_the_same_and_nothing_waits() {
         let nothing = BTreeMap::new();
-        let of = |settled: Option<&Settled>, now: &Looked| verdict(settled, now, &nothing, run);
+        let of =
+            |settled: Option<&Settled>, now: &CurrentInputs| verdict(settled, now, &nothing, run);
         let settled = settled();
-        assert_eq!(of(Some(&settled), &looked("a", "run")), Verdict::Spare);
+        assert_eq!(of(Some(&settled), &looked("a", "run")), Verdict::Skip);
         assert_eq!(
             of(Some(&settled), &looked("b", "run")),
-            Verdict::Start(Reason::Changed(vec!["files".into()]))
+            Verdict::Start(StartReason::Changed(vec!["files".into()]))
         );
-        assert_eq!(of(Some(&settled), &looked("a", "seed")), Verdict::Start(Reason::NewCommand));
-        assert_eq!(of(None, &looked("a", "run")), Verdict::Start(Reason::NothingSettled));
-        let unsparable = Looked { command: None, ..looked("a", "run") };
-        assert_eq!(of(Some(&settled), &unsparable), Verdict::Start(Reason::NewCommand));
+        assert_eq!(
+            of(Some(&settled), &looked("a", "seed")),
+            Verdict::Start(StartReason::NewCommand)
+        );
+        assert_eq!(of(None, &looked("a", "run")), Verdict::Start(StartReason::NothingSettled));
+        let unsparable = CurrentInputs { command: None, ..looked("a", "run") };
+        assert_eq!(of(Some(&settled), &unsparable), Verdict::Start(StartReason::NewCommand));
     }
 
     #[test]
@@ -161,7 +168,7 @@ mod tests {
         let mut now = looked("a", "run");
         now.inputs.insert("more".into(), "m".into());
         let found = verdict(Some(&settled()), &now, &BTreeMap::new(), run);
-        assert_eq!(found, Verdict::Start(Reason::Changed(vec!["more".into()])));
+        assert_eq!(found, Verdict::Start(StartReason::Changed(vec!["more".into()])));
     }
 
     #[test]
@@ -169,16 +176,21 @@ mod tests {
         let of = |settled: &Settled, ids: &[&str]| {
             verdict(Some(settled), &looked("a", "run"), &waiting(ids), run)
         };
-        assert_eq!(of(&settled(), &["seed.p.s"]), Verdict::Spare);
-        assert_eq!(of(&settled(), &["model.p.m"]), Verdict::Start(Reason::Pending(1)));
+        assert_eq!(of(&settled(), &["seed.p.s"]), Verdict::Skip);
+        assert_eq!(of(&settled(), &["model.p.m"]), Verdict::Start(StartReason::Pending(1)));
         let mut nodes = waiting(&["model.p.m"]);
         nodes.get_mut("model.p.m").unwrap().pending = None;
         nodes.get_mut("model.p.m").unwrap().half_made = true;
-        assert_eq!(pending(&nodes, run).len(), 1);
+        assert_eq!(pending_for(&nodes, run).len(), 1);
         let left_out = BTreeSet::from(["model.p.m".to_owned()]);
-        let narrow = settle(None, &looked("a", "run"), &Ending::NothingToBuild, left_out).unwrap();
-        assert_eq!(of(&narrow, &["model.p.m"]), Verdict::Spare);
-        assert_eq!(of(&narrow, &["model.p.m", "model.p.n"]), Verdict::Start(Reason::Pending(1)));
+        let narrow =
+            settled_after(None, &looked("a", "run"), &Completion::NothingToBuild, left_out)
+                .unwrap();
+        assert_eq!(of(&narrow, &["model.p.m"]), Verdict::Skip);
+        assert_eq!(
+            of(&narrow, &["model.p.m", "model.p.n"]),
+            Verdict::Start(StartReason::Pending(1))
+        );
     }
 
     #[test]
@@ -186,14 +198,24 @@ mod tests {
         let none = BTreeSet::new;
         let one = || BTreeSet::from(["model.p.m".to_owned()]);
         let first = settled();
-        assert_eq!(settle(None, &looked("a", "run"), &Ending::Green, one()), None);
-        assert_eq!(settle(None, &looked("a", "run"), &Ending::Open, none()), None);
-        let both = settle(Some(&first), &looked("a", "seed"), &Ending::Green, none()).unwrap();
+        assert_eq!(settled_after(None, &looked("a", "run"), &Completion::Succeeded, one()), None);
+        assert_eq!(settled_after(None, &looked("a", "run"), &Completion::Incomplete, none()), None);
+        let both =
+            settled_after(Some(&first), &looked("a", "seed"), &Completion::Succeeded, none())
+                .unwrap();
         assert_eq!(both.commands.keys().collect::<Vec<_>>(), ["run", "seed"]);
-        let changed = settle(Some(&first), &looked("b", "seed"), &Ending::Green, none()).unwrap();
+        let changed =
+            settled_after(Some(&first), &looked("b", "seed"), &Completion::Succeeded, none())
+                .unwrap();
         assert_eq!(changed.commands.keys().collect::<Vec<_>>(), ["seed"]);
-        assert_eq!(settle(Some(&first), &looked("a", "run"), &Ending::Open, none()), None);
-        let unsparable = Looked { command: None, ..looked("a", "") };
-        assert_eq!(settle(Some(&first), &unsparable, &Ending::Green, none()), Some(first));
+        assert_eq!(
+            settled_after(Some(&first), &looked("a", "run"), &Completion::Incomplete, none()),
+            None
+        );
+        let unsparable = CurrentInputs { command: None, ..looked("a", "") };
+        assert_eq!(
+            settled_after(Some(&first), &unsparable, &Completion::Succeeded, none()),
+            Some(first)
+        );
     }
 }

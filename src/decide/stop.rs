@@ -14,7 +14,7 @@ pub struct Policy {
     /// Signal number → number sent on instead; 0 drops it.
     pub rewrite: BTreeMap<i32, i32>,
     /// Who gets them.
-    pub target: Target,
+    pub target: SignalTarget,
     /// From the first stopping signal to KILL; `None`: pass signals on and never kill, which
     /// leaves the patience to whoever stops us (docker, the kubelet, systemd).
     pub grace: Option<Duration>,
@@ -24,7 +24,7 @@ pub struct Policy {
 
 /// Who gets the signals that are passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub enum SignalTarget {
     /// The child alone, which stays in our process group.
     Child,
     /// The child's process group, a new one.
@@ -36,13 +36,18 @@ impl Policy {
     #[must_use]
     pub fn dbt(stop_signal: Signal, grace: Duration) -> Self {
         let rewrite = BTreeMap::from([(Signal::SIGTERM as i32, stop_signal as i32)]);
-        Self { rewrite, target: Target::Child, grace: Some(grace), restore_int: true }
+        Self { rewrite, target: SignalTarget::Child, grace: Some(grace), restore_int: true }
     }
 
     /// For any other program: nothing rewritten, nothing killed.
     #[must_use]
     pub fn exec() -> Self {
-        Self { rewrite: BTreeMap::new(), target: Target::Child, grace: None, restore_int: false }
+        Self {
+            rewrite: BTreeMap::new(),
+            target: SignalTarget::Child,
+            grace: None,
+            restore_int: false,
+        }
     }
 
     /// Add a rule `A:B`: names with or without SIG, or numbers; B may be 0 to drop the signal.
@@ -51,8 +56,12 @@ impl Policy {
     /// When either side is not a signal.
     pub fn add_rewrite(&mut self, rule: &str) -> Result<()> {
         let (from, to) = rule.split_once(':').ok_or_else(|| anyhow!("{rule:?} is not FROM:TO"))?;
-        let from = number(from).with_context(|| format!("in {rule:?}"))?;
-        let to = if to == "0" { 0 } else { number(to).with_context(|| format!("in {rule:?}"))? };
+        let from = signal_number(from).with_context(|| format!("in {rule:?}"))?;
+        let to = if to == "0" {
+            0
+        } else {
+            signal_number(to).with_context(|| format!("in {rule:?}"))?
+        };
         self.rewrite.insert(from, to);
         Ok(())
     }
@@ -66,15 +75,15 @@ impl Policy {
 
 /// `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`, in the kernel's numbers (RTMIN is 34, as
 /// docker and systemd count).
-fn number(word: &str) -> Result<i32> {
+fn signal_number(word: &str) -> Result<i32> {
     let unknown = || anyhow!("{word:?} is not a signal (TERM, SIGTERM, 15, RTMIN+3)");
     let upper = word.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     if let Some(above) = name.strip_prefix("RTMIN") {
-        return real_time(34, above).ok_or_else(unknown);
+        return real_time_signal(34, above).ok_or_else(unknown);
     }
     if let Some(below) = name.strip_prefix("RTMAX") {
-        return real_time(64, below).ok_or_else(unknown);
+        return real_time_signal(64, below).ok_or_else(unknown);
     }
     if let Ok(number) = name.parse::<i32>() {
         return if (1..=64).contains(&number) { Ok(number) } else { Err(unknown()) };
@@ -82,14 +91,14 @@ fn number(word: &str) -> Result<i32> {
     format!("SIG{name}").parse::<Signal>().map(|signal| signal as i32).map_err(|_| unknown())
 }
 
-fn real_time(base: i32, offset: &str) -> Option<i32> {
+fn real_time_signal(base: i32, offset: &str) -> Option<i32> {
     let offset = if offset.is_empty() { 0 } else { offset.parse::<i32>().ok()? };
     Some(base + offset).filter(|number| (34..=64).contains(number))
 }
 
 /// Does a process that gets this signal normally end because somebody wants it to?
 #[must_use]
-pub fn is_stop(signal: i32) -> bool {
+pub fn is_stop_signal(signal: i32) -> bool {
     STOPS.iter().any(|stop| *stop as i32 == signal)
 }
 
@@ -97,7 +106,7 @@ const STOPS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Sig
 
 /// Where we stand among processes; does not change while the child runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct JobControl {
     /// PID 1 of our namespace: nothing can stop (suspend) us.
     pub pid1: bool,
     /// Leader of our session: the only one that a hang-up is told to.
@@ -110,7 +119,7 @@ pub struct Place {
 
 /// Who sent a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum SignalOrigin {
     /// A process, by `kill`.
     Process,
     /// The kernel (`SI_KERNEL`): a terminal's key, resize or hang-up, or an expired timer.
@@ -121,7 +130,7 @@ pub enum Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// We got a signal other than CHLD.
-    Signal(i32, Origin),
+    Signal(i32, SignalOrigin),
     /// The deadline that the last state asked for has passed.
     Deadline,
     /// The child was suspended by this signal.
@@ -157,7 +166,7 @@ pub struct State {
     pub suspended: bool,
 }
 
-/// Before anything happened.
+/// LastBuild anything happened.
 pub const START: State =
     State { phase: Phase::Running, stopped: false, suspend: false, suspended: false };
 
@@ -186,19 +195,26 @@ pub const AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// One step.
 #[must_use]
-pub fn step(policy: &Policy, place: Place, state: State, event: Event) -> (State, Action) {
+pub fn step(
+    policy: &Policy,
+    job_control: JobControl,
+    state: State,
+    event: Event,
+) -> (State, Action) {
     match event {
-        Event::Signal(signal, Origin::Kernel) => from_kernel(policy, place, state, signal),
-        Event::Signal(signal, Origin::Process) => pass_on(policy, state, signal),
+        Event::Signal(signal, SignalOrigin::Kernel) => {
+            from_kernel(policy, job_control, state, signal)
+        }
+        Event::Signal(signal, SignalOrigin::Process) => pass_on(policy, state, signal),
         Event::Deadline => deadline(state),
-        Event::Suspended(signal) => child_suspended(place, state, signal),
+        Event::Suspended(signal) => child_suspended(job_control, state, signal),
         Event::Continued => (State { suspended: false, suspend: false, ..state }, Action::Nothing),
     }
 }
 
 /// How long after entering a phase [`Event::Deadline`] is due.
 #[must_use]
-pub fn time_in(phase: Phase, policy: &Policy) -> Option<Duration> {
+pub fn deadline_in(phase: Phase, policy: &Policy) -> Option<Duration> {
     let grace = policy.grace?;
     match phase {
         Phase::Running => None,
@@ -219,7 +235,7 @@ fn deadline(state: State) -> (State, Action) {
 
 fn pass_on(policy: &Policy, state: State, signal: i32) -> (State, Action) {
     let Some(sent) = policy.sent_for(signal) else { return (state, Action::Nothing) };
-    if !is_stop(signal) {
+    if !is_stop_signal(signal) {
         return (state, Action::Send(sent));
     }
     let state = State { stopped: true, ..state };
@@ -233,13 +249,18 @@ fn pass_on(policy: &Policy, state: State, signal: i32) -> (State, Action) {
     }
 }
 
-fn from_kernel(policy: &Policy, place: Place, state: State, signal: i32) -> (State, Action) {
+fn from_kernel(
+    policy: &Policy,
+    job_control: JobControl,
+    state: State,
+    signal: i32,
+) -> (State, Action) {
     // A terminal tells a hang-up to its session leader alone; its other signals go to the
     // whole foreground group (Linux drivers/tty/tty_jobctrl.c). Timers are ours alone.
     let known = Signal::try_from(signal).ok();
-    let child_has_it = place.shares_group
+    let child_has_it = job_control.shares_group
         && match known {
-            Some(Signal::SIGHUP | Signal::SIGCONT) => !place.session_leader,
+            Some(Signal::SIGHUP | Signal::SIGCONT) => !job_control.session_leader,
             Some(s) => TERMINAL.contains(&s),
             None => false,
         };
@@ -252,7 +273,7 @@ fn from_kernel(policy: &Policy, place: Place, state: State, signal: i32) -> (Sta
             (State { stopped: true, ..state }, Action::Nothing)
         }
         Some(Signal::SIGHUP) => (pass_on(policy, state, signal).0, Action::Nothing),
-        Some(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU) if !place.pid1 => {
+        Some(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU) if !job_control.pid1 => {
             suspend_with_child(State { suspend: true, ..state })
         }
         Some(_) | None => (state, Action::Nothing),
@@ -268,11 +289,13 @@ const TERMINAL: [Signal; 6] = [
     Signal::SIGWINCH,
 ];
 
-fn child_suspended(place: Place, state: State, signal: i32) -> (State, Action) {
+fn child_suspended(job_control: JobControl, state: State, signal: i32) -> (State, Action) {
     let state = State { suspended: true, ..state };
     match Signal::try_from(signal) {
-        Ok(Signal::SIGTSTP) if place.apart_on_terminal && !place.pid1 => (state, Action::Suspend),
-        Ok(Signal::SIGTTIN | Signal::SIGTTOU) if place.apart_on_terminal => {
+        Ok(Signal::SIGTSTP) if job_control.apart_on_terminal && !job_control.pid1 => {
+            (state, Action::Suspend)
+        }
+        Ok(Signal::SIGTTIN | Signal::SIGTTOU) if job_control.apart_on_terminal => {
             (state, Action::LendTerminal)
         }
         Ok(_) | Err(_) => suspend_with_child(state),

@@ -58,13 +58,13 @@ fn root_is_an_overlay() -> bool {
 #[must_use]
 pub fn mounts() -> Option<Vec<Mount>> {
     let text = std::fs::read("/proc/self/mountinfo").ok()?;
-    Some(text.split(|byte| *byte == b'\n').filter_map(parse).collect())
+    Some(text.split(|byte| *byte == b'\n').filter_map(parse_line).collect())
 }
 
 /// The mount that an open directory is on. `path` must be absolute and without symbolic
 /// links; it decides where `/proc/self/fdinfo` does not say (gVisor).
 #[must_use]
-pub fn of<'a>(mounts: &'a [Mount], dir: &std::fs::File, path: &Path) -> Option<&'a Mount> {
+pub fn containing<'a>(mounts: &'a [Mount], dir: &std::fs::File, path: &Path) -> Option<&'a Mount> {
     let id = mount_id(dir);
     let by_id = id.and_then(|id| mounts.iter().find(|mount| mount.id == id));
     by_id.or_else(|| by_path(mounts, path))
@@ -84,7 +84,7 @@ fn by_path<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
 }
 
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
-fn parse(line: &[u8]) -> Option<Mount> {
+fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let id = text(fields.next()?).parse().ok()?;
     let (root, point) = (fields.nth(2)?, fields.next()?);
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn mount(line: &str) -> Mount {
-        parse(line.as_bytes()).unwrap()
+        parse_line(line.as_bytes()).unwrap()
     }
 
     const VOLUME: &str = "612 590 254:1 /var/lib/docker/volumes/state/_data /state rw,relatime shared:3 master:1 - ext4 /dev/vda1 ro,discard";
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn garbage_is_no_mount() {
         for line in ["", "x", "1 2 3:4 / /", "1 2 3:4 / / rw"] {
-            assert_eq!(parse(line.as_bytes()), None, "{line:?}");
+            assert_eq!(parse_line(line.as_bytes()), None, "{line:?}");
         }
     }
 

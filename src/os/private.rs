@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 
 /// Removed, with all that is in it, when this is dropped.
 #[derive(Debug)]
-pub struct Private(PathBuf);
+pub struct PrivateDir(PathBuf);
 
 /// `TMPDIR`, else `/tmp`.
 #[must_use]
-pub fn base(environment: &Environment) -> PathBuf {
+pub fn temp_dir(environment: &Environment) -> PathBuf {
     let named = environment.get(OsStr::new("TMPDIR")).filter(|dir| !dir.is_empty());
     named.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
 }
 
-impl Private {
+impl PrivateDir {
     /// Below `TMPDIR`, else `/tmp`.
     ///
     /// # Errors
     /// Where nothing can be written there, with what to do.
     pub fn make(environment: &Environment) -> Result<Self> {
-        let base = std::path::absolute(base(environment))?;
+        let base = std::path::absolute(temp_dir(environment))?;
         let dir = base.join(format!("dbt-entrypoint-{}", random::salt()?));
         std::fs::DirBuilder::new().mode(0o700).create(&dir).with_context(|| {
             format!(
@@ -42,7 +42,7 @@ impl Private {
     }
 }
 
-impl Drop for Private {
+impl Drop for PrivateDir {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             log::debug!("{} stays behind: {error}", self.0.display());

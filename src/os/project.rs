@@ -8,7 +8,7 @@ use crate::dbt::engine::Engine;
 use crate::dbt::inputs::Vars;
 use crate::dbt::jinja::Renderer;
 use crate::dbt::profile::Identity;
-use crate::dbt::profile::{self, Choice};
+use crate::dbt::profile::{self, ProfileOverrides};
 use crate::dbt::project as files;
 use crate::digest::{self, hex};
 use crate::environment::Environment;
@@ -54,7 +54,7 @@ pub struct Project {
     /// The directory in which dbt looks for `profiles.yml`.
     pub profiles_dir: PathBuf,
     /// `dbt_project.yml`, as written.
-    pub project: files::Project,
+    pub project: files::ProjectFile,
     /// Where the relations are.
     pub identity: Identity,
     /// Directories of the installed packages, by name.
@@ -127,7 +127,7 @@ pub fn locate_from(
     project.partial_parse = project.partial_parse.or_else(older);
     let identity = {
         let renderer = Renderer::new(environment, &cli_vars, None);
-        let choice = Choice {
+        let choice = ProfileOverrides {
             profile: asked.profile.and_then(OsStr::to_str),
             target: asked.target.and_then(OsStr::to_str),
         };
@@ -172,10 +172,10 @@ fn profiles_dir(here: &Path, asked: Option<&OsStr>, environment: &Environment) -
     }
 }
 
-fn read_project(root: &Path) -> Result<files::Project> {
+fn read_project(root: &Path) -> Result<files::ProjectFile> {
     let path = root.join(FILE);
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    files::Project::parse(&text).with_context(|| format!("reading {}", path.display()))
+    files::ProjectFile::parse(&text).with_context(|| format!("reading {}", path.display()))
 }
 
 /// What of dbt's `target` we can say in `dbt_project.yml` and `selectors.yml`.
@@ -196,7 +196,7 @@ fn target_of(identity: &Identity) -> Map<String, Value> {
 fn target_path(
     root: &Path,
     asked: Option<&OsStr>,
-    project: &files::Project,
+    project: &files::ProjectFile,
     renderer: &Renderer,
 ) -> Result<PathBuf> {
     if let Some(asked) = asked.filter(|path| !path.is_empty()) {
@@ -214,7 +214,12 @@ fn target_path(
 
 /// Unlike all else on the command line dbt does not tie `--log-path` to the project, and it
 /// does not render `log-path:`.
-fn log_path(here: &Path, root: &Path, asked: Option<&OsStr>, project: &files::Project) -> PathBuf {
+fn log_path(
+    here: &Path,
+    root: &Path,
+    asked: Option<&OsStr>,
+    project: &files::ProjectFile,
+) -> PathBuf {
     let written = project.log_path.as_deref().unwrap_or("logs");
     asked.filter(|path| !path.is_empty()).map_or_else(|| root.join(written), |path| here.join(path))
 }
@@ -223,7 +228,7 @@ fn log_path(here: &Path, root: &Path, asked: Option<&OsStr>, project: &files::Pr
 /// so, and its nodes are not in a manifest then.
 fn packages(
     root: &Path,
-    project: &files::Project,
+    project: &files::ProjectFile,
     renderer: &Renderer,
 ) -> BTreeMap<String, PathBuf> {
     let written = project.packages_install_path.as_deref().unwrap_or("dbt_packages");
@@ -271,7 +276,7 @@ impl Project {
         Ok(all)
     }
 
-    fn rendered_paths(&self, root: &Path, project: &files::Project) -> Result<Vec<PathBuf>> {
+    fn rendered_paths(&self, root: &Path, project: &files::ProjectFile) -> Result<Vec<PathBuf>> {
         let rendered = |path: &String| {
             let path = self.renderer.render(path);
             let path = path.with_context(|| format!("a path in {}", root.join(FILE).display()))?;

@@ -5,10 +5,10 @@ mod plan;
 pub(crate) use plan::{over_budget, plan};
 
 use crate::dbt::changes::{Needs, Reason};
-use crate::dbt::results::{Fate, Journal, Outcome};
+use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
+use crate::decide::earlier_runs::EarlierRun;
 use crate::decide::next::Absence;
-use crate::decide::passes::Pass;
 use crate::decide::plan::Plan;
 use crate::decide::settle;
 use crate::decide::start::{Approach, Start};
@@ -27,7 +27,7 @@ use std::path::Path;
 const NAMED: usize = 10;
 
 /// A command line for people: lossy, in one line.
-pub(crate) fn words(words: &[OsString]) -> String {
+pub(crate) fn command_line(words: &[OsString]) -> String {
     words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
@@ -64,16 +64,16 @@ pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
         now.graph.len()
     );
     for id in plan.wanted.iter().take(NAMED) {
-        info!("  {id}: {}", words_of(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
+        info!("  {id}: {}", reason_list(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
     }
-    rest(plan.wanted.len());
+    count_of_rest(plan.wanted.len());
 }
 
-fn words_of(reasons: &[Reason]) -> String {
+fn reason_list(reasons: &[Reason]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn rest(count: usize) {
+fn count_of_rest(count: usize) {
     if count > NAMED {
         info!("  and {} more", count - NAMED);
     }
@@ -84,18 +84,18 @@ pub(crate) fn not_for_this_command(others: &Needs, graph: &Graph, subcommand: Op
     let others: Vec<_> = others.iter().filter(|(id, _)| !graph.is_test(id)).collect();
     let command = subcommand.unwrap_or("this command");
     for (id, reasons) in others.iter().take(NAMED) {
-        let why = words_of(reasons);
+        let why = reason_list(reasons);
         warn!(
             "{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does"
         );
     }
-    rest(others.len());
+    count_of_rest(others.len());
 }
 
 /// What has to be built, tests left out, each with its reasons in one line.
 pub(crate) fn pending(needs: &Needs, graph: &Graph) -> BTreeMap<String, String> {
     let nodes = needs.iter().filter(|(id, _)| !graph.is_test(id));
-    nodes.map(|(id, reasons)| (id.clone(), words_of(reasons))).into_tree()
+    nodes.map(|(id, reasons)| (id.clone(), reason_list(reasons))).into_tree()
 }
 
 /// How the run ended: the last that we say.
@@ -116,12 +116,12 @@ pub(crate) fn summary(style: LogStyle, summary: &Summary) {
         for (id, why) in nodes.iter().take(NAMED) {
             info!("  {what}: {id}: {why}");
         }
-        rest(nodes.len());
+        count_of_rest(nodes.len());
     }
 }
 
 /// What the run did, and what stays to be built.
-pub(crate) fn saved(graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
+pub(crate) fn baseline_saved(graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
     let built =
         outcome.iter().filter(|(id, fate)| !graph.is_test(id) && matches!(fate, Fate::Built(_)));
     let waiting: Vec<_> = absent.iter().filter(|(id, _)| !graph.is_test(id)).collect();
@@ -134,17 +134,17 @@ pub(crate) fn nothing_begun(code: u8) {
 }
 
 /// dbt went by where it should have waited for the comparison, and found nothing to build.
-pub(crate) fn did_not_wait() {
+pub(crate) fn dbt_did_not_wait() {
     warn!(
         "dbt did not wait to be told what to build, and built nothing; it is started again, after a separate parse"
     );
 }
 
 /// A run of another process that was killed is taken up; by a plan, for itself alone.
-pub(crate) fn recovering(journal: &Journal, recorded: bool) {
+pub(crate) fn recovering(run_log: &RunLog, recorded: bool) {
     warn!(
         "the last run was killed after it had started {} nodes; {}",
-        journal.started.len(),
+        run_log.started.len(),
         match recorded {
             true => "the nodes that had finished are recorded first",
             false => "the next run first records the nodes that had finished, and then builds this",
@@ -153,19 +153,19 @@ pub(crate) fn recovering(journal: &Journal, recorded: bool) {
 }
 
 /// dbt failed, and what it had built could not be recorded either.
-pub(crate) fn not_saved(failure: &Failure) {
+pub(crate) fn baseline_not_saved(failure: &Failure) {
     error!("{failure}");
 }
 
 /// A pass ahead of the rest: what is built with `--full-refresh`, or what that reads.
-pub(crate) fn ahead(pass: &Pass, graph: &Graph, half_made: &BTreeSet<String>) {
-    let nodes: Vec<&String> = pass.nodes.iter().filter(|id| !graph.is_test(id)).collect();
+pub(crate) fn earlier_run(earlier: &EarlierRun, graph: &Graph, half_made: &BTreeSet<String>) {
+    let nodes: Vec<&String> = earlier.nodes.iter().filter(|id| !graph.is_test(id)).collect();
     let named = |cut: bool| {
         let ids = nodes.iter().filter(|id| half_made.contains(**id) == cut);
         ids.map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
     };
     let (cut, others) = (named(true), named(false));
-    if !pass.refresh {
+    if !earlier.full_refresh {
         info!("built first, because a refreshed node reads it: {others}");
         return;
     }
@@ -185,54 +185,56 @@ pub(crate) fn refreshes_nothing() {
 }
 
 /// A node that had been built before and was cut short while it was rebuilt; `term` selects it.
-pub(crate) fn may_be_torn(id: &str, term: &str) {
+pub(crate) fn may_be_incomplete(id: &str, term: &str) {
     warn!(
         "{id} was cut short during a rebuild and may hold only some of its rows; another plain build would add to them. To repair it: dbt-entrypoint run --full-refresh --select {term}"
     );
 }
 
 /// dbt is not started, and why.
-pub(crate) fn spared() {
+pub(crate) fn dbt_not_needed() {
     info!(
         "nothing changed: every file, variable and version that dbt would read is the same as when everything was built, so dbt is not started (--always-start starts it)"
     );
 }
 
 /// Why dbt is started though it might have been spared.
-pub(crate) fn not_spared(reason: &settle::Reason) {
+pub(crate) fn why_dbt_starts(reason: &settle::StartReason) {
     match reason {
-        settle::Reason::NothingSettled => debug!("dbt is started: no complete run is on record"),
-        settle::Reason::Changed(kinds) => {
+        settle::StartReason::NothingSettled => {
+            debug!("dbt is started: no complete run is on record")
+        }
+        settle::StartReason::Changed(kinds) => {
             debug!("dbt is started: its {} changed", kinds.join(", "));
         }
-        settle::Reason::NewCommand => {
+        settle::StartReason::NewCommand => {
             debug!("dbt is started: this command has not run with these inputs yet");
         }
-        settle::Reason::Pending(count) => {
+        settle::StartReason::Pending(count) => {
             debug!("dbt is started: {count} nodes still have to be built")
         }
     }
 }
 
 /// Why the next start will start dbt.
-pub(crate) fn moved(kinds: &[String]) {
+pub(crate) fn inputs_changed(kinds: &[String]) {
     debug!("the next run will start dbt: its {} changed while it ran", kinds.join(", "));
 }
 
 /// Why nobody can tell whether anything changed without dbt.
-pub(crate) fn not_established(why: &anyhow::Error) {
+pub(crate) fn inputs_unknown(why: &anyhow::Error) {
     debug!("dbt is started, because only dbt can find out what changed: {why:#}");
 }
 
 /// Nodes that wait for another command, with the reason on record.
-pub(crate) fn left_to_others(others: &BTreeMap<&str, &str>, subcommand: Option<&str>) {
+pub(crate) fn pending_for_others(others: &BTreeMap<&str, &str>, subcommand: Option<&str>) {
     let command = subcommand.unwrap_or("this command");
     for (id, why) in others.iter().take(NAMED) {
         warn!(
             "{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does"
         );
     }
-    rest(others.len());
+    count_of_rest(others.len());
 }
 
 /// Somebody is at work on the state that we only look at.
@@ -246,7 +248,7 @@ pub(crate) fn unwritable(path: &Path) {
 }
 
 /// This dbt cannot be held while we compare.
-pub(crate) fn cannot_be_held(why: &anyhow::Error) {
+pub(crate) fn dbt_cannot_be_held(why: &anyhow::Error) {
     debug!("dbt is started twice, because it cannot be held at the gate: {why:#}");
 }
 
@@ -256,7 +258,7 @@ pub(crate) fn no_journal() {
 }
 
 /// What would be needed to resume after a kill is not on the volume.
-pub(crate) fn not_followed(error: &anyhow::Error) {
+pub(crate) fn manifest_not_kept(error: &anyhow::Error) {
     warn!(
         "the manifest of this run could not be copied to the volume, so a killed run could not be resumed: {error:#}"
     );
@@ -269,13 +271,13 @@ pub(crate) fn will_start_again(error: &anyhow::Error) {
 
 /// The hook has seen the baseline.
 pub(crate) fn published(hook: &[OsString]) {
-    info!("published: {}", words(hook));
+    info!("published: {}", command_line(hook));
 }
 
 /// The hook has not, which changes nothing else.
 pub(crate) fn not_published(hook: &[OsString], why: &anyhow::Error) {
     error!(
         "--publish {}: {why:#}; the baseline is saved, and the next run publishes again",
-        words(hook)
+        command_line(hook)
     );
 }

@@ -6,7 +6,7 @@
 //! dbt v1 refuses an option on both sides of the subcommand, and v2 refuses one given
 //! twice; so what is already there is replaced, never repeated.
 
-use super::scan::{Given, Piece, Scan};
+use super::scan::{GivenOption, ScannedLine, ValueSpan};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -20,7 +20,7 @@ pub(super) fn option(name: &str, value: &OsStr) -> OsString {
 /// `words` with `ours` right after the subcommand.
 pub(super) fn insert(words: &[OsString], ours: Vec<OsString>) -> Vec<OsString> {
     let mut edited = words.to_vec();
-    if let Some(subcommand) = Scan::of(words).subcommand {
+    if let Some(subcommand) = ScannedLine::scan(words).subcommand {
         edited.splice(subcommand + 1..subcommand + 1, ours);
     }
     edited
@@ -28,7 +28,7 @@ pub(super) fn insert(words: &[OsString], ours: Vec<OsString>) -> Vec<OsString> {
 
 /// `words` with `--write-json`, whatever they say about it.
 pub(super) fn with_write_json(words: &[OsString]) -> Vec<OsString> {
-    let scan = Scan::of(words);
+    let scan = ScannedLine::scan(words);
     let said: Vec<usize> = scan.all("write-json").map(|given| given.words.start).collect();
     let Some(first) = said.first() else {
         return insert(words, vec!["--write-json".into()]);
@@ -38,9 +38,12 @@ pub(super) fn with_write_json(words: &[OsString]) -> Vec<OsString> {
 }
 
 /// `words` without every option that `unwanted` holds of.
-pub(super) fn without(words: &[OsString], unwanted: impl Fn(&Given) -> bool) -> Vec<OsString> {
+pub(super) fn without(
+    words: &[OsString],
+    unwanted: impl Fn(&GivenOption) -> bool,
+) -> Vec<OsString> {
     let mut edited = words.to_vec();
-    for given in Scan::of(words).given.iter().rev().filter(|given| unwanted(given)) {
+    for given in ScannedLine::scan(words).given.iter().rev().filter(|given| unwanted(given)) {
         let left = edited.get(given.words.start).and_then(|word| shortened(word, given));
         edited.splice(given.words.clone(), left);
     }
@@ -48,7 +51,7 @@ pub(super) fn without(words: &[OsString], unwanted: impl Fn(&Given) -> bool) -> 
 }
 
 /// What is left of an option's word without it: the other letters of its group.
-fn shortened(word: &OsStr, given: &Given) -> Option<OsString> {
+fn shortened(word: &OsStr, given: &GivenOption) -> Option<OsString> {
     let word = word.as_bytes();
     let before = word.get(..given.letter).filter(|_| given.letter > 0)?;
     // Letters may follow a flag; a value ends its group.
@@ -58,10 +61,10 @@ fn shortened(word: &OsStr, given: &Given) -> Option<OsString> {
 }
 
 /// Each space-separated term of these values with `,suffix`.
-pub(super) fn intersect(words: &mut [OsString], values: &[Piece], suffix: &str) {
-    for piece in values {
-        let Some(word) = words.get_mut(piece.word) else { continue };
-        let (before, value) = word.as_bytes().split_at(piece.from.min(word.len()));
+pub(super) fn intersect(words: &mut [OsString], values: &[ValueSpan], suffix: &str) {
+    for value in values {
+        let Some(word) = words.get_mut(value.word) else { continue };
+        let (before, value) = word.as_bytes().split_at(value.from.min(word.len()));
         let narrowed: Vec<Vec<u8>> =
             value.split(|byte| *byte == b' ').map(|term| with_suffix(term, suffix)).collect();
         *word = OsString::from_vec([before, &narrowed.join(&b' ')].concat());

@@ -13,15 +13,15 @@ use ForParse::{Dropped, Kept};
 
 /// How many words an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum Arity {
     /// None; `--no-NAME` is its opposite.
-    Nothing,
+    Zero,
     /// One, whatever it looks like.
     One,
     /// One, and all that follow up to the next that begins with a dash.
-    Many,
+    OneOrMore,
     /// All that follow up to the next that begins with a dash.
-    Any,
+    ZeroOrMore,
 }
 
 /// Whether `dbt parse` accepts an option and can be shaped or steered by it.
@@ -33,14 +33,14 @@ pub(super) enum ForParse {
 
 /// An option by its names, the first of which stands for it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct OptionSpec {
     names: &'static str,
     shorts: &'static str,
-    pub(super) takes: Takes,
+    pub(super) arity: Arity,
     pub(super) for_parse: ForParse,
 }
 
-impl Row {
+impl OptionSpec {
     /// The name without its dashes.
     pub(super) fn name(&self) -> &'static str {
         self.names.split(' ').next().unwrap_or(self.names)
@@ -52,51 +52,51 @@ impl Row {
 }
 
 /// The option called `--name`, and whether it is said or denied (`--no-name`).
-pub(super) fn long(name: &str) -> Option<(&'static Row, bool)> {
-    let named = |name: &str| TABLE.iter().find(|row| row.has(name));
+pub(super) fn long(name: &str) -> Option<(&'static OptionSpec, bool)> {
+    let named = |name: &str| OPTIONS.iter().find(|spec| spec.has(name));
     let denied = || {
         named(name.strip_prefix("no-")?)
-            .filter(|row| row.takes == Takes::Nothing)
-            .map(|row| (row, false))
+            .filter(|spec| spec.arity == Arity::Zero)
+            .map(|spec| (spec, false))
     };
-    named(name).map(|row| (row, true)).or_else(denied)
+    named(name).map(|spec| (spec, true)).or_else(denied)
 }
 
 /// The option called `-letter` after `subcommand`.
-pub(super) fn short(subcommand: &str, letter: char) -> Option<&'static Row> {
+pub(super) fn short(subcommand: &str, letter: char) -> Option<&'static OptionSpec> {
     if (subcommand, letter) == ("init", 's') {
-        return long("skip-profile-setup").map(|(row, _)| row);
+        return long("skip-profile-setup").map(|(spec, _)| spec);
     }
-    TABLE.iter().find(|row| row.shorts.contains(letter))
+    OPTIONS.iter().find(|spec| spec.shorts.contains(letter))
 }
 
 /// How many words the option `written` (`--target`, `-t`) takes after `subcommand`.
 #[must_use]
-pub fn takes(subcommand: &str, written: &str) -> Option<Takes> {
-    let row = match written.strip_prefix("--") {
-        Some(name) => long(name).map(|(row, _)| row),
+pub fn arity(subcommand: &str, written: &str) -> Option<Arity> {
+    let spec = match written.strip_prefix("--") {
+        Some(name) => long(name).map(|(spec, _)| spec),
         None => short(subcommand, written.strip_prefix('-')?.chars().next()?),
     };
-    row.map(|row| row.takes)
+    spec.map(|spec| spec.arity)
 }
 
-const fn flag(names: &'static str, shorts: &'static str, for_parse: ForParse) -> Row {
-    Row { names, shorts, takes: Takes::Nothing, for_parse }
+const fn flag(names: &'static str, shorts: &'static str, for_parse: ForParse) -> OptionSpec {
+    OptionSpec { names, shorts, arity: Arity::Zero, for_parse }
 }
 
-const fn value(names: &'static str, shorts: &'static str, for_parse: ForParse) -> Row {
-    Row { names, shorts, takes: Takes::One, for_parse }
+const fn value(names: &'static str, shorts: &'static str, for_parse: ForParse) -> OptionSpec {
+    OptionSpec { names, shorts, arity: Arity::One, for_parse }
 }
 
-const fn many(names: &'static str, shorts: &'static str) -> Row {
-    Row { names, shorts, takes: Takes::Many, for_parse: Dropped }
+const fn many(names: &'static str, shorts: &'static str) -> OptionSpec {
+    OptionSpec { names, shorts, arity: Arity::OneOrMore, for_parse: Dropped }
 }
 
-const fn any(names: &'static str) -> Row {
-    Row { names, shorts: "", takes: Takes::Any, for_parse: Dropped }
+const fn any(names: &'static str) -> OptionSpec {
+    OptionSpec { names, shorts: "", arity: Arity::ZeroOrMore, for_parse: Dropped }
 }
 
-const TABLE: &[Row] = &[
+const OPTIONS: &[OptionSpec] = &[
     // What is built, and from what.
     many("select models model", "sm"),
     many("exclude", ""),
@@ -275,21 +275,21 @@ mod tests {
 
     #[test]
     fn no_name_and_no_letter_means_two_options() {
-        let names: Vec<&str> = TABLE.iter().flat_map(|row| row.names.split(' ')).collect();
-        let letters: Vec<char> = TABLE.iter().flat_map(|row| row.shorts.chars()).collect();
+        let names: Vec<&str> = OPTIONS.iter().flat_map(|spec| spec.names.split(' ')).collect();
+        let letters: Vec<char> = OPTIONS.iter().flat_map(|spec| spec.shorts.chars()).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         assert_eq!(letters.iter().collect::<BTreeSet<_>>().len(), letters.len());
     }
 
     #[test]
     fn only_a_flag_can_be_denied() {
-        assert_eq!(long("no-write-json"), long("write-json").map(|(row, _)| (row, false)));
+        assert_eq!(long("no-write-json"), long("write-json").map(|(spec, _)| (spec, false)));
         assert_eq!(long("no-target"), None);
     }
 
     #[test]
     fn s_selects_everywhere_but_after_init() {
-        assert_eq!(takes("run", "-s"), Some(Takes::Many));
-        assert_eq!(takes("init", "-s"), Some(Takes::Nothing));
+        assert_eq!(arity("run", "-s"), Some(Arity::OneOrMore));
+        assert_eq!(arity("init", "-s"), Some(Arity::Zero));
     }
 }

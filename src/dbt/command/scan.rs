@@ -4,20 +4,20 @@
 //! option take a value that begins with a dash and lets `--select=a b` take `b`, clap does
 //! not; clap takes `-t=prod` for `prod`, for click that target is called `=prod`.
 
-use super::options::{self, Row, Takes};
+use super::options::{self, Arity, OptionSpec};
 use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 
 /// A value: the bytes of a word from an offset to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct ValueSpan {
     pub(super) word: usize,
     pub(super) from: usize,
 }
 
-impl Piece {
-    pub(super) fn of<'a>(&self, words: &'a [OsString]) -> &'a OsStr {
+impl ValueSpan {
+    pub(super) fn text<'a>(&self, words: &'a [OsString]) -> &'a OsStr {
         let bytes = words.get(self.word).map_or(&[][..], |word| word.as_bytes());
         OsStr::from_bytes(bytes.get(self.from..).unwrap_or_default())
     }
@@ -25,11 +25,11 @@ impl Piece {
 
 /// An option as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Given {
-    pub(super) row: &'static Row,
+pub(super) struct GivenOption {
+    pub(super) spec: &'static OptionSpec,
     /// `false` for `--no-NAME`.
     pub(super) on: bool,
-    pub(super) values: Vec<Piece>,
+    pub(super) values: Vec<ValueSpan>,
     /// The words that it spans.
     pub(super) words: Range<usize>,
     /// Where its letter stands in a group of short options; 0 for a long option.
@@ -38,17 +38,17 @@ pub(super) struct Given {
 
 /// A command line taken apart.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scan {
+pub(super) struct ScannedLine {
     pub(super) subcommand: Option<usize>,
-    pub(super) given: Vec<Given>,
+    pub(super) given: Vec<GivenOption>,
     /// Words that are neither options nor values nor the subcommand.
     pub(super) positional: Vec<usize>,
     /// The unknown option, or the one without its value, that ended the reading.
-    pub(super) lost: Option<usize>,
+    pub(super) not_understood: Option<usize>,
 }
 
-impl Scan {
-    pub(super) fn of(words: &[OsString]) -> Self {
+impl ScannedLine {
+    pub(super) fn scan(words: &[OsString]) -> Self {
         let mut scan = Self::default();
         let mut next = 0;
         while let Some(word) = words.get(next) {
@@ -60,7 +60,7 @@ impl Scan {
                 _ => Some(scan.bare(next)),
             };
             let Some(end) = read else {
-                scan.lost = Some(next);
+                scan.not_understood = Some(next);
                 break;
             };
             next = end;
@@ -69,12 +69,15 @@ impl Scan {
     }
 
     /// The last of the options called `name`.
-    pub(super) fn last(&self, name: &str) -> Option<&Given> {
-        self.given.iter().rfind(|given| given.row.name() == name)
+    pub(super) fn last(&self, name: &str) -> Option<&GivenOption> {
+        self.given.iter().rfind(|given| given.spec.name() == name)
     }
 
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Given> {
-        self.given.iter().filter(move |given| given.row.name() == name)
+    pub(super) fn all<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl DoubleEndedIterator<Item = &'a GivenOption> {
+        self.given.iter().filter(move |given| given.spec.name() == name)
     }
 
     /// After `--`: the subcommand, whose own options may follow, or nothing but positionals.
@@ -97,22 +100,22 @@ impl Scan {
     fn long(&mut self, words: &[OsString], at: usize, bytes: &[u8]) -> Option<usize> {
         let equals = bytes.iter().position(|byte| *byte == b'=');
         let name = bytes.get(..equals.unwrap_or(bytes.len()))?;
-        let (row, on) = options::long(std::str::from_utf8(name).ok()?)?;
-        let attached = equals.map(|equals| Piece { word: at, from: 2 + equals + 1 });
-        self.take(words, Start { row, on, at, letter: 0, attached })
+        let (spec, on) = options::long(std::str::from_utf8(name).ok()?)?;
+        let attached = equals.map(|equals| ValueSpan { word: at, from: 2 + equals + 1 });
+        self.take(words, OptionStart { spec, on, at, letter: 0, attached })
     }
 
     fn short(&mut self, words: &[OsString], at: usize) -> Option<usize> {
         let subcommand = self.subcommand.and_then(|at| words.get(at)?.to_str()).unwrap_or_default();
         let word = words.get(at)?.as_bytes();
         for letter in 1..word.len() {
-            let row = options::short(subcommand, char::from(*word.get(letter)?))?;
+            let spec = options::short(subcommand, char::from(*word.get(letter)?))?;
             let rest = word.get(letter + 1..).unwrap_or_default();
             let from = letter + 1 + usize::from(rest.first() == Some(&b'='));
-            let attached = (row.takes != Takes::Nothing && !rest.is_empty())
-                .then_some(Piece { word: at, from });
-            let end = self.take(words, Start { row, on: true, at, letter, attached })?;
-            if row.takes != Takes::Nothing {
+            let attached = (spec.arity != Arity::Zero && !rest.is_empty())
+                .then_some(ValueSpan { word: at, from });
+            let end = self.take(words, OptionStart { spec, on: true, at, letter, attached })?;
+            if spec.arity != Arity::Zero {
                 return Some(end);
             }
         }
@@ -121,39 +124,39 @@ impl Scan {
 
     /// Before the subcommand only v2 has options that take many words, and none of them
     /// takes more than an attached one.
-    fn closed(&self, attached: Option<Piece>) -> bool {
+    fn closed(&self, attached: Option<ValueSpan>) -> bool {
         self.subcommand.is_none() && attached.is_some()
     }
 
     /// Take the option's values, and give the word after them.
-    fn take(&mut self, words: &[OsString], start: Start) -> Option<usize> {
-        let Start { row, on, at, letter, attached } = start;
-        let mut values: Vec<Piece> = attached.into_iter().collect();
+    fn take(&mut self, words: &[OsString], start: OptionStart) -> Option<usize> {
+        let OptionStart { spec, on, at, letter, attached } = start;
+        let mut values: Vec<ValueSpan> = attached.into_iter().collect();
         let mut end = at + 1;
-        if row.takes == Takes::Nothing && attached.is_some() {
+        if spec.arity == Arity::Zero && attached.is_some() {
             return None;
         }
-        if values.is_empty() && matches!(row.takes, Takes::One | Takes::Many) {
+        if values.is_empty() && matches!(spec.arity, Arity::One | Arity::OneOrMore) {
             words.get(end)?;
-            values.push(Piece { word: end, from: 0 });
+            values.push(ValueSpan { word: end, from: 0 });
             end += 1;
         }
-        if matches!(row.takes, Takes::Many | Takes::Any) && !self.closed(attached) {
+        if matches!(spec.arity, Arity::OneOrMore | Arity::ZeroOrMore) && !self.closed(attached) {
             while words.get(end).is_some_and(|word| !word.as_bytes().starts_with(b"-")) {
-                values.push(Piece { word: end, from: 0 });
+                values.push(ValueSpan { word: end, from: 0 });
                 end += 1;
             }
         }
-        self.given.push(Given { row, on, values, words: at..end, letter });
+        self.given.push(GivenOption { spec, on, values, words: at..end, letter });
         Some(end)
     }
 }
 
 /// The beginning of an option.
-struct Start {
-    row: &'static Row,
+struct OptionStart {
+    spec: &'static OptionSpec,
     on: bool,
     at: usize,
     letter: usize,
-    attached: Option<Piece>,
+    attached: Option<ValueSpan>,
 }

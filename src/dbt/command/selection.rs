@@ -1,6 +1,6 @@
 //! What the user selected, and whether state has a part in it.
 
-use super::scan::{Piece, Scan};
+use super::scan::{ScannedLine, ValueSpan};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -20,10 +20,10 @@ pub enum Selection {
 }
 
 impl Selection {
-    pub(super) fn of(words: &[OsString], scan: &Scan) -> Self {
+    pub(super) fn of(words: &[OsString], scan: &ScannedLine) -> Self {
         let terms = |name| {
             let values = scan.all(name).flat_map(|given| &given.values);
-            values.flat_map(|piece| terms(words, *piece)).collect::<Vec<_>>()
+            values.flat_map(|value| terms(words, *value)).collect::<Vec<_>>()
         };
         let (selected, excluded) = (terms("select"), terms("exclude"));
         let own_state = scan.last("state").is_some()
@@ -32,7 +32,7 @@ impl Selection {
         let selector = scan.last("selector").and_then(|given| given.values.first());
         match (own_state, selector, scan.last("select")) {
             (true, ..) => Self::State,
-            (_, Some(name), _) => Self::Selector(name.of(words).to_owned()),
+            (_, Some(name), _) => Self::Selector(name.text(words).to_owned()),
             (_, _, Some(_)) => Self::Terms(selected),
             _ => Self::None,
         }
@@ -40,8 +40,8 @@ impl Selection {
 }
 
 /// dbt splits on the space alone, and on every one (dbt/graph/cli.py, `parse_union`).
-fn terms(words: &[OsString], value: Piece) -> Vec<OsString> {
-    let terms = value.of(words).as_bytes().split(|byte| *byte == b' ');
+fn terms(words: &[OsString], value: ValueSpan) -> Vec<OsString> {
+    let terms = value.text(words).as_bytes().split(|byte| *byte == b' ');
     terms.filter(|term| !term.is_empty()).map(|term| OsStr::from_bytes(term).to_owned()).collect()
 }
 

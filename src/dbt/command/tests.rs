@@ -66,9 +66,9 @@ fn what_is_not_understood_is_passed_through() {
         let command = command(line, &[]);
         assert_eq!(command.duty(), Duty::Bystander, "{line}");
         let edited = [
-            command.recorded(),
+            command.with_write_json(),
             command.selecting(&words("a"), Some(Path::new("/s"))),
-            command.with(&words("--log-format|json")),
+            command.with_options(&words("--log-format|json")),
         ];
         assert!(edited.iter().all(|edited| edited == command.words()), "{line}");
         assert_eq!(command.narrowed(SKIPPED, Path::new("/s")), None, "{line}");
@@ -164,21 +164,21 @@ fn a_command_builds_its_own_types_and_build_those_asked_for() {
 
 #[test]
 fn what_is_not_the_real_thing_is_named() {
-    let unreal = |line, variables: &[(&str, &str)]| command(line, variables).unreal();
-    assert_eq!(unreal("run|--full-refresh", &[]), None);
-    assert_eq!(unreal("run|--empty", &[]), Some("--empty"));
-    assert_eq!(unreal("run|--empty|--no-empty", &[]), None);
-    assert_eq!(unreal("run", &[("DBT_ENGINE_EMPTY", "t")]), Some("--empty"));
-    assert_eq!(unreal("run|--sample=3 days", &[]), Some("--sample"));
+    let unreal_option = |line, variables: &[(&str, &str)]| command(line, variables).unreal_option();
+    assert_eq!(unreal_option("run|--full-refresh", &[]), None);
+    assert_eq!(unreal_option("run|--empty", &[]), Some("--empty"));
+    assert_eq!(unreal_option("run|--empty|--no-empty", &[]), None);
+    assert_eq!(unreal_option("run", &[("DBT_ENGINE_EMPTY", "t")]), Some("--empty"));
+    assert_eq!(unreal_option("run|--sample=3 days", &[]), Some("--sample"));
     assert_eq!(
-        unreal("run", &[("DBT_EVENT_TIME_START", "2026-01-01")]),
+        unreal_option("run", &[("DBT_EVENT_TIME_START", "2026-01-01")]),
         Some("--event-time-start")
     );
-    assert_eq!(unreal("run|--defer", &[]), None);
-    assert_eq!(unreal("run|--defer|--defer-state|/p", &[]), Some("--defer"));
-    assert_eq!(unreal("run|--state|/p", &[("DBT_DEFER", "1")]), Some("--defer"));
+    assert_eq!(unreal_option("run|--defer", &[]), None);
+    assert_eq!(unreal_option("run|--defer|--defer-state|/p", &[]), Some("--defer"));
+    assert_eq!(unreal_option("run|--state|/p", &[("DBT_DEFER", "1")]), Some("--defer"));
     let older = [("DBT_DEFER_TO_STATE", "1")];
-    assert_eq!(unreal("run|--no-defer|--state|/p", &older), Some("--defer"));
+    assert_eq!(unreal_option("run|--no-defer|--state|/p", &older), Some("--defer"));
 }
 
 #[test]
@@ -243,13 +243,13 @@ fn write_json_is_said_once_and_not_denied() {
         ("run|--no-write-json|-x|--write-json", "run|--write-json|-x"),
         ("--no-write-json|run", "--write-json|run"),
     ] {
-        assert_eq!(spelt(&command(line, &[]).recorded()), edited);
+        assert_eq!(spelt(&command(line, &[]).with_write_json()), edited);
     }
 }
 
 #[test]
 fn an_extra_option_takes_the_place_of_the_users_own() {
-    let with = |line, extra| spelt(&command(line, &[]).with(&words(extra)));
+    let with = |line, extra| spelt(&command(line, &[]).with_options(&words(extra)));
     assert_eq!(with("run|-x", "--log-format-file|json"), "run|--log-format-file|json|-x");
     assert_eq!(
         with("--log-format-file=text|run|-x", "--log-format-file|json"),
@@ -258,7 +258,7 @@ fn an_extra_option_takes_the_place_of_the_users_own() {
     assert_eq!(with("run|-dqxtprod", "--no-quiet|-ta"), "run|--no-quiet|-ta|-dx");
     let command = command("run", &[]);
     let edited = command.selecting(&words("a"), None);
-    let edited = command.with_in(&edited, &words("--indirect-selection|empty"));
+    let edited = command.with_options_in(&edited, &words("--indirect-selection|empty"));
     assert_eq!(spelt(&edited), "run|--indirect-selection|empty|--select=a|--write-json");
 }
 
@@ -348,8 +348,8 @@ proptest! {
     #[test]
     fn no_line_makes_us_panic_and_a_bystander_is_left_alone(words in any_line()) {
         let command = Command::parse(words.clone(), &Environment::new());
-        let edited = [command.recorded(), command.selecting(&[], None), command.with(&[])];
-        let _ = (command.as_parse(), command.as_list(), command.unreal(), command.builds("model"));
+        let edited = [command.with_write_json(), command.selecting(&[], None), command.with_options(&[])];
+        let _ = (command.as_parse(), command.as_list(), command.unreal_option(), command.builds("model"));
         let _ = (command.narrowed(SKIPPED, Path::new("/s")), command.value(Opt::Target));
         let _ = command.narrowed_selector(OsStr::new("d"), SKIPPED, Path::new("/s"));
         prop_assert!(command.duty() != Duty::Bystander || edited.iter().all(|line| *line == words));
@@ -362,9 +362,9 @@ proptest! {
             let mut own = words.clone();
             own.retain(|word| !about_write_json(word) || command.duty() == Duty::Bystander);
             let state = Some(Path::new("/s"));
-            prop_assert!(is_subsequence(&own, &command.recorded()));
+            prop_assert!(is_subsequence(&own, &command.with_write_json()));
             prop_assert!(is_subsequence(&own, &command.selecting(&["a".into()], state)));
-            let with = command.with(&["--invocation-id=1".into()]);
+            let with = command.with_options(&["--invocation-id=1".into()]);
             prop_assert!(is_subsequence(&words, &with));
         }
     }
@@ -375,9 +375,9 @@ proptest! {
         let extra = [OsString::from("--log-format-file=json")];
         type Edit<'a> = &'a dyn Fn(&Command) -> Vec<OsString>;
         let edits: [Edit<'_>; 3] = [
-            &Command::recorded,
+            &Command::with_write_json,
             &|command| command.selecting(&["a".into()], Some(Path::new("/s"))),
-            &|command| command.with(&extra),
+            &|command| command.with_options(&extra),
         ];
         for edit in edits {
             let once = command.edited(edit(&command));

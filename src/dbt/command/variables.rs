@@ -62,7 +62,7 @@ pub enum Flag {
     Defer,
 }
 
-/// Variables that give dbt a state directory. dbt v1 lets the oldest of them win even over
+/// DbtVariables that give dbt a state directory. dbt v1 lets the oldest of them win even over
 /// `--state` (dbt/cli/flags.py, `DEPRECATED_PARAMS`): a run with a `--state` of ours must
 /// have none of them in its environment.
 pub const STATE_VARIABLES: [&str; 4] =
@@ -140,16 +140,16 @@ impl Flag {
     }
 
     /// The end of the name of an older variable, which wins even over the command line.
-    pub(super) fn older(self) -> Option<&'static str> {
+    pub(super) fn deprecated_variable(self) -> Option<&'static str> {
         (self == Self::Defer).then_some("DEFER_TO_STATE")
     }
 }
 
 /// The part of the environment that begins with `DBT_`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Variables(Environment);
+pub(super) struct DbtVariables(Environment);
 
-impl Variables {
+impl DbtVariables {
     pub(super) fn of(environment: &Environment) -> Self {
         let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"DBT_");
         let pairs = environment.iter().filter(|(name, _)| ours(name));

@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 
 /// What an expression may read.
 #[derive(Debug)]
-pub(super) struct Scope {
+pub(super) struct JinjaContext {
     pub(super) environment: Environment,
     pub(super) vars: Map<String, Value>,
     pub(super) target: Option<Value>,
@@ -23,11 +23,11 @@ pub(super) struct Scope {
 const MAX_TOKENS: usize = 500;
 
 /// The value of an expression.
-pub(super) fn evaluate(tokens: &[Token<'_>], scope: &Scope) -> Result<Value> {
+pub(super) fn evaluate(tokens: &[Token<'_>], context: &JinjaContext) -> Result<Value> {
     ensure!(tokens.len() <= MAX_TOKENS, "a Jinja expression that is too long");
-    let mut reader = Reader { rest: tokens, scope };
-    let known = reader.expression()?;
-    ensure!(reader.rest.is_empty(), "a Jinja expression that is not understood here");
+    let mut parser = ExpressionParser { rest: tokens, context };
+    let known = parser.expression()?;
+    ensure!(parser.rest.is_empty(), "a Jinja expression that is not understood here");
     known.map_err(|unknown| match unknown {
         Unknown::Undefined(name) => anyhow!("{name} is not known here"),
         Unknown::Failed(error) => error,
@@ -35,7 +35,7 @@ pub(super) fn evaluate(tokens: &[Token<'_>], scope: &Scope) -> Result<Value> {
 }
 
 /// A value, or why there is none.
-type Known = Result<Value, Unknown>;
+type Evaluated = Result<Value, Unknown>;
 
 #[derive(Debug)]
 enum Unknown {
@@ -50,17 +50,17 @@ impl From<Error> for Unknown {
     }
 }
 
-struct Argument<'a> {
+struct CallArgument<'a> {
     keyword: Option<&'a str>,
-    value: Known,
+    value: Evaluated,
 }
 
-struct Reader<'t, 'a> {
+struct ExpressionParser<'t, 'a> {
     rest: &'t [Token<'a>],
-    scope: &'t Scope,
+    context: &'t JinjaContext,
 }
 
-impl<'a> Reader<'_, 'a> {
+impl<'a> ExpressionParser<'_, 'a> {
     fn takes(&mut self, token: &Token<'_>) -> bool {
         let found = self.rest.split_first().filter(|(first, _)| *first == token);
         found.map(|(_, rest)| self.rest = rest).is_some()
@@ -86,7 +86,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// `value if condition else other`.
-    fn expression(&mut self) -> Result<Known> {
+    fn expression(&mut self) -> Result<Evaluated> {
         let value = self.either()?;
         if !self.word("if") {
             return Ok(value);
@@ -94,45 +94,45 @@ impl<'a> Reader<'_, 'a> {
         let condition = self.either()?;
         let nothing = || Ok(Err(Unknown::Undefined("the other case".to_owned())));
         let other = if self.word("else") { self.expression() } else { nothing() }?;
-        Ok(condition.and_then(|holds| if value::truth(&holds) { value } else { other }))
+        Ok(condition.and_then(|holds| if value::is_true(&holds) { value } else { other }))
     }
 
-    fn either(&mut self) -> Result<Known> {
+    fn either(&mut self) -> Result<Evaluated> {
         let mut left = self.both()?;
         while self.word("or") {
             let right = self.both()?;
-            left = left.and_then(|left| if value::truth(&left) { Ok(left) } else { right });
+            left = left.and_then(|left| if value::is_true(&left) { Ok(left) } else { right });
         }
         Ok(left)
     }
 
-    fn both(&mut self) -> Result<Known> {
+    fn both(&mut self) -> Result<Evaluated> {
         let mut left = self.negated()?;
         while self.word("and") {
             let right = self.negated()?;
-            left = left.and_then(|left| if value::truth(&left) { right } else { Ok(left) });
+            left = left.and_then(|left| if value::is_true(&left) { right } else { Ok(left) });
         }
         Ok(left)
     }
 
-    fn negated(&mut self) -> Result<Known> {
+    fn negated(&mut self) -> Result<Evaluated> {
         if self.word("not") {
-            return Ok(self.negated()?.map(|value| Value::Bool(!value::truth(&value))));
+            return Ok(self.negated()?.map(|value| Value::Bool(!value::is_true(&value))));
         }
         self.compared()
     }
 
-    fn compared(&mut self) -> Result<Known> {
+    fn compared(&mut self) -> Result<Evaluated> {
         let left = self.sum()?;
         let Some(compare) = self.comparison() else { return Ok(left) };
         let right = self.sum()?;
         Ok(left.and_then(|left| Ok(Value::Bool(compare(&left, &right?)?))))
     }
 
-    fn comparison(&mut self) -> Option<Comparison> {
-        const MARKS: [(&[&str], Comparison); 6] = [
-            (&["=="], |left, right| Ok(value::equal(left, right))),
-            (&["!", "="], |left, right| Ok(!value::equal(left, right))),
+    fn comparison(&mut self) -> Option<CompareFn> {
+        const MARKS: [(&[&str], CompareFn); 6] = [
+            (&["=="], |left, right| Ok(value::is_equal(left, right))),
+            (&["!", "="], |left, right| Ok(!value::is_equal(left, right))),
             (&["<", "="], |left, right| value::order(left, right).map(Ordering::is_le)),
             (&[">", "="], |left, right| value::order(left, right).map(Ordering::is_ge)),
             (&["<"], |left, right| value::order(left, right).map(Ordering::is_lt)),
@@ -152,7 +152,7 @@ impl<'a> Reader<'_, 'a> {
         })
     }
 
-    fn sum(&mut self) -> Result<Known> {
+    fn sum(&mut self) -> Result<Evaluated> {
         let mut left = self.joined()?;
         while self.mark("+") {
             let right = self.joined()?;
@@ -162,16 +162,17 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// `left ~ right`.
-    fn joined(&mut self) -> Result<Known> {
+    fn joined(&mut self) -> Result<Evaluated> {
         let mut left = self.signed()?;
         while self.mark("~") {
             let right = self.signed()?;
-            left = left.and_then(|left| Ok((value::text(&left)? + &value::text(&right?)?).into()));
+            left = left
+                .and_then(|left| Ok((value::to_text(&left)? + &value::to_text(&right?)?).into()));
         }
         Ok(left)
     }
 
-    fn signed(&mut self) -> Result<Known> {
+    fn signed(&mut self) -> Result<Evaluated> {
         if self.mark("-") {
             return Ok(self.signed()?.and_then(|value| Ok(value::negative(&value)?)));
         }
@@ -179,7 +180,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A value and what is done to it, from left to right.
-    fn chain(&mut self) -> Result<Known> {
+    fn chain(&mut self) -> Result<Evaluated> {
         let mut value = self.primary()?;
         loop {
             if self.mark(".") {
@@ -196,7 +197,7 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn primary(&mut self) -> Result<Known> {
+    fn primary(&mut self) -> Result<Evaluated> {
         let (first, rest) = self.rest.split_first().context("an empty Jinja expression")?;
         self.rest = rest;
         match first {
@@ -243,25 +244,25 @@ impl<'a> Reader<'_, 'a> {
         Ok(Value::Number(number.context("a number that is not understood here")?))
     }
 
-    fn variable(&self, name: &str) -> Known {
+    fn variable(&self, name: &str) -> Evaluated {
         match name {
             "true" | "True" => Ok(Value::Bool(true)),
             "false" | "False" => Ok(Value::Bool(false)),
             "none" | "None" => Ok(Value::Null),
-            "target" => self.scope.target.clone().ok_or_else(|| Unknown::Undefined(name.into())),
+            "target" => self.context.target.clone().ok_or_else(|| Unknown::Undefined(name.into())),
             _ => Err(Unknown::Undefined(name.to_owned())),
         }
     }
 
     /// Up to the closing bracket.
-    fn arguments(&mut self, end: &str) -> Result<Vec<Argument<'a>>> {
+    fn arguments(&mut self, end: &str) -> Result<Vec<CallArgument<'a>>> {
         let mut arguments = Vec::new();
         while !self.mark(end) {
             let mut keyword = None;
             if let [Token::Name(name), Token::Mark("="), rest @ ..] = self.rest {
                 (keyword, self.rest) = (Some(*name), rest);
             }
-            arguments.push(Argument { keyword, value: self.expression()? });
+            arguments.push(CallArgument { keyword, value: self.expression()? });
             if !self.mark(",") {
                 self.expect(end)?;
                 break;
@@ -271,7 +272,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// `env_var(name, default)` and `var(name, default)`.
-    fn call(&self, function: &str, arguments: Vec<Argument<'_>>) -> Result<Known> {
+    fn call(&self, function: &str, arguments: Vec<CallArgument<'_>>) -> Result<Evaluated> {
         let mut arguments = arguments.into_iter();
         let name = arguments.next().filter(|name| name.keyword.is_none());
         let name = name.with_context(|| format!("{function} of nothing"))?.value;
@@ -280,10 +281,10 @@ impl<'a> Reader<'_, 'a> {
         ensure!(strange.is_none_or(|key| key == "default"), "an argument of {function}");
         let found = |name: &str| match function {
             "env_var" => {
-                let value = self.scope.environment.get(OsStr::new(name));
+                let value = self.context.environment.get(OsStr::new(name));
                 Ok(value.map(|value| Value::from(value.to_string_lossy())))
             }
-            "var" => Ok(self.scope.vars.get(name).cloned()),
+            "var" => Ok(self.context.vars.get(name).cloned()),
             _ => Err(anyhow!("the function {function} is not understood here")),
         };
         Ok(name.and_then(|name| {
@@ -296,7 +297,7 @@ impl<'a> Reader<'_, 'a> {
         }))
     }
 
-    fn attribute(&mut self, value: Known) -> Result<Known> {
+    fn attribute(&mut self, value: Evaluated) -> Result<Evaluated> {
         let name = self.name().context("a name is missing behind a point")?;
         if self.mark("(") {
             let arguments = plain(self.arguments(")")?);
@@ -305,7 +306,7 @@ impl<'a> Reader<'_, 'a> {
         Ok(value.and_then(|value| part(&value, &name.into())))
     }
 
-    fn subscript(&mut self, value: Known) -> Result<Known> {
+    fn subscript(&mut self, value: Evaluated) -> Result<Evaluated> {
         if self.mark(":") {
             return self.slice(value, None);
         }
@@ -317,20 +318,20 @@ impl<'a> Reader<'_, 'a> {
         Ok(value.and_then(|value| part(&value, &key?)))
     }
 
-    fn slice(&mut self, value: Known, start: Option<Known>) -> Result<Known> {
+    fn slice(&mut self, value: Evaluated, start: Option<Evaluated>) -> Result<Evaluated> {
         let end = if self.mark("]") { None } else { Some(self.expression()?) };
         if end.is_some() {
             self.expect("]")?;
         }
         let whole =
-            |bound: Known| bound?.as_i64().context("a bound of a slice").map_err(Unknown::from);
+            |bound: Evaluated| bound?.as_i64().context("a bound of a slice").map_err(Unknown::from);
         Ok(value.and_then(|value| {
             let (start, end) = (start.map(whole).transpose()?, end.map(whole).transpose()?);
             Ok(value::slice(&value, start, end)?)
         }))
     }
 
-    fn filtered(&mut self, value: Known) -> Result<Known> {
+    fn filtered(&mut self, value: Evaluated) -> Result<Evaluated> {
         let name = self.name().context("a filter is missing")?;
         let arguments = if self.mark("(") { self.arguments(")")? } else { Vec::new() };
         let arguments = plain(arguments);
@@ -342,7 +343,7 @@ impl<'a> Reader<'_, 'a> {
             match value {
                 Err(Unknown::Undefined(_)) => Ok(default()),
                 Ok(empty)
-                    if !value::truth(&empty) && arguments.get(1).is_some_and(value::truth) =>
+                    if !value::is_true(&empty) && arguments.get(1).is_some_and(value::is_true) =>
                 {
                     Ok(default())
                 }
@@ -351,7 +352,7 @@ impl<'a> Reader<'_, 'a> {
         }))
     }
 
-    fn tested(&mut self, value: Known) -> Result<Known> {
+    fn tested(&mut self, value: Evaluated) -> Result<Evaluated> {
         let expected = !self.word("not");
         let name = self.name().context("a test is missing")?;
         let holds = match (name, value) {
@@ -365,16 +366,16 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
-type Comparison = fn(&Value, &Value) -> Result<bool>;
+type CompareFn = fn(&Value, &Value) -> Result<bool>;
 
-fn part(value: &Value, key: &Value) -> Known {
+fn part(value: &Value, key: &Value) -> Evaluated {
     let found = value::item(value, key).cloned();
     found.ok_or_else(|| Unknown::Undefined(format!("the part {key} of a value")))
 }
 
 /// Arguments without keywords.
-fn plain(arguments: Vec<Argument<'_>>) -> Result<Vec<Value>, Unknown> {
-    let value = |argument: Argument<'_>| match argument.keyword {
+fn plain(arguments: Vec<CallArgument<'_>>) -> Result<Vec<Value>, Unknown> {
+    let value = |argument: CallArgument<'_>| match argument.keyword {
         None => argument.value,
         Some(key) => Err(anyhow!("the argument {key} is not understood here").into()),
     };

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::cmp::Ordering;
 
 /// Python's `bool()`.
-pub(super) fn truth(value: &Value) -> bool {
+pub(super) fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(truth) => *truth,
@@ -17,7 +17,7 @@ pub(super) fn truth(value: &Value) -> bool {
 }
 
 /// Python's `str()`; lists and mappings are not rendered here.
-pub(super) fn text(value: &Value) -> Result<String> {
+pub(super) fn to_text(value: &Value) -> Result<String> {
     Ok(match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
@@ -29,7 +29,7 @@ pub(super) fn text(value: &Value) -> Result<String> {
 }
 
 /// `==`: a number equals another of the same size, whole or not.
-pub(super) fn equal(left: &Value, right: &Value) -> bool {
+pub(super) fn is_equal(left: &Value, right: &Value) -> bool {
     match (left.as_f64(), right.as_f64()) {
         (Some(left), Some(right)) => left.total_cmp(&right) == Ordering::Equal,
         _ => left == right,
@@ -49,7 +49,7 @@ pub(super) fn order(left: &Value, right: &Value) -> Result<Ordering> {
 pub(super) fn contains(hay: &Value, needle: &Value) -> Result<bool> {
     match (hay, needle) {
         (Value::String(hay), Value::String(needle)) => Ok(hay.contains(needle.as_str())),
-        (Value::Array(items), _) => Ok(items.iter().any(|item| equal(item, needle))),
+        (Value::Array(items), _) => Ok(items.iter().any(|item| is_equal(item, needle))),
         (Value::Object(entries), Value::String(key)) => Ok(entries.contains_key(key)),
         _ => bail!("in what is no text, list or mapping"),
     }
@@ -128,11 +128,11 @@ pub(super) fn method(value: &Value, name: &str, arguments: &[Value]) -> Result<V
 pub(super) fn filter(value: Value, name: &str, arguments: &[Value]) -> Result<Value> {
     match (name, arguments) {
         ("as_text" | "as_bool" | "as_native" | "as_number", []) => Ok(value),
-        ("string", []) => text(&value).map(Value::from),
+        ("string", []) => to_text(&value).map(Value::from),
         ("lower" | "upper", []) | ("replace", [_, _]) => {
-            method(&text(&value)?.into(), name, arguments)
+            method(&to_text(&value)?.into(), name, arguments)
         }
-        ("trim", []) => method(&text(&value)?.into(), "strip", &[]),
+        ("trim", []) => method(&to_text(&value)?.into(), "strip", &[]),
         ("int", [] | [_]) => {
             let whole = whole(&value).map(Value::from);
             Ok(whole.or_else(|| arguments.first().cloned()).unwrap_or_else(|| 0.into()))

@@ -32,25 +32,25 @@ impl std::error::Error for Fault {}
 /// The keys without which dbt-core (`WritableManifest.from_dict`) does not load the file.
 #[derive(serde::Deserialize)]
 #[expect(dead_code, reason = "read only to see that they are there")]
-struct Shape<'a> {
+struct RequiredKeys<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
-    nodes: Objects,
-    sources: Objects,
-    macros: Objects,
-    docs: Objects,
-    exposures: Objects,
-    metrics: Objects,
+    metadata: SchemaMetadata<'a>,
+    nodes: SkippedObjects,
+    sources: SkippedObjects,
+    macros: SkippedObjects,
+    docs: SkippedObjects,
+    exposures: SkippedObjects,
+    metrics: SkippedObjects,
 }
 
 #[derive(serde::Deserialize)]
-struct Header<'a> {
+struct SchemaHeader<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: SchemaMetadata<'a>,
 }
 
 #[derive(serde::Deserialize)]
-struct Metadata<'a> {
+struct SchemaMetadata<'a> {
     #[serde(borrow)]
     dbt_schema_version: Cow<'a, str>,
 }
@@ -67,11 +67,13 @@ pub(crate) fn check(text: &str) -> Result<(), Fault> {
         let why = "manifest.json contains zero bytes instead of text, as after a power failure";
         return Err(Fault::Damaged(why.into()));
     }
-    match serde_json::from_str::<Shape<'_>>(text) {
+    match serde_json::from_str::<RequiredKeys<'_>>(text) {
         Ok(shape) => version(&shape.metadata.dbt_schema_version).map(drop),
         // A schema so new that we do not know its shape still has its version in the header.
-        Err(error) => match serde_json::from_str::<Header<'_>>(text) {
-            Ok(header) => version(&header.metadata.dbt_schema_version).and(Err(misshapen(&error))),
+        Err(error) => match serde_json::from_str::<SchemaHeader<'_>>(text) {
+            Ok(header) => {
+                version(&header.metadata.dbt_schema_version).and_then(|_| Err(misshapen(&error)))
+            }
             Err(_) => Err(misshapen(&error)),
         },
     }
@@ -110,32 +112,32 @@ pub(super) fn version(url: &str) -> Result<u32, Fault> {
 }
 
 /// `{"any": {…}, …}`, forgotten as it is read.
-struct Objects;
+struct SkippedObjects;
 
 /// `{…}`, forgotten as it is read.
-struct Object;
+struct SkippedObject;
 
-impl<'de> Deserialize<'de> for Objects {
+impl<'de> Deserialize<'de> for SkippedObjects {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Forget::<Object>::NEW)?;
+        deserializer.deserialize_map(SkipMembers::<SkippedObject>::NEW)?;
         Ok(Self)
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for SkippedObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Forget::<IgnoredAny>::NEW)?;
+        deserializer.deserialize_map(SkipMembers::<IgnoredAny>::NEW)?;
         Ok(Self)
     }
 }
 
-struct Forget<V>(std::marker::PhantomData<V>);
+struct SkipMembers<V>(std::marker::PhantomData<V>);
 
-impl<V> Forget<V> {
+impl<V> SkipMembers<V> {
     const NEW: Self = Self(std::marker::PhantomData);
 }
 
-impl<'de, V: Deserialize<'de>> Visitor<'de> for Forget<V> {
+impl<'de, V: Deserialize<'de>> Visitor<'de> for SkipMembers<V> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

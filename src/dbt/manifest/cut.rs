@@ -1,6 +1,6 @@
 //! The same file without some of its nodes: everything else byte for byte.
 
-use super::{File, Manifest};
+use super::{Manifest, ManifestFile};
 use serde::de::IgnoredAny;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -16,26 +16,27 @@ impl Manifest<'_> {
     /// Those of `out`.
     pub fn write_without(&self, absent: &BTreeSet<String>, out: &mut dyn Write) -> io::Result<()> {
         let mut written = 0;
-        for hole in self.holes(absent)? {
-            out.write_all(slice(self.text, written..hole.start).as_bytes())?;
-            written = hole.end;
+        for range in self.omitted(absent)? {
+            out.write_all(slice(self.text, written..range.start).as_bytes())?;
+            written = range.end;
         }
         out.write_all(slice(self.text, written..self.text.len()).as_bytes())
     }
 
     /// The ranges of the text to leave out, ascending.
-    fn holes(&self, absent: &BTreeSet<String>) -> io::Result<Vec<Range<usize>>> {
-        let File { nodes, unit_tests, functions, .. } = &self.file;
+    fn omitted(&self, absent: &BTreeSet<String>) -> io::Result<Vec<Range<usize>>> {
+        let ManifestFile { nodes, unit_tests, functions, .. } = &self.file;
         let sections = [nodes, unit_tests, functions];
         let names = sections.iter().flat_map(|section| {
             absent.iter().filter_map(|id| Some(section.get_key_value(&**id)?.0.raw))
         });
         let members = names.map(|name| member(self.text, name));
-        let mut holes = joined(members.collect::<io::Result<_>>()?);
-        let commas: Vec<_> = holes.iter().filter_map(|hole| comma_after(self.text, hole)).collect();
-        holes.extend(commas);
-        holes.sort_by_key(|hole| hole.start);
-        Ok(holes)
+        let mut omitted = joined(members.collect::<io::Result<_>>()?);
+        let commas: Vec<_> =
+            omitted.iter().filter_map(|range| comma_after(self.text, range)).collect();
+        omitted.extend(commas);
+        omitted.sort_by_key(|range| range.start);
+        Ok(omitted)
     }
 }
 
@@ -64,9 +65,9 @@ fn joined(mut members: Vec<Range<usize>>) -> Vec<Range<usize>> {
 }
 
 /// When the first members go, the comma before the first that stays goes as well.
-fn comma_after(text: &str, hole: &Range<usize>) -> Option<Range<usize>> {
-    let rest = slice(text, hole.end..text.len()).trim_start();
-    let first = slice(text, 0..hole.start).ends_with('{');
+fn comma_after(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
+    let rest = slice(text, range.end..text.len()).trim_start();
+    let first = slice(text, 0..range.start).ends_with('{');
     let at = text.len() - rest.len();
     (first && rest.starts_with(',')).then_some(at..at + 1)
 }

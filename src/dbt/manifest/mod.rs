@@ -32,14 +32,14 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Manifest<'a> {
     text: &'a str,
-    file: File<'a>,
+    file: ManifestFile<'a>,
     schema: u32,
 }
 
 #[derive(Debug, Deserialize)]
-struct File<'a> {
+struct ManifestFile<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: ManifestMetadata<'a>,
     #[serde(borrow)]
     nodes: Members<'a>,
     #[serde(borrow, default)]
@@ -53,7 +53,7 @@ struct File<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Metadata<'a> {
+struct ManifestMetadata<'a> {
     #[serde(borrow)]
     dbt_schema_version: Text<'a>,
     #[serde(borrow)]
@@ -68,21 +68,21 @@ struct Metadata<'a> {
 
 /// The part that says who wrote it.
 #[derive(Deserialize)]
-struct Header<'a> {
+struct ManifestHeader<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: ManifestMetadata<'a>,
 }
 
 /// Whether a text that is no manifest to us is one all the same, and not the beginning of one.
 #[must_use]
 pub fn is_whole(text: &str) -> bool {
-    serde_json::from_str::<Header<'_>>(text).is_ok()
+    serde_json::from_str::<ManifestHeader<'_>>(text).is_ok()
 }
 
 /// `metadata.invocation_id` alone, at once where `metadata` comes first, as dbt writes it. The
 /// rest is then not looked at, whole or not.
 #[must_use]
-pub fn begun_by(text: &str) -> Option<String> {
+pub fn invocation_id_of(text: &str) -> Option<String> {
     metadata(text)?.invocation_id.map(|id| id.0.into_owned())
 }
 
@@ -92,12 +92,12 @@ pub fn dbt_version_of(text: &str) -> Option<String> {
     metadata(text).map(|metadata| metadata.dbt_version.0.into_owned())
 }
 
-fn metadata(text: &str) -> Option<Metadata<'_>> {
-    first(text).or_else(|| Some(serde_json::from_str::<Header<'_>>(text).ok()?.metadata))
+fn metadata(text: &str) -> Option<ManifestMetadata<'_>> {
+    first(text).or_else(|| Some(serde_json::from_str::<ManifestHeader<'_>>(text).ok()?.metadata))
 }
 
 /// The metadata, where they come before all else.
-fn first(text: &str) -> Option<Metadata<'_>> {
+fn first(text: &str) -> Option<ManifestMetadata<'_>> {
     let inside = text.trim_start().strip_prefix('{')?.trim_start().strip_prefix("\"metadata\"")?;
     let value = inside.trim_start().strip_prefix(':')?;
     serde_json::Deserializer::from_str(value).into_iter().next()?.ok()
@@ -110,7 +110,7 @@ impl<'a> Manifest<'a> {
     /// When it is not JSON, not a manifest, or of a schema version that [`check()`] does not accept;
     /// the message tells line and column.
     pub fn read(text: &'a str) -> Result<Self> {
-        let file: File<'a> =
+        let file: ManifestFile<'a> =
             serde_json::from_str(text).context("this is not a manifest that dbt wrote")?;
         let schema = check::version(&file.metadata.dbt_schema_version)?;
         Ok(Self { text, file, schema })
@@ -150,7 +150,7 @@ impl<'a> Manifest<'a> {
     /// Everything under `nodes`, `unit_tests` and `functions`, by `unique_id`; analyses and
     /// operations included.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node<'a>)> {
-        let File { nodes, unit_tests, functions, .. } = &self.file;
+        let ManifestFile { nodes, unit_tests, functions, .. } = &self.file;
         nodes
             .iter()
             .chain(unit_tests.iter())
@@ -161,7 +161,7 @@ impl<'a> Manifest<'a> {
     /// One of [`Manifest::nodes`].
     #[must_use]
     pub fn node(&self, id: &str) -> Option<&Node<'a>> {
-        let File { nodes, unit_tests, functions, .. } = &self.file;
+        let ManifestFile { nodes, unit_tests, functions, .. } = &self.file;
         let found = nodes.get(id).or_else(|| unit_tests.get(id)).or_else(|| functions.get(id));
         found.map(|node| &**node)
     }
@@ -179,7 +179,7 @@ impl<'a> Manifest<'a> {
 
     /// The macro with this `unique_id`, e.g. `macro.dbt.is_incremental`.
     #[must_use]
-    pub fn macro_of(&self, id: &str) -> Option<&Macro<'a>> {
+    pub fn macro_by_id(&self, id: &str) -> Option<&Macro<'a>> {
         self.file.macros.get(id)
     }
 

@@ -12,7 +12,7 @@ enum Tags {
 }
 
 #[derive(Deserialize)]
-struct Tagged {
+struct NodeTags {
     #[serde(default)]
     tags: Option<Tags>,
 }
@@ -21,7 +21,7 @@ impl Manifest<'_> {
     /// Whether `term` names the node: its name, its `unique_id`, its `fqn` joined by dots,
     /// `tag:NAME`, `path:FILE` or a directory above it, `config.materialized:KIND`.
     #[must_use]
-    pub fn is_named(&self, id: &str, term: &str) -> bool {
+    pub fn is_matched_by(&self, id: &str, term: &str) -> bool {
         let Some(node) = self.node(id) else { return false };
         match term.split_once(':') {
             Some(("tag", tag)) => tags(node.config).iter().any(|own| own == tag),
@@ -39,7 +39,7 @@ impl Manifest<'_> {
 }
 
 fn tags(config: Option<&RawValue>) -> Vec<String> {
-    let tagged = config.and_then(|raw| serde_json::from_str::<Tagged>(raw.get()).ok());
+    let tagged = config.and_then(|raw| serde_json::from_str::<NodeTags>(raw.get()).ok());
     match tagged.and_then(|tagged| tagged.tags) {
         Some(Tags::One(tag)) => vec![tag],
         Some(Tags::Many(tags)) => tags,

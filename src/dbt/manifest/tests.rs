@@ -69,7 +69,7 @@ fn escapes_are_resolved_and_the_rest_is_borrowed() {
     assert_eq!(node.raw_code(), "select \"x\"\n");
     assert!(matches!(node.name.0, std::borrow::Cow::Borrowed("n")));
     assert_eq!(
-        manifest.macro_of("macro.shop.m").unwrap().macro_sql(),
+        manifest.macro_by_id("macro.shop.m").unwrap().macro_sql(),
         "{% macro m() %}\"{% endmacro %}"
     );
     assert_eq!(manifest.generation(), (12, "1.11"));
@@ -165,11 +165,11 @@ fn who_began_a_manifest_is_read_from_its_first_words_or_wherever_they_are() {
         format!(r#" {{ "metadata" : {metadata}, "nodes": {{"cut sho"#),
         format!(r#"{{"nodes": {{}}, "metadata": {metadata}}}"#),
     ] {
-        assert_eq!(begun_by(&text).as_deref(), Some("i"), "{text}");
+        assert_eq!(invocation_id_of(&text).as_deref(), Some("i"), "{text}");
         assert_eq!(dbt_version_of(&text).as_deref(), Some("1.11.16"), "{text}");
     }
     for text in ["", "{", r#"{"metadata": {"#, r#"{"nodes": {}}"#, "[]"] {
-        assert_eq!((begun_by(text), dbt_version_of(text)), (None, None), "{text}");
+        assert_eq!((invocation_id_of(text), dbt_version_of(text)), (None, None), "{text}");
     }
     let begun = format!(r#"{{"metadata": {metadata}, "nodes": {{"#);
     assert_eq!((is_whole(&begun), is_whole(&(begun.clone() + "}}"))), (false, true));

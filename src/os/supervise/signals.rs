@@ -4,7 +4,7 @@
 //! child inherits it in turn; a signal that is blocked is queued even when it is ignored, and
 //! even for PID 1, to which the kernel otherwise sends nothing that has no handler.
 
-use crate::decide::stop::Origin;
+use crate::decide::stop::SignalOrigin;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -32,22 +32,22 @@ const SI_KERNEL: i32 = 128;
 
 /// One arrived signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Arrived {
+pub(super) struct ReceivedSignal {
     pub(super) signal: i32,
-    pub(super) origin: Origin,
+    pub(super) origin: SignalOrigin,
 }
 
 /// All signals of the process.
 #[derive(Debug)]
-pub(super) struct Mailbox {
+pub(super) struct SignalQueue {
     signals: SignalFd,
     /// The mask that we were started with, for the child.
     pub(super) inherited_mask: SigSet,
 }
 
-impl Mailbox {
+impl SignalQueue {
     /// Block every signal that may be blocked; threads that start later inherit that.
-    pub(super) fn open() -> Result<Mailbox> {
+    pub(super) fn open() -> Result<SignalQueue> {
         let inherited_mask = SigSet::thread_get_mask()?;
         // Real-time signals included, but for the two or three that the C library keeps.
         let mut all = SigSet::all();
@@ -58,13 +58,13 @@ impl Mailbox {
         signal_hook::flag::register(Signal::SIGCHLD as i32, unread).context("SIGCHLD")?;
         let signals = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC)
             .context("a descriptor for signals")?;
-        Ok(Mailbox { signals, inherited_mask })
+        Ok(SignalQueue { signals, inherited_mask })
     }
 
     /// Wait for the next signal; `None` for one that is nobody's, or after a suspension of our
     /// own. One read(2), so that the child has its signal as soon as an init written in C
     /// would give it.
-    pub(super) fn next(&mut self) -> Result<Option<Arrived>> {
+    pub(super) fn next(&mut self) -> Result<Option<ReceivedSignal>> {
         match self.signals.read_signal() {
             Ok(info) => Ok(info.as_ref().and_then(read)),
             Err(Errno::EINTR) => Ok(None),
@@ -73,7 +73,7 @@ impl Mailbox {
     }
 
     /// Wait for signals at most this long and return what came.
-    pub(super) fn collect(&mut self, at_most: Duration) -> Result<Vec<Arrived>> {
+    pub(super) fn collect(&mut self, at_most: Duration) -> Result<Vec<ReceivedSignal>> {
         let mut arrived = Vec::new();
         let mut wait = at_most;
         while self.has_any(wait)? {
@@ -83,13 +83,13 @@ impl Mailbox {
         Ok(arrived)
     }
 
-    /// As [`Mailbox::collect`], and no longer than until `other` can be read; for ever, without a
+    /// As [`SignalQueue::collect`], and no longer than until `other` can be read; for ever, without a
     /// time.
     pub(super) fn collect_beside(
         &mut self,
         other: BorrowedFd<'_>,
         at_most: Option<Duration>,
-    ) -> Result<Vec<Arrived>> {
+    ) -> Result<Vec<ReceivedSignal>> {
         any(&[self.signals.as_fd(), other], at_most)?;
         self.collect(Duration::ZERO)
     }
@@ -111,9 +111,10 @@ fn any(descriptors: &[BorrowedFd<'_>], within: Option<Duration>) -> Result<bool>
 }
 
 /// The PIPE that a broken pipe raises at its writer comes from ourselves, and is ours alone.
-fn read(info: &siginfo) -> Option<Arrived> {
+fn read(info: &siginfo) -> Option<ReceivedSignal> {
     let signal = i32::try_from(info.ssi_signo).ok()?;
     let own = signal == Signal::SIGPIPE as i32 && info.ssi_pid == std::process::id();
-    let origin = if info.ssi_code == SI_KERNEL { Origin::Kernel } else { Origin::Process };
-    (!own).then_some(Arrived { signal, origin })
+    let origin =
+        if info.ssi_code == SI_KERNEL { SignalOrigin::Kernel } else { SignalOrigin::Process };
+    (!own).then_some(ReceivedSignal { signal, origin })
 }

@@ -4,7 +4,7 @@
 //! without unsafe code, and because both libcs block every signal meanwhile: one sent to the
 //! whole process group finds the child with its own dispositions, never with ours.
 
-use super::{Child, Stdout, Target, Variables};
+use super::{Child, SignalTarget, Stdout, Variables};
 use crate::environment;
 use crate::exit::Failure;
 use anyhow::{Context, Error, Result, anyhow};
@@ -62,7 +62,7 @@ fn attributes(child: &Child<'_>, mask: &SigSet) -> Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_sigmask(mask)?;
     attributes.set_sigdefault(&default)?;
-    if child.policy.target == Target::Group {
+    if child.policy.target == SignalTarget::Group {
         flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
         attributes.set_pgroup(Pid::from_raw(0))?;
     }

@@ -3,7 +3,7 @@
 //! Only for `--group`. Otherwise the child stays in our group, and the terminal treats both
 //! alike without our help.
 
-use super::{Target, tree};
+use super::{SignalTarget, tree};
 use nix::sys::signal::{Signal, raise};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -38,8 +38,8 @@ impl Terminal {
 }
 
 /// Lend our terminal to the child's group; never take one away from others.
-pub(super) fn lend(target: Target, child: Pid) -> Option<Terminal> {
-    if target == Target::Child {
+pub(super) fn lend(target: SignalTarget, child: Pid) -> Option<Terminal> {
+    if target == SignalTarget::Child {
         return None;
     }
     let all = [Terminal::Input, Terminal::Output, Terminal::Error];

@@ -1,16 +1,16 @@
 //! Ends of processes: ours, those we adopted, and those that outlive the child.
 
-use super::End;
+use super::Termination;
 use crate::trees::IntoTree;
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions, WaitOptions, WaitStatus, wait, waitid};
 use rustix_libc_wrappers::process::SignalExt;
 use std::collections::BTreeSet;
 
-/// News of one child of ours, adopted ones included.
+/// ChildEvent of one child of ours, adopted ones included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
-    Ended(Pid, End),
+pub(super) enum ChildEvent {
+    Ended(Pid, Termination),
     Suspended(Pid, i32),
     Continued(Pid),
 }
@@ -19,7 +19,7 @@ pub(super) enum News {
 ///
 /// rustix, because nix cannot say that a process died of a real-time signal: it would have been
 /// reaped, and its status lost.
-pub(super) fn news() -> Option<News> {
+pub(super) fn next_event() -> Option<ChildEvent> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
     loop {
         match wait(options) {
@@ -30,16 +30,16 @@ pub(super) fn news() -> Option<News> {
     }
 }
 
-fn read(pid: i32, status: WaitStatus) -> News {
+fn read(pid: i32, status: WaitStatus) -> ChildEvent {
     let pid = Pid::from_raw(pid);
     if let Some(code) = status.exit_status() {
-        News::Ended(pid, End::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)))
+        ChildEvent::Ended(pid, Termination::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)))
     } else if let Some(signal) = status.terminating_signal() {
-        News::Ended(pid, End::Signal(signal))
+        ChildEvent::Ended(pid, Termination::Signaled(signal))
     } else if let Some(signal) = status.stopping_signal() {
-        News::Suspended(pid, signal)
+        ChildEvent::Suspended(pid, signal)
     } else {
-        News::Continued(pid)
+        ChildEvent::Continued(pid)
     }
 }
 

@@ -14,11 +14,11 @@ use std::path::Path;
 
 /// The words that tell dbt what to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Telling {
+pub enum SelectBy {
     /// `result:skipped+`, within what else limits the command's selection.
-    Skipped(Within),
+    Result(Within),
     /// A `--select` for each node.
-    Names,
+    Name,
 }
 
 /// What limits the selection.
@@ -32,7 +32,7 @@ pub enum Within {
     Selector(OsString),
 }
 
-impl Telling {
+impl SelectBy {
     /// The best way for this dbt and command. `default_selector` is the name of the project's
     /// default selector, where that is in force.
     #[must_use]
@@ -44,70 +44,68 @@ impl Telling {
     ) -> Self {
         // dbt would look for a manifest to defer to in the directory that we give it.
         if !engine.result_method() || command.defers_to_state() {
-            return Self::Names;
+            return Self::Name;
         }
         let selector = match (approach, command.selection()) {
-            (Approach::Narrowed, Selection::Terms(_)) => return Self::Skipped(Within::Terms),
+            (Approach::Narrowed, Selection::Terms(_)) => return Self::Result(Within::Terms),
             (Approach::Narrowed, Selection::Selector(name)) => Some(name.as_os_str()),
             _ => default_selector.map(OsStr::new),
         };
         match selector {
-            None => Self::Skipped(Within::Everything),
+            None => Self::Result(Within::Everything),
             Some(name) if engine.selector_method() => {
-                Self::Skipped(Within::Selector(name.to_owned()))
+                Self::Result(Within::Selector(name.to_owned()))
             }
-            Some(_) => Self::Names,
+            Some(_) => Self::Name,
         }
     }
 
     /// dbt's command line, where `state` is the directory with the `run_results.json`. `None` for
-    /// [`Telling::Names`], for which [`Named::words`] is.
+    /// [`SelectBy::Name`], for which [`NodesByName::command_line`] is.
     #[must_use]
-    pub fn words(&self, command: &Command, state: &Path) -> Option<Vec<OsString>> {
+    pub fn command_line(&self, command: &Command, state: &Path) -> Option<Vec<OsString>> {
         match self {
-            Self::Skipped(Within::Everything) => {
+            Self::Result(Within::Everything) => {
                 Some(command.selecting(&[SKIPPED.into()], Some(state)))
             }
-            Self::Skipped(Within::Terms) => command.narrowed(SKIPPED, state),
-            Self::Skipped(Within::Selector(name)) => {
-                command.narrowed_selector(name, SKIPPED, state)
-            }
-            Self::Names => None,
+            Self::Result(Within::Terms) => command.narrowed(SKIPPED, state),
+            Self::Result(Within::Selector(name)) => command.narrowed_selector(name, SKIPPED, state),
+            Self::Name => None,
         }
     }
 }
 
 /// Nodes to be named on dbt's command line.
 #[derive(Debug, Clone, Copy)]
-pub struct Named<'n, 'm> {
+pub struct NodesByName<'n, 'm> {
     /// The project.
     pub manifest: &'n Manifest<'m>,
     /// By `unique_id`; tests included, since no test is selected indirectly beside them.
     pub nodes: &'n BTreeSet<String>,
 }
 
-impl Named<'_, '_> {
+impl NodesByName<'_, '_> {
     /// The command with a `--select` for each node.
     #[must_use]
-    pub fn words(&self, command: &Command, approach: Approach) -> Vec<OsString> {
+    pub fn command_line(&self, command: &Command, approach: Approach) -> Vec<OsString> {
         let words = match approach {
             // `--exclude` stays in force beside our terms.
             Approach::Changed => command.selecting(&self.terms(), None),
             Approach::Narrowed | Approach::AsGiven | Approach::Everything => {
-                command.naming(&self.terms())
+                command.selecting_only(&self.terms())
             }
         };
-        command.with_in(&words, &exactly())
+        command.with_options_in(&words, &exactly())
     }
 
     /// The command for these nodes alone, in the place of whatever it selects and excludes.
     #[must_use]
-    pub fn alone(&self, command: &Command, refresh: bool) -> Vec<OsString> {
+    pub fn command_line_for_these_only(&self, command: &Command, refresh: bool) -> Vec<OsString> {
         let mut extra = exactly();
         if refresh {
             extra.insert(0, "--full-refresh".into());
         }
-        command.with_in(&command.naming(&self.terms()), &extra)
+        command.with_options_in(&command.selecting_only(&self.terms()), &extra)
     }
 
     fn terms(&self) -> Vec<OsString> {

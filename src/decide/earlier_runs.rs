@@ -12,16 +12,20 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One start of dbt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Pass {
+pub struct EarlierRun {
     /// With `--full-refresh`.
-    pub refresh: bool,
+    pub full_refresh: bool,
     /// What it builds and tests.
     pub nodes: BTreeSet<String>,
 }
 
 /// The passes before the last one. `chosen` is all that the run builds and tests, `refreshed`
 /// what of it is built with `--full-refresh`.
-pub fn ahead(graph: &Graph, chosen: &BTreeSet<String>, refreshed: &BTreeSet<String>) -> Vec<Pass> {
+pub fn earlier_runs(
+    graph: &Graph,
+    chosen: &BTreeSet<String>,
+    refreshed: &BTreeSet<String>,
+) -> Vec<EarlierRun> {
     let refreshed: BTreeSet<&str> = refreshed.intersection(chosen).map(String::as_str).into_tree();
     let levels = levels(graph, chosen, &refreshed);
     let mut passes: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
@@ -31,7 +35,10 @@ pub fn ahead(graph: &Graph, chosen: &BTreeSet<String>, refreshed: &BTreeSet<Stri
     for (test, level) in tests(graph, chosen, &levels) {
         passes.entry(level).or_default().insert(test.to_owned());
     }
-    passes.into_iter().map(|(level, nodes)| Pass { refresh: level % 2 == 1, nodes }).collect()
+    passes
+        .into_iter()
+        .map(|(level, nodes)| EarlierRun { full_refresh: level % 2 == 1, nodes })
+        .collect()
 }
 
 /// In which pass what is refreshed, and what it reads, is built: refreshed nodes at odd
@@ -89,27 +96,27 @@ mod tests {
         ids.iter().map(|id| (*id).to_owned()).collect()
     }
 
-    fn plain(nodes: &[&str]) -> Pass {
-        Pass { refresh: false, nodes: set(nodes) }
+    fn plain(nodes: &[&str]) -> EarlierRun {
+        EarlierRun { full_refresh: false, nodes: set(nodes) }
     }
 
-    fn full(nodes: &[&str]) -> Pass {
-        Pass { refresh: true, nodes: set(nodes) }
+    fn full(nodes: &[&str]) -> EarlierRun {
+        EarlierRun { full_refresh: true, nodes: set(nodes) }
     }
 
     #[test]
     fn what_is_refreshed_comes_alone_and_before_the_rest() {
         let fork = graph(&["x > r", "r > c", "x > d"]);
-        assert_eq!(ahead(&fork, &set(&["r", "c", "d"]), &set(&["r"])), [full(&["r"])]);
-        assert_eq!(ahead(&fork, &set(&["c", "d"]), &set(&["r"])), []);
-        assert_eq!(ahead(&fork, &set(&["r", "c"]), &set(&[])), []);
+        assert_eq!(earlier_runs(&fork, &set(&["r", "c", "d"]), &set(&["r"])), [full(&["r"])]);
+        assert_eq!(earlier_runs(&fork, &set(&["c", "d"]), &set(&["r"])), []);
+        assert_eq!(earlier_runs(&fork, &set(&["r", "c"]), &set(&[])), []);
     }
 
     #[test]
     fn parents_that_are_built_come_before_what_is_refreshed_and_nothing_else_does() {
         let chain = graph(&["a > b", "b > r", "r > c", "a > d"]);
         let all = set(&["a", "b", "r", "c", "d"]);
-        assert_eq!(ahead(&chain, &all, &set(&["r"])), [plain(&["a", "b"]), full(&["r"])]);
+        assert_eq!(earlier_runs(&chain, &all, &set(&["r"])), [plain(&["a", "b"]), full(&["r"])]);
     }
 
     #[test]
@@ -117,17 +124,17 @@ mod tests {
         let chain = graph(&["r1 > r2", "r2 > b", "b > r3", "r1 > r3", "r3 > c"]);
         let (all, refreshed) = (set(&["r1", "r2", "b", "r3", "c"]), set(&["r1", "r2", "r3"]));
         let expected = [full(&["r1", "r2"]), plain(&["b"]), full(&["r3"])];
-        assert_eq!(ahead(&chain, &all, &refreshed), expected);
+        assert_eq!(earlier_runs(&chain, &all, &refreshed), expected);
         // What stands between them and is not built separates nothing.
         let all = set(&["r1", "r2", "r3", "c"]);
-        assert_eq!(ahead(&chain, &all, &refreshed), [full(&["r1", "r2", "r3"])]);
+        assert_eq!(earlier_runs(&chain, &all, &refreshed), [full(&["r1", "r2", "r3"])]);
     }
 
     #[test]
     fn an_ephemeral_model_is_built_inside_its_reader_and_needs_no_pass() {
         let chain = graph(&["a > e", "e > r"]);
         let all = set(&["a", "e", "r"]);
-        assert_eq!(ahead(&chain, &all, &set(&["r"])), [plain(&["a"]), full(&["r"])]);
+        assert_eq!(earlier_runs(&chain, &all, &set(&["r"])), [plain(&["a"]), full(&["r"])]);
     }
 
     #[test]
@@ -136,12 +143,12 @@ mod tests {
             ["a > r", "r > c", "a > ta", "r > tr", "a > tar", "r > tar", "r > tc", "c > tc"];
         let chosen = set(&["a", "r", "c", "ta", "tr", "tar", "tc"]);
         let expected = [plain(&["a", "ta"]), full(&["r", "tar", "tr"])];
-        assert_eq!(ahead(&graph(&lines), &chosen, &set(&["r"])), expected);
+        assert_eq!(earlier_runs(&graph(&lines), &chosen, &set(&["r"])), expected);
     }
 
     #[test]
     fn a_cycle_in_a_damaged_manifest_ends() {
         let ring = graph(&["a > r", "r > a"]);
-        assert_eq!(ahead(&ring, &set(&["a", "r"]), &set(&["r"])).len(), 2);
+        assert_eq!(earlier_runs(&ring, &set(&["a", "r"]), &set(&["r"])).len(), 2);
     }
 }

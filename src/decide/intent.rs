@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a run set out to do: the content of `.dbt-entrypoint/run/intent.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Notes {
+pub(crate) struct Intent {
     /// [`FORMAT`](crate::decide::record::FORMAT) of the program that wrote it.
     pub(crate) format: u32,
     /// What counts as unbuilt until this run has built it.

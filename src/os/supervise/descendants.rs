@@ -18,19 +18,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Whose end is ours to see to; the panic hook knows it too.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(super) struct Descendants {
     /// Children that the process had before it became us; they are nobody's leftovers.
     pub(super) inherited: BTreeSet<Pid>,
     /// The pid of the child that runs, else 0.
-    pub(super) living: AtomicI32,
+    pub(super) child: AtomicI32,
 }
 
-impl Family {
+impl Descendants {
     /// Kill what the child left behind: it would keep a container alive, or go on writing.
     pub(super) fn sweep(&self, mut wait: impl FnMut(Duration) -> Result<()>) {
         let end = Instant::now() + SWEEP;
         loop {
-            while tree::news().is_some() {}
+            while tree::next_event().is_some() {}
             let left = end.saturating_duration_since(Instant::now());
             if !tree::has_children() || left.is_zero() {
                 return;
@@ -44,8 +44,8 @@ impl Family {
         }
     }
 
-    fn take_along(&self) {
-        let pid = self.living.swap(0, Ordering::SeqCst);
+    fn kill(&self) {
+        let pid = self.child.swap(0, Ordering::SeqCst);
         if pid != 0 {
             tree::send(Pid::from_raw(pid), Signal::SIGKILL as i32);
             self.sweep(|at_most| {
@@ -56,10 +56,10 @@ impl Family {
     }
 }
 
-pub(super) fn take_along_when_panicking(family: Arc<Family>) {
+pub(super) fn kill_on_panic(descendants: Arc<Descendants>) {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |bug| {
-        family.take_along();
+        descendants.kill();
         next(bug);
     }));
 }
