@@ -1,49 +1,54 @@
-//! Which words are options, values, subcommand: by the rules of click, which dbt v1 uses.
+//! Tells apart the options, their values and the subcommand of a command line, by the rules of
+//! click, which dbt v1 uses.
 //!
-//! Where clap (dbt v2) reads a line otherwise, one of the two refuses it: click lets an
-//! option take a value that begins with a dash and lets `--select=a b` take `b`, clap does
-//! not; clap takes `-t=prod` for `prod`, for click that target is called `=prod`.
+//! Where clap (dbt v2) parses a line differently, one of the two refuses it. With click, a value
+//! may begin with a dash, and `--select=a b` takes `b` as well; clap refuses both. With clap, the
+//! value of `-t=prod` is `prod`; with click it is `=prod`, a target that does not exist.
 
 use super::options::{self, Arity, OptionSpec};
 use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 
-/// A value: the bytes of a word from an offset to its end.
+/// Where the value of an option is: in one word, from an offset to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ValueSpan {
+    /// The index of the word.
     pub(super) word: usize,
+    /// The offset in bytes: 0 unless the value is attached, as in `--select=a`.
     pub(super) from: usize,
 }
 
 impl ValueSpan {
+    /// The value itself. `words` is the command line that was scanned.
     pub(super) fn text<'a>(&self, words: &'a [OsString]) -> &'a OsStr {
         let bytes = words.get(self.word).map_or(&[][..], |word| word.as_bytes());
         OsStr::from_bytes(bytes.get(self.from..).unwrap_or_default())
     }
 }
 
-/// An option as it was given.
+/// An option that the command line gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GivenOption {
     pub(super) spec: &'static OptionSpec,
     /// `false` for `--no-NAME`.
     pub(super) on: bool,
     pub(super) values: Vec<ValueSpan>,
-    /// The words that it spans.
+    /// The words of the option and its values.
     pub(super) words: Range<usize>,
-    /// Where its letter stands in a group of short options; 0 for a long option.
+    /// The offset of its letter in a group of short options; 0 for a long option.
     pub(super) letter: usize,
 }
 
-/// A command line taken apart.
+/// A command line, taken apart. Words are referred to by their index.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ScannedLine {
     pub(super) subcommand: Option<usize>,
+    /// The options in the order of the line.
     pub(super) given: Vec<GivenOption>,
     /// Words that are neither options nor values nor the subcommand.
     pub(super) positional: Vec<usize>,
-    /// The unknown option, or the one without its value, that ended the reading.
+    /// An unknown option, or an option whose value is missing. The scan ends there.
     pub(super) not_understood: Option<usize>,
 }
 
@@ -54,10 +59,10 @@ impl ScannedLine {
         while let Some(word) = words.get(next) {
             let bytes = word.as_bytes();
             let read = match bytes {
-                b"--" => Some(scan.rest(next + 1, words.len())),
+                b"--" => Some(scan.after_double_dash(next + 1, words.len())),
                 [b'-', b'-', long @ ..] => scan.long(words, next, long),
                 [b'-', _, ..] => scan.short(words, next),
-                _ => Some(scan.bare(next)),
+                _ => Some(scan.positional(next)),
             };
             let Some(end) = read else {
                 scan.not_understood = Some(next);
@@ -68,11 +73,12 @@ impl ScannedLine {
         scan
     }
 
-    /// The last of the options called `name`.
+    /// The last occurrence of the option with the main name `name`.
     pub(super) fn last(&self, name: &str) -> Option<&GivenOption> {
         self.given.iter().rfind(|given| given.spec.name() == name)
     }
 
+    /// All occurrences of the option with the main name `name`.
     pub(super) fn all<'a>(
         &'a self,
         name: &'a str,
@@ -80,16 +86,18 @@ impl ScannedLine {
         self.given.iter().filter(move |given| given.spec.name() == name)
     }
 
-    /// After `--`: the subcommand, whose own options may follow, or nothing but positionals.
-    fn rest(&mut self, from: usize, end: usize) -> usize {
+    /// Take the words after `--`: only positional words after the subcommand; before it, the
+    /// subcommand, whose options may follow. Returns the index of the next word.
+    fn after_double_dash(&mut self, from: usize, end: usize) -> usize {
         if self.subcommand.is_none() && from < end {
-            return self.bare(from);
+            return self.positional(from);
         }
         self.positional.extend(from..end);
         end
     }
 
-    fn bare(&mut self, at: usize) -> usize {
+    /// Take a word that is not an option. Returns the index of the next word.
+    fn positional(&mut self, at: usize) -> usize {
         match self.subcommand {
             None => self.subcommand = Some(at),
             Some(_) => self.positional.push(at),
@@ -97,6 +105,7 @@ impl ScannedLine {
         at + 1
     }
 
+    /// Take a long option. Returns the index of the next word; `None` for an unknown option.
     fn long(&mut self, words: &[OsString], at: usize, bytes: &[u8]) -> Option<usize> {
         let equals = bytes.iter().position(|byte| *byte == b'=');
         let name = bytes.get(..equals.unwrap_or(bytes.len()))?;
@@ -105,6 +114,8 @@ impl ScannedLine {
         self.take(words, OptionStart { spec, on, at, letter: 0, attached })
     }
 
+    /// Take a group of short options such as `-qx`. Returns the index of the next word; `None` for
+    /// an unknown letter.
     fn short(&mut self, words: &[OsString], at: usize) -> Option<usize> {
         let subcommand = self.subcommand.and_then(|at| words.get(at)?.to_str()).unwrap_or_default();
         let word = words.get(at)?.as_bytes();
@@ -122,13 +133,14 @@ impl ScannedLine {
         Some(at + 1)
     }
 
-    /// Before the subcommand only v2 has options that take many words, and none of them
-    /// takes more than an attached one.
-    fn closed(&self, attached: Option<ValueSpan>) -> bool {
+    /// Whether an option takes no more values than the attached one. Before the subcommand, only
+    /// v2 has options that take several values, and there an attached value is the only one.
+    fn takes_only_attached(&self, attached: Option<ValueSpan>) -> bool {
         self.subcommand.is_none() && attached.is_some()
     }
 
-    /// Take the option's values, and give the word after them.
+    /// Take an option and its values. Returns the index of the next word; `None` if a value is
+    /// missing, or if a flag has one.
     fn take(&mut self, words: &[OsString], start: OptionStart) -> Option<usize> {
         let OptionStart { spec, on, at, letter, attached } = start;
         let mut values: Vec<ValueSpan> = attached.into_iter().collect();
@@ -141,7 +153,9 @@ impl ScannedLine {
             values.push(ValueSpan { word: end, from: 0 });
             end += 1;
         }
-        if matches!(spec.arity, Arity::OneOrMore | Arity::ZeroOrMore) && !self.closed(attached) {
+        if matches!(spec.arity, Arity::OneOrMore | Arity::ZeroOrMore)
+            && !self.takes_only_attached(attached)
+        {
             while words.get(end).is_some_and(|word| !word.as_bytes().starts_with(b"-")) {
                 values.push(ValueSpan { word: end, from: 0 });
                 end += 1;
@@ -152,11 +166,12 @@ impl ScannedLine {
     }
 }
 
-/// The beginning of an option.
+/// An option before its values have been taken.
 struct OptionStart {
     spec: &'static OptionSpec,
     on: bool,
     at: usize,
     letter: usize,
+    /// The value in the word of the option itself, as in `--select=a` or `-tprod`.
     attached: Option<ValueSpan>,
 }

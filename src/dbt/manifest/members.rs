@@ -1,4 +1,4 @@
-//! The nodes of a section by `unique_id`, each with its place in the file.
+//! The nodes of one section of a manifest, each with its position in the text of the file.
 
 use super::node::Node;
 use super::text::{Text, json_text};
@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
-/// A member's name.
+/// The name of a member of a JSON object; for a node, its `unique_id`.
 #[derive(Debug)]
 pub(super) struct MemberName<'a> {
     text: Text<'a>,
-    /// As it stands in the file, quotes included.
+    /// As written in the file, with its quotes. A slice of the file's text.
     pub(super) raw: &'a str,
 }
 
@@ -59,7 +59,8 @@ impl Ord for MemberName<'_> {
     }
 }
 
-/// The values in boxes: a tree of large values is half empty and moves them about.
+/// The nodes of a section by `unique_id`. They are boxed because a `BTreeMap` is about half empty
+/// and moves its values.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a>(BTreeMap<MemberName<'a>, Box<Node<'a>>>);
 
@@ -77,7 +78,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A node that stood there twice could not be left out by its name.
+/// Refuses an object that has two members of the same name: cutting out a node finds only one.
 struct UniqueMembers;
 
 impl<'de> Visitor<'de> for UniqueMembers {
@@ -91,7 +92,7 @@ impl<'de> Visitor<'de> for UniqueMembers {
         let mut members = BTreeMap::new();
         while let Some((name, node)) = map.next_entry::<MemberName<'de>, Box<Node<'de>>>()? {
             if members.contains_key(&*name) {
-                return Err(A::Error::custom(format!("{:?} stands there twice", &*name)));
+                return Err(A::Error::custom(format!("{:?} occurs twice", &*name)));
             }
             members.insert(name, node);
         }

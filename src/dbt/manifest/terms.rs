@@ -1,4 +1,5 @@
-//! Nodes by what operators call them: names, `tag:`, `path:`, `config.materialized:`.
+//! Matches nodes against the terms that operators type: names, `tag:`, `path:` and
+//! `config.materialized:`.
 
 use super::Manifest;
 use serde::Deserialize;
@@ -18,8 +19,9 @@ struct NodeTags {
 }
 
 impl Manifest<'_> {
-    /// Whether `term` names the node: its name, its `unique_id`, its `fqn` joined by dots,
-    /// `tag:NAME`, `path:FILE` or a directory above it, `config.materialized:KIND`.
+    /// Whether `term` matches the node: its name, its `unique_id`, `tag:NAME`, `path:` with its
+    /// file or a directory above it, or `config.materialized:KIND`. `false` for a node that the
+    /// manifest does not have.
     #[must_use]
     pub fn is_matched_by(&self, id: &str, term: &str) -> bool {
         let Some(node) = self.node(id) else { return false };
