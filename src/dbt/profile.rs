@@ -1,4 +1,7 @@
-//! `profiles.yml`: where in the warehouse this project's relations are, and nothing secret.
+//! Reads from `profiles.yml` where in the warehouse the relations of a project are.
+//!
+//! A baseline is only valid for the warehouse in which it was built, and dbt does not check that. No
+//! credentials are read.
 
 use super::inputs::{Name, names};
 use super::jinja::Renderer;
@@ -8,20 +11,22 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Where the baseline's nodes stand. dbt compares none of this itself.
+/// The project and the place in the warehouse for which a baseline is valid. dbt itself compares
+/// none of this.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// `name` in `dbt_project.yml`.
     pub project: Option<String>,
-    /// `type` of the target in `profiles.yml`, e.g. `duckdb`.
+    /// `type` of the target in `profiles.yml`, for example `duckdb`.
     pub adapter: Option<String>,
-    /// The target's name. Informative: two names for one place are one place.
+    /// The name of the target. It is not compared, because two targets can name the same place.
     pub target: Option<String>,
-    /// Whitelisted location keys of the target (`host`, `schema`, `path`…), never a secret.
+    /// The keys of the target that say where its relations are (`host`, `schema`, `path`…), with
+    /// their rendered values. Never a secret.
     pub location: BTreeMap<String, String>,
 }
 
-/// What the command line or its variables say; it wins over the files.
+/// The profile and the target that the command line or its variables name. They override the files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ProfileOverrides<'a> {
     /// `--profile`.
@@ -30,9 +35,9 @@ pub struct ProfileOverrides<'a> {
     pub target: Option<&'a str>,
 }
 
-/// Keys that say where relations are, by their usual name, with the names that adapters have
-/// for them. Not here: who connects (user, role), with what (password, token, method), and
-/// what computes (threads, `warehouse`, `http_path`).
+/// The keys that say where relations are: a common name, and the names that the adapters use.
+/// Excluded are keys that say who connects (user, role), how (password, token, method), and what
+/// computes (threads, `warehouse`, `http_path`).
 const LOCATION: [(&str, &[&str]); 10] = [
     ("host", &["host", "server"]),
     ("port", &["port"]),
@@ -46,28 +51,28 @@ const LOCATION: [(&str, &[&str]); 10] = [
     ("sid", &["sid"]),
 ];
 
-/// Where the relations of the chosen target are.
+/// The identity of the target that dbt will use.
 ///
-/// A file that cannot be read, a profile or target that is not there, a variable that is not
-/// set: we know less, and dbt will say what is wrong. A key whose value comes from a
-/// `DBT_ENV_SECRET_*` variable is left out. `here` is the working directory: there, and not in
-/// the project, a relative `path` starts (dbt-duckdb under dbt 1.8 to 1.12).
+/// A file that cannot be parsed, a missing profile or target and an unset variable are not errors
+/// here: the identity then has fewer fields, and dbt reports what is wrong. A key whose value comes
+/// from a `DBT_ENV_SECRET_*` variable is left out. `here` is the working directory, to which (and
+/// not to the project) a relative `path` refers (dbt-duckdb with dbt 1.8 to 1.12).
 #[must_use]
 pub fn identity(
     profiles_yml: Option<&str>,
     project: &ProjectFile,
-    choice: ProfileOverrides<'_>,
+    overrides: ProfileOverrides<'_>,
     renderer: &Renderer,
     here: &Path,
 ) -> Identity {
     let rendered = |text: &str| renderer.render(text).ok();
     let mut identity = Identity {
         project: project.name.as_deref().and_then(rendered),
-        target: choice.target.map(str::to_owned),
+        target: overrides.target.map(str::to_owned),
         ..Identity::default()
     };
-    let named = choice.profile.map(str::to_owned);
-    let profile = named.or_else(|| project.profile.as_deref().and_then(rendered));
+    let asked = overrides.profile.map(str::to_owned);
+    let profile = asked.or_else(|| project.profile.as_deref().and_then(rendered));
     let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
     let Some(profile) = profile.and_then(|name| profiles.get(&name)?.as_object()) else {
         return identity;
@@ -89,14 +94,14 @@ fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<S
     }
 }
 
-/// `config: {partial_parse: …}` of a `profiles.yml`, where dbt 1.7 and older had its flags
-/// and 1.12 still reads them.
+/// `config: {partial_parse: …}` in a `profiles.yml`. dbt 1.7 and older had their flags there, and
+/// 1.12 still reads them. `None` if it is missing or not a boolean.
 #[must_use]
 pub fn partial_parse(profiles_yml: &str) -> Option<bool> {
     mapping(profiles_yml).ok()?.get("config")?.get("partial_parse").and_then(boolean)
 }
 
-/// The rendered value, unless it is unknown or secret.
+/// The rendered value; `None` if it is unknown, or comes from a secret variable.
 fn rendered_unless_secret(value: &Value, renderer: &Renderer) -> Option<String> {
     let text = scalar(value)?;
     let secret = |name: &Name| match name {
@@ -126,10 +131,10 @@ fn location(
     location
 }
 
-/// dbt-duckdb's default path.
+/// The default `path` of dbt-duckdb.
 const IN_MEMORY: &str = ":memory:";
 
-/// One spelling for one place, and no credentials that a URL may carry.
+/// The value of a location key in one spelling for each place, without credentials of a URL.
 fn normalized(key: &str, value: &str, here: &Path) -> String {
     let value = value.trim();
     match key {
@@ -146,7 +151,7 @@ fn path(value: &str, here: &Path) -> String {
         None if value == IN_MEMORY || value.starts_with("md:") || value.contains("lake:") => {
             value.to_owned()
         }
-        // `components` drops a `.` in the middle; `..` may pass a link and is left.
+        // `components` removes `.`; `..` stays, because it may follow a symbolic link.
         None => {
             let absolute = here.join(value.strip_prefix("./").unwrap_or(value));
             absolute.components().collect::<std::path::PathBuf>().display().to_string()
@@ -185,7 +190,7 @@ q:
 ";
 
     fn identity_of(
-        choice: ProfileOverrides<'_>,
+        overrides: ProfileOverrides<'_>,
         pairs: &[(&str, &str)],
         profile: &str,
     ) -> Identity {
@@ -197,12 +202,12 @@ q:
             profile: Some(profile.into()),
             ..ProjectFile::default()
         };
-        identity(Some(PROFILES), &project, choice, &renderer, Path::new("/here"))
+        identity(Some(PROFILES), &project, overrides, &renderer, Path::new("/here"))
     }
 
     fn locations(target: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        let choice = ProfileOverrides { target: Some(target), ..ProfileOverrides::default() };
-        identity_of(choice, pairs, "p").location.into_iter().collect()
+        let overrides = ProfileOverrides { target: Some(target), ..ProfileOverrides::default() };
+        identity_of(overrides, pairs, "p").location.into_iter().collect()
     }
 
     fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -210,9 +215,9 @@ q:
     }
 
     #[test]
-    fn the_target_is_the_one_asked_for_else_the_profiles_else_default() {
+    fn the_target_is_the_requested_one_or_that_of_the_profile_or_default() {
         let target =
-            |choice, env: &[(&str, &str)], profile| identity_of(choice, env, profile).target;
+            |overrides, env: &[(&str, &str)], profile| identity_of(overrides, env, profile).target;
         let none = ProfileOverrides::default();
         assert_eq!(target(none, &[], "p").as_deref(), Some("dev"));
         assert_eq!(target(none, &[("T", "pg")], "p").as_deref(), Some("pg"));
@@ -224,7 +229,7 @@ q:
     }
 
     #[test]
-    fn the_whole_identity_of_a_target() {
+    fn the_identity_of_a_target_is_complete() {
         let expected = Identity {
             project: Some("n".into()),
             adapter: Some("duckdb".into()),
@@ -248,7 +253,7 @@ q:
     }
 
     #[test]
-    fn nothing_secret_is_told() {
+    fn the_identity_contains_no_secret() {
         assert_eq!(locations("duck", &[]), pairs(&[("path", "md:x")]));
         let secret = [("DBT_ENV_SECRET_H", "hidden")];
         assert_eq!(locations("ch", &secret), pairs(&[("cluster", "c"), ("schema", "s")]));
@@ -260,7 +265,7 @@ q:
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_known() {
+    fn what_cannot_be_read_is_left_out() {
         assert_eq!(locations("pg", &[]).iter().find(|(key, _)| key == "host"), None);
         assert_eq!(identity_of(ProfileOverrides::default(), &[("T", "none")], "p").adapter, None);
         assert_eq!(identity_of(ProfileOverrides::default(), &[], "absent").adapter, None);
