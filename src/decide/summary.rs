@@ -108,7 +108,7 @@ impl Summary {
 
     /// One JSON object of at most `limit` bytes: names go first, then the end of the reason.
     #[must_use]
-    pub fn short(&self, limit: usize) -> String {
+    pub fn short_json(&self, limit: usize) -> String {
         let mut named = 20;
         let mut why = self.why.as_deref().unwrap_or_default();
         loop {
@@ -150,7 +150,7 @@ impl Summary {
 
     /// As Prometheus' text format has it, for the textfile collector or a push gateway.
     #[must_use]
-    pub fn metrics(&self) -> String {
+    pub fn prometheus_text(&self) -> String {
         let count = |map: &BTreeMap<String, String>| map.len().to_string();
         let gauges = [
             ("last_run_timestamp_seconds", "When the last run ended.", self.ended_at.to_string()),
@@ -182,7 +182,7 @@ mod tests {
         let why = Some("ä\"\n".repeat(4000));
         let summary = Summary { exit: 78, failed: names, why, ..Summary::begin("run", 5) };
         for limit in [4096, 600, 200, 20] {
-            let text = summary.short(limit);
+            let text = summary.short_json(limit);
             assert!(text.len() <= limit, "{limit}: {}", text.len());
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
         }

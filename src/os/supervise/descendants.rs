@@ -1,4 +1,6 @@
-//! Processes whose end is ours to see to: the child, and what it leaves behind.
+//! Kills the child when this process panics, and the processes that a child leaves behind.
+//!
+//! Leftover processes would keep a container alive, or go on writing to the warehouse.
 
 use super::tree;
 use anyhow::Result;
@@ -10,23 +12,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long the leftovers of a child may take to vanish after KILL.
+/// How long to wait for leftover processes to end after SIGKILL.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// A killed process's own children become ours a moment later.
+/// How often to look for leftover processes. The children of a killed process become children of
+/// this process only after it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Whose end is ours to see to; the panic hook knows it too.
+/// The child processes, shared with the panic hook.
 #[derive(Debug)]
 pub(super) struct Descendants {
-    /// Children that the process had before it became us; they are nobody's leftovers.
+    /// Children that this process already had when it was started by execve(2). They are left
+    /// alone.
     pub(super) inherited: BTreeSet<Pid>,
-    /// The pid of the child that runs, else 0.
+    /// The pid of the running child; 0 if there is none.
     pub(super) child: AtomicI32,
 }
 
 impl Descendants {
-    /// Kill what the child left behind: it would keep a container alive, or go on writing.
+    /// Kill the processes that the child left behind, until none is left or [`SWEEP`] has passed.
+    /// `wait` waits at most the given time.
     pub(super) fn sweep(&self, mut wait: impl FnMut(Duration) -> Result<()>) {
         let end = Instant::now() + SWEEP;
         loop {
@@ -44,6 +49,7 @@ impl Descendants {
         }
     }
 
+    /// Kill the child and all processes that it started.
     fn kill(&self) {
         let pid = self.child.swap(0, Ordering::SeqCst);
         if pid != 0 {
@@ -56,6 +62,7 @@ impl Descendants {
     }
 }
 
+/// Set a panic hook that kills the child and then calls the previous hook.
 pub(super) fn kill_on_panic(descendants: Arc<Descendants>) {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |bug| {
