@@ -1,26 +1,26 @@
-//! In which order a run is cut into passes, where some nodes are built with `--full-refresh`
-//! and the rest without: dbt's flag is for a whole command line.
+//! Divides a build into several runs of dbt if only some nodes need `--full-refresh`, which applies
+//! to a whole command line.
 //!
-//! A node that is refreshed reads its parents as they are then, so that those of them that
-//! the run builds come first; its descendants come after it. Whatever has no part in that is
-//! left to the pass that dbt selects itself, the last one.
+//! A refreshed node reads its parents as they are when it is built. So those of its ancestors that
+//! also have to be built come in an earlier run, and its descendants in a later one. All other nodes
+//! are left to the last run, in which dbt selects the nodes itself.
 
 use crate::graph::{Graph, Member, Role};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One start of dbt.
+/// A run of dbt before the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct EarlierRun {
-    /// With `--full-refresh`.
+    /// Whether it has `--full-refresh`.
     pub full_refresh: bool,
-    /// What it builds and tests.
+    /// The nodes that it builds and the tests that it runs.
     pub nodes: BTreeSet<String>,
 }
 
-/// The passes before the last one. `chosen` is all that the run builds and tests, `refreshed`
-/// what of it is built with `--full-refresh`.
+/// The runs before the last one, in order. `chosen` are all nodes and tests that are built and run
+/// altogether; `refreshed` are those of them that need `--full-refresh`.
 pub fn earlier_runs(
     graph: &Graph,
     chosen: &BTreeSet<String>,
@@ -28,21 +28,21 @@ pub fn earlier_runs(
 ) -> Vec<EarlierRun> {
     let refreshed: BTreeSet<&str> = refreshed.intersection(chosen).map(String::as_str).into_tree();
     let levels = levels(graph, chosen, &refreshed);
-    let mut passes: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    let mut nodes_by_level: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for (id, level) in &levels {
-        passes.entry(*level).or_default().insert((*id).to_owned());
+        nodes_by_level.entry(*level).or_default().insert((*id).to_owned());
     }
-    for (test, level) in tests(graph, chosen, &levels) {
-        passes.entry(level).or_default().insert(test.to_owned());
+    for (test, level) in test_levels(graph, chosen, &levels) {
+        nodes_by_level.entry(level).or_default().insert(test.to_owned());
     }
-    passes
+    nodes_by_level
         .into_iter()
         .map(|(level, nodes)| EarlierRun { full_refresh: level % 2 == 1, nodes })
         .collect()
 }
 
-/// In which pass what is refreshed, and what it reads, is built: refreshed nodes at odd
-/// levels, all others at even ones, nobody before its parents.
+/// The run in which each refreshed node and each of its ancestors is built, as a level. Refreshed
+/// nodes have odd levels and all others even ones, and no node comes before its parents.
 fn levels<'a>(
     graph: &'a Graph,
     chosen: &BTreeSet<String>,
@@ -68,9 +68,9 @@ fn levels<'a>(
     built
 }
 
-/// A test belongs to the pass that makes the last of what it looks at, so that it can keep
-/// what is downstream from being built, as in a single run.
-fn tests<'a>(
+/// The level of each test whose parents all have a level: that of the last parent. So a failing test
+/// keeps the nodes downstream from being built, as in a single run.
+fn test_levels<'a>(
     graph: &'a Graph,
     chosen: &BTreeSet<String>,
     levels: &BTreeMap<&str, usize>,
@@ -79,9 +79,9 @@ fn tests<'a>(
         if member.role != Role::Test || !chosen.contains(id) {
             return None;
         }
-        let looked_at = member.parents.iter().filter(|parent| chosen.contains(*parent));
+        let parents = member.parents.iter().filter(|parent| chosen.contains(*parent));
         let levels: Option<Vec<usize>> =
-            looked_at.map(|parent| levels.get(parent.as_str()).copied()).collect();
+            parents.map(|parent| levels.get(parent.as_str()).copied()).collect();
         Some((id.as_str(), levels?.into_iter().max()?))
     };
     graph.iter().filter_map(level).collect()
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refreshed_comes_alone_and_before_the_rest() {
+    fn refreshed_nodes_are_built_alone_and_before_the_others() {
         let fork = graph(&["x > r", "r > c", "x > d"]);
         assert_eq!(earlier_runs(&fork, &set(&["r", "c", "d"]), &set(&["r"])), [full(&["r"])]);
         assert_eq!(earlier_runs(&fork, &set(&["c", "d"]), &set(&["r"])), []);
@@ -113,32 +113,32 @@ mod tests {
     }
 
     #[test]
-    fn parents_that_are_built_come_before_what_is_refreshed_and_nothing_else_does() {
+    fn only_ancestors_of_a_refreshed_node_are_last_built_digests_it() {
         let chain = graph(&["a > b", "b > r", "r > c", "a > d"]);
         let all = set(&["a", "b", "r", "c", "d"]);
         assert_eq!(earlier_runs(&chain, &all, &set(&["r"])), [plain(&["a", "b"]), full(&["r"])]);
     }
 
     #[test]
-    fn refreshed_nodes_share_a_pass_unless_something_between_them_is_built_without() {
+    fn refreshed_nodes_share_a_run_unless_another_node_is_built_between_them() {
         let chain = graph(&["r1 > r2", "r2 > b", "b > r3", "r1 > r3", "r3 > c"]);
         let (all, refreshed) = (set(&["r1", "r2", "b", "r3", "c"]), set(&["r1", "r2", "r3"]));
         let expected = [full(&["r1", "r2"]), plain(&["b"]), full(&["r3"])];
         assert_eq!(earlier_runs(&chain, &all, &refreshed), expected);
-        // What stands between them and is not built separates nothing.
+        // A node between them that is not built does not separate them.
         let all = set(&["r1", "r2", "r3", "c"]);
         assert_eq!(earlier_runs(&chain, &all, &refreshed), [full(&["r1", "r2", "r3"])]);
     }
 
     #[test]
-    fn an_ephemeral_model_is_built_inside_its_reader_and_needs_no_pass() {
+    fn an_ephemeral_model_is_compiled_into_its_reader_and_needs_no_run() {
         let chain = graph(&["a > e", "e > r"]);
         let all = set(&["a", "e", "r"]);
         assert_eq!(earlier_runs(&chain, &all, &set(&["r"])), [plain(&["a"]), full(&["r"])]);
     }
 
     #[test]
-    fn a_test_runs_with_the_last_of_what_it_looks_at() {
+    fn a_test_runs_with_the_last_of_its_parents() {
         let lines =
             ["a > r", "r > c", "a > ta", "r > tr", "a > tar", "r > tar", "r > tc", "c > tc"];
         let chosen = set(&["a", "r", "c", "ta", "tr", "tar", "tc"]);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_in_a_damaged_manifest_ends() {
+    fn a_cycle_in_a_damaged_manifest_does_not_loop_forever() {
         let ring = graph(&["a > r", "r > a"]);
         assert_eq!(earlier_runs(&ring, &set(&["a", "r"]), &set(&["r"])).len(), 2);
     }

@@ -1,4 +1,5 @@
-//! What is noted about a run before dbt starts, for whoever has to record it if it is killed.
+//! What a run notes on the volume before dbt starts. If the run is killed, the next start reads it to
+//! record what had been built.
 
 use crate::dbt::profile::Identity;
 use crate::decide::needs::Scope;
@@ -7,14 +8,13 @@ use serde::{Deserialize, Serialize};
 /// What a run set out to do: the content of `.dbt-entrypoint/run/intent.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Intent {
-    /// [`FORMAT`](crate::decide::record::FORMAT) of the program that wrote it.
+    /// The [`FORMAT`](crate::decide::record::FORMAT) of the program that wrote it.
     pub(crate) format: u32,
-    /// What counts as unbuilt until this run has built it.
+    /// Which nodes count as not built until this run has built them.
     pub(crate) scope: Scope,
-    /// The option of dbt that makes the run build something other than the real relations, such
-    /// as `--empty`.
+    /// The option of dbt by which the run does not build the complete relations, such as `--empty`.
     pub(crate) unreal: Option<String>,
-    /// Where it builds.
+    /// The project and the place in the warehouse where it builds.
     pub(crate) identity: Identity,
     /// Whether dbt runs with `--full-refresh`.
     #[serde(default)]

@@ -1,4 +1,5 @@
-//! The decisions, as values. Pure: names no I/O (a test sees to it).
+//! The decisions of a run, as pure functions from values to values. This layer does no I/O; a test
+//! checks that it names no system call.
 
 pub mod baseline;
 pub mod budget;

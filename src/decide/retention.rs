@@ -1,11 +1,11 @@
-//! How many earlier baselines the volume keeps.
+//! How many earlier baselines the volume keeps for `rollback`.
 
-/// How much is kept: both bounds hold, and the newest is kept whatever its size.
+/// How many earlier baselines are kept. Both limits apply, but the newest one is always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// So many.
+    /// The largest number of baselines.
     pub number: usize,
-    /// So many bytes together.
+    /// The largest size of all together, in bytes.
     pub bytes: u64,
 }
 

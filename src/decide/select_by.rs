@@ -1,8 +1,8 @@
-//! How dbt is told what to build.
+//! Chooses the selection by which dbt gets the nodes to build, and writes the command line.
 //!
-//! dbt v1 looks the nodes up by `unique_id` in a `run_results.json` that calls them skipped
-//! (`result:skipped+`, dbt-core 1.8 to 1.12). Where that is not possible, the nodes are named one by
-//! one. dbt's own comparison (`state:modified`) is never used.
+//! dbt v1 looks the nodes up by `unique_id` in a `run_results.json` that reports them as skipped
+//! (`result:skipped+`, dbt-core 1.8 to 1.12). Where that is not possible, each node is named on the
+//! command line. dbt's own comparison (`state:modified`) is never used.
 
 use crate::dbt::command::{Command, SKIPPED, Selection};
 use crate::dbt::engine::Engine;
@@ -12,29 +12,31 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// The words that tell dbt what to build.
+/// How dbt selects the nodes to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SelectBy {
-    /// `result:skipped+`, within what else limits the command's selection.
+    /// By `result:skipped+`, intersected with what limits the selection of the command.
     Result(Within),
-    /// A `--select` for each node.
+    /// By a `--select` for each node.
     Name,
 }
 
-/// What limits the selection.
+/// What limits the selection of a command, besides options that combine with any selection
+/// (`--exclude`, `--resource-type`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Within {
-    /// Nothing but the options that combine with any selection (`--exclude`, resource types).
+    /// Nothing.
     Everything,
     /// The terms of the user's `--select`.
     Terms,
-    /// A selector of `selectors.yml`: the user's `--selector`, or the project's default.
+    /// The selector of `selectors.yml` with this name: the user's `--selector`, or the default
+    /// selector of the project.
     Selector(OsString),
 }
 
 impl SelectBy {
-    /// The best way for this dbt and command. `default_selector` is the name of the project's
-    /// default selector, where that is in force.
+    /// The method for this dbt and command. `default_selector` is the name of the project's default
+    /// selector if the command uses it.
     #[must_use]
     pub fn choose(
         engine: &Engine,
@@ -42,7 +44,7 @@ impl SelectBy {
         approach: Approach,
         default_selector: Option<&str>,
     ) -> Self {
-        // dbt would look for a manifest to defer to in the directory that we give it.
+        // dbt would look in the given state directory for a manifest to defer to.
         if !engine.result_method() || command.defers_to_state() {
             return Self::Name;
         }
@@ -60,8 +62,8 @@ impl SelectBy {
         }
     }
 
-    /// dbt's command line, where `state` is the directory with the `run_results.json`. `None` for
-    /// [`SelectBy::Name`], for which [`NodesByName::command_line`] is.
+    /// dbt's command line. `state` is the directory that contains the `run_results.json`. `None` for
+    /// [`SelectBy::Name`]; use [`NodesByName::command_line`] then.
     #[must_use]
     pub fn command_line(&self, command: &Command, state: &Path) -> Option<Vec<OsString>> {
         match self {
@@ -75,33 +77,35 @@ impl SelectBy {
     }
 }
 
-/// Nodes to be named on dbt's command line.
+/// Nodes that are selected by a `--select` for each of them.
 #[derive(Debug, Clone, Copy)]
 pub struct NodesByName<'n, 'm> {
-    /// The project.
+    /// The manifest of the project.
     pub manifest: &'n Manifest<'m>,
-    /// By `unique_id`; tests included, since no test is selected indirectly beside them.
+    /// The `unique_id` of every node. Tests must be included, because dbt selects no test
+    /// indirectly then.
     pub nodes: &'n BTreeSet<String>,
 }
 
 impl NodesByName<'_, '_> {
-    /// The command with a `--select` for each node.
+    /// The command line with a `--select` for each node. An `--exclude` of the user stays in force
+    /// if the user selected nothing.
     #[must_use]
     pub fn command_line(&self, command: &Command, approach: Approach) -> Vec<OsString> {
         let words = match approach {
-            // `--exclude` stays in force beside our terms.
             Approach::Changed => command.selecting(&self.terms(), None),
             Approach::Narrowed | Approach::AsGiven | Approach::Everything => {
                 command.selecting_only(&self.terms())
             }
         };
-        command.with_options_in(&words, &exactly())
+        command.with_options_in(&words, &without_indirect_tests())
     }
 
-    /// The command for these nodes alone, in the place of whatever it selects and excludes.
+    /// The command line that builds exactly these nodes, whatever the user selects and excludes.
+    /// `refresh` adds `--full-refresh`.
     #[must_use]
     pub fn command_line_for_these_only(&self, command: &Command, refresh: bool) -> Vec<OsString> {
-        let mut extra = exactly();
+        let mut extra = without_indirect_tests();
         if refresh {
             extra.insert(0, "--full-refresh".into());
         }
@@ -113,7 +117,7 @@ impl NodesByName<'_, '_> {
     }
 }
 
-/// No tests but those that are named.
-fn exactly() -> Vec<OsString> {
+/// The options by which dbt runs no tests except those that are selected themselves.
+fn without_indirect_tests() -> Vec<OsString> {
     ["--indirect-selection", "empty"].map(OsString::from).into()
 }

@@ -1,7 +1,8 @@
-//! Whether a command can be answered without starting dbt.
+//! Decides whether a command can end without starting dbt.
 //!
-//! When every input of a complete run is unchanged and nothing is left to be built, dbt could not
-//! select anything. Whatever is not known for certain starts dbt.
+//! If all inputs are the same as in a run that left nothing to build, dbt would select nothing. A
+//! command *settles* these inputs when it leaves nothing to build, and a later start with the same
+//! inputs does not need dbt. In any doubt dbt is started.
 
 use crate::decide::record::{NodeRecord, Settled};
 use crate::trees::IntoTree;
@@ -10,36 +11,36 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What dbt would read now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentInputs {
-    /// Salted digests, by kind, as in [`Settled::inputs`].
+    /// The salted digests by kind, as in [`Settled::inputs`].
     pub inputs: BTreeMap<String, String>,
-    /// The salted digest of the command line, for a command that can be spared.
+    /// The salted digest of the command line; `None` for a command that always needs dbt.
     pub command: Option<String>,
 }
 
-/// Whether dbt is started.
+/// Whether dbt has to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// It could not find anything to build.
+    /// No: it would find nothing to build.
     Skip,
-    /// It may, for this reason.
+    /// Yes, for this reason.
     Start(StartReason),
 }
 
-/// Why dbt is started.
+/// Why dbt has to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartReason {
-    /// Nothing vouches for what is on the volume.
+    /// The record has no settled inputs.
     NothingSettled,
-    /// These kinds of input changed.
+    /// Inputs of these kinds changed.
     Changed(Vec<String>),
-    /// The command line has not been seen with these inputs.
+    /// No earlier run of this command line is settled with these inputs.
     NewCommand,
-    /// So many nodes wait to be built.
+    /// This many nodes still have to be built.
     Pending(usize),
 }
 
-/// Decide; `builds` says whether the command builds a resource type.
+/// Decide whether dbt has to be started. `builds` says whether the command builds a resource type.
 pub fn verdict(
     settled: Option<&Settled>,
     now: &CurrentInputs,
@@ -60,7 +61,7 @@ pub fn verdict(
     }
 }
 
-/// The kinds of input that are not the same.
+/// The kinds of input of which the digests differ, or that only one side has.
 #[must_use]
 pub fn changed_kinds(
     before: &BTreeMap<String, String>,
@@ -70,7 +71,7 @@ pub fn changed_kinds(
     kinds.into_iter().filter(|kind| before.get(*kind) != now.get(*kind)).cloned().collect()
 }
 
-/// The nodes that wait and that the command builds.
+/// The nodes that still have to be built and that the command builds, by their resource type.
 pub fn pending_for(
     nodes: &BTreeMap<String, NodeRecord>,
     builds: impl Fn(&str) -> bool,
@@ -80,20 +81,21 @@ pub fn pending_for(
     waiting.map(|(id, _)| id).filter(of_type).cloned().into_tree()
 }
 
-/// How a command ended, as far as it may be spared the next time.
+/// How a command ended, as far as it decides whether the next start needs dbt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completion {
-    /// It did not come to its end, or what it says is not the whole.
+    /// dbt failed or was stopped, or what it did is not completely known.
     Incomplete,
-    /// dbt ended well; what is still pending, it left.
+    /// dbt ended with code 0. It may have left nodes that are still pending.
     Succeeded,
-    /// The comparison found nothing that this command builds; what is still pending, its
-    /// selection leaves out.
+    /// The comparison found nothing that this command builds. Nodes that are still pending are left
+    /// out by its selection.
     NothingToBuild,
 }
 
-/// What is settled after a command: what was, if the inputs are the same, and the command
-/// itself, if nothing waits that it would build the next time.
+/// What is settled after a command. `before` stays settled if the inputs are the same, and the
+/// command is added if it would build nothing the next time. `pending` are the nodes of
+/// [`pending_for`] the command. `None` if nothing is settled.
 #[must_use]
 pub fn settled_after(
     before: Option<&Settled>,
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn dbt_is_spared_when_inputs_and_command_are_the_same_and_nothing_waits() {
+    fn dbt_is_not_started_if_inputs_and_command_are_the_same_and_nothing_is_pending() {
         let nothing = BTreeMap::new();
         let of =
             |settled: Option<&Settled>, now: &CurrentInputs| verdict(settled, now, &nothing, run);
@@ -159,12 +161,12 @@ mod tests {
             Verdict::Start(StartReason::NewCommand)
         );
         assert_eq!(of(None, &looked("a", "run")), Verdict::Start(StartReason::NothingSettled));
-        let unsparable = CurrentInputs { command: None, ..looked("a", "run") };
-        assert_eq!(of(Some(&settled), &unsparable), Verdict::Start(StartReason::NewCommand));
+        let always_needs_dbt = CurrentInputs { command: None, ..looked("a", "run") };
+        assert_eq!(of(Some(&settled), &always_needs_dbt), Verdict::Start(StartReason::NewCommand));
     }
 
     #[test]
-    fn a_kind_of_input_that_one_side_does_not_know_is_a_change() {
+    fn a_kind_of_input_that_only_one_side_has_is_a_change() {
         let mut now = looked("a", "run");
         now.inputs.insert("more".into(), "m".into());
         let found = verdict(Some(&settled()), &now, &BTreeMap::new(), run);
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_starts_dbt_if_the_command_builds_it_and_does_not_leave_it_out() {
+    fn pending_nodes_start_dbt_if_the_command_builds_them_and_does_not_leave_them_out() {
         let of = |settled: &Settled, ids: &[&str]| {
             verdict(Some(settled), &looked("a", "run"), &waiting(ids), run)
         };
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_complete_run_settles_its_command_and_the_same_inputs_keep_the_others() {
+    fn a_command_is_settled_by_a_complete_run_and_others_stay_settled_with_the_same_inputs() {
         let none = BTreeSet::new;
         let one = || BTreeSet::from(["model.p.m".to_owned()]);
         let first = settled();
@@ -212,9 +214,9 @@ mod tests {
             settled_after(Some(&first), &looked("a", "run"), &Completion::Incomplete, none()),
             None
         );
-        let unsparable = CurrentInputs { command: None, ..looked("a", "") };
+        let always_needs_dbt = CurrentInputs { command: None, ..looked("a", "") };
         assert_eq!(
-            settled_after(Some(&first), &unsparable, &Completion::Succeeded, none()),
+            settled_after(Some(&first), &always_needs_dbt, &Completion::Succeeded, none()),
             Some(first)
         );
     }
