@@ -7,7 +7,7 @@
 
 use dbt_entrypoint::dbt::profile::Identity;
 use dbt_entrypoint::decide::record::{FORMAT, Record};
-use dbt_entrypoint::decide::retention::Bounds;
+use dbt_entrypoint::decide::retention::Retention;
 use dbt_entrypoint::environment::of_this_process;
 use dbt_entrypoint::exit::Failure;
 use dbt_entrypoint::store::{Commit, Locked, Store};
@@ -72,7 +72,7 @@ fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
     let next = Commit {
         manifest: &mut |out: &mut dyn Write| out.write_all(text.as_bytes()),
         record: &record,
-        retention: Bounds::default(),
+        retention: Retention::default(),
         replaces: None,
         owes_publish: false,
     };

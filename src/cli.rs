@@ -19,7 +19,7 @@ pub use options::{Group, groups};
 pub use verbs::{Adoption, Exec, Form, Operands, Request, Verb, VerbDoc, verbs};
 
 use crate::decide::budget::Budget;
-use crate::decide::retention::Bounds;
+use crate::decide::retention::Retention;
 use crate::decide::start::{Mode, OnEmpty};
 use crate::environment::{self, Environment};
 use crate::exit::{Failure, Refusal};
@@ -70,7 +70,7 @@ pub struct Config {
     /// `--publish`: a program and its arguments, run after each change of the baseline.
     pub publish: Option<Vec<OsString>>,
     /// `--history`, `--history-bytes`.
-    pub history: Bounds,
+    pub history: Retention,
     /// `--termination-log`.
     pub termination_log: PathBuf,
     /// `--metrics-file`.
@@ -156,7 +156,7 @@ fn blank(environment: Environment) -> Config {
         yes: false,
         approve: None,
         publish: None,
-        history: Bounds::default(),
+        history: Retention::default(),
         termination_log: PathBuf::new(),
         metrics_file: None,
         log: LogStyle::Json,

@@ -21,25 +21,27 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 const SIGNAL: u8 = 128;
 
-/// Every exit code with its meaning in one line, for `--help` and the documents.
-pub const CODES: [(&str, &str); 14] = [
-    ("0", "success; also when there was nothing to build"),
-    ("1", "dbt: a node or a test failed"),
-    ("2", "dbt: it could not run, or was interrupted"),
-    ("10", "`plan`: there is something to build"),
-    ("64", "usage: an option, a variable or a value is wrong"),
-    ("70", "a bug in dbt-entrypoint"),
-    ("73", "the state directory cannot be written; nothing was run"),
-    ("74", "dbt succeeded, but the baseline could not be saved"),
-    ("75", "another process held the state volume until `--lock-timeout`; try again"),
-    ("77", "the plan exceeds the rebuild budget; nothing was run"),
+/// Every exit code, its meaning in one line, and whether trying again may help, for `--help` and the
+/// documents.
+pub const CODES: [(&str, &str, &str); 14] = [
+    ("0", "success; also if there was nothing to build", "–"),
+    ("1", "dbt: a node or a test failed; what was built is recorded", "after a fix"),
+    ("2", "dbt: it could not run, or was interrupted; what was built is recorded", "after a fix"),
+    ("10", "`plan` only: there is something to build", "–"),
+    ("64", "wrong usage: an option, a variable or a value", "no"),
+    ("70", "a bug in dbt-entrypoint; please report it", "–"),
+    ("73", "the state directory cannot be written, or is full; nothing was run", "no"),
+    ("74", "dbt succeeded, but the baseline could not be saved", "yes"),
+    ("75", "another run held the state for longer than `--lock-timeout`", "yes"),
+    ("77", "the plan exceeds the rebuild budget; nothing was run", "no"),
     (
         "78",
-        "refused: state missing, damaged or foreign, or unusable configuration; nothing was run",
+        "refused: state missing, damaged or foreign, or no usable project; nothing was run",
+        "no",
     ),
-    ("126", "dbt was found but cannot be executed"),
-    ("127", "dbt was not found"),
-    ("128+n", "ended by signal n"),
+    ("126", "dbt cannot be executed", "no"),
+    ("127", "dbt was not found", "no"),
+    ("128+n", "ended by signal n", "yes"),
 ];
 
 /// The exit code of a process that a signal ended.
@@ -256,7 +258,7 @@ mod tests {
             Failure::not_found(""),
         ];
         for code in failures.iter().map(Failure::code).chain([CHANGES, of_a_bug()]) {
-            assert!(CODES.iter().any(|(known, _)| *known == code.to_string()), "{code}");
+            assert!(CODES.iter().any(|(known, ..)| *known == code.to_string()), "{code}");
         }
         assert_eq!(Failure::Stopped(Signal::SIGTERM).code(), 143);
     }

@@ -151,7 +151,7 @@ pub(crate) fn write_elsewhere(
     let written = &project.project;
     let target = written.target_path.is_some() || command.value(Opt::TargetPath).is_some();
     let log = written.log_path.is_some() || command.value(Opt::LogPath).is_some();
-    let base = private::base(environment).join("dbt");
+    let base = private::temp_dir(environment).join("dbt");
     let paths = [
         (target, &mut project.target_path, "DBT_TARGET_PATH", "target"),
         (log, &mut project.log_path, "DBT_LOG_PATH", "logs"),

@@ -147,7 +147,7 @@ pub fn help_on_everything() -> String {
         }
     }
     text.push_str("\n\nExit codes\n");
-    for (code, meaning) in CODES {
+    for (code, meaning, _) in CODES {
         wrapped(&mut text, &format!("  {code}"), meaning, 10);
     }
     text

@@ -45,14 +45,14 @@ fn the_defaults_are_those_of_the_documents() {
         yes: false,
         approve: None,
         publish: None,
-        history: Bounds { number: 10, bytes: 256 << 20 },
+        history: Retention { number: 10, bytes: 256 << 20 },
         termination_log: "/dev/termination-log".into(),
         metrics_file: None,
         log: LogStyle::Human,
         log_level: log::LevelFilter::Info,
         environment: Environment::new(),
     };
-    assert_eq!(Bounds::default(), expected.history);
+    assert_eq!(Retention::default(), expected.history);
     let invocation = Invocation { config: expected, request: run_with(&["run"]) };
     assert_eq!(parsed(&["run"], &[]), Ok(invocation));
 }

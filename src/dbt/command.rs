@@ -1,9 +1,10 @@
-//! The dbt command line as a value: subcommand, options, selection, and the edits we make.
+//! The dbt command line as a value: its subcommand, options and selection, and the edits that
+//! this program makes to it.
 //!
-//! dbt-core 1.8 to 1.12 (click) and v2 (clap; 2.0.0-alpha.4) read their words differently
-//! in places where one of the two refuses the line. Such a line is read as the other reads
-//! it: what dbt refuses builds nothing, whatever we think it meant. A line that none would
-//! understand is a [`Duty::Bystander`], and every edit leaves it alone.
+//! dbt-core 1.8 to 1.12 (which parses with click) and v2 (clap; 2.0.0-alpha.4) differ only for
+//! lines that one of the two refuses. Such a line is parsed by the rules of the dbt that accepts
+//! it: the other one builds nothing, so a misreading does no harm. A line that no dbt would accept
+//! is a [`Duty::Bystander`], and no edit changes it.
 
 mod edit;
 mod options;
@@ -12,7 +13,7 @@ mod scan;
 mod selection;
 mod variables;
 
-pub use options::{Takes, takes};
+pub use options::{Arity, arity};
 pub use reading::{Reading, SUBCOMMANDS, has_option, option_names, reading};
 pub use selection::Selection;
 pub use variables::{Flag, Opt, STATE_VARIABLES};
@@ -20,76 +21,78 @@ pub use variables::{Flag, Opt, STATE_VARIABLES};
 use crate::environment::Environment;
 use crate::graph::RESOURCE_TYPES;
 use options::ForParse;
-use scan::{Given, Scan};
+use scan::{GivenOption, ScannedLine};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use variables::Variables;
+use variables::DbtVariables;
 
 /// What a dbt command means for the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
-    /// `run`, `build`, `seed`: a selector of ours may be added, what is built is recorded.
+    /// `run`, `build` and `seed`: this program may add a selection, and records what dbt builds.
     BuildSelected,
-    /// `snapshot`, `retry`: never a selector of ours, what is built is recorded.
+    /// `snapshot` and `retry`: this program never adds a selection, and records what dbt builds.
     Build,
-    /// All else: the baseline is not touched.
+    /// Every other command: the baseline stays as it is.
     Bystander,
 }
 
-/// What `run_results.json` in a state directory calls skipped, found by `unique_id` (`result:`,
-/// dbt-core 1.8 to 1.12), and all that is downstream of it.
+/// The selection term for the nodes that the `run_results.json` in the `--state` directory reports
+/// as skipped, and for everything downstream of them. dbt-core 1.8 to 1.12 have the `result:`
+/// method and look the nodes up by `unique_id`.
 pub const SKIPPED: &str = "result:skipped+";
 
 /// A dbt command line.
 #[derive(Debug, Clone)]
 pub struct Command {
     words: Vec<OsString>,
-    scan: Scan,
-    variables: Variables,
+    scan: ScannedLine,
+    variables: DbtVariables,
     selection: Selection,
 }
 
 impl Command {
-    /// Understand `words` (without the program) and dbt's own variables for the same options.
+    /// Parse `words`, the arguments of dbt without the program's name. `environment` is the
+    /// environment of dbt, whose variables stand for options that the words do not give.
     #[must_use]
     pub fn parse(words: Vec<OsString>, environment: &Environment) -> Self {
-        Self::with_variables(words, Variables::of(environment))
+        Self::with_variables(words, DbtVariables::from_environment(environment))
     }
 
-    /// The command of an edited line, in the same environment.
+    /// Parse an edited command line in the environment of this command.
     #[must_use]
     pub fn edited(&self, words: Vec<OsString>) -> Self {
         Self::with_variables(words, self.variables.clone())
     }
 
-    fn with_variables(words: Vec<OsString>, variables: Variables) -> Self {
-        let scan = Scan::of(&words);
+    fn with_variables(words: Vec<OsString>, variables: DbtVariables) -> Self {
+        let scan = ScannedLine::scan(&words);
         let selection = Selection::of(&words, &scan);
         Self { words, scan, variables, selection }
     }
 
-    /// The words as they were given.
+    /// The arguments as they were given, byte for byte.
     #[must_use]
     pub fn words(&self) -> &[OsString] {
         &self.words
     }
 
-    /// dbt's subcommand by its first name (`list` is `ls`, `docs generate` is `docs`);
-    /// `None` where there is none, or where an unknown option hides it.
+    /// dbt's subcommand: `ls` for `list`, and `docs` for `docs generate`. `None` if the line has
+    /// none, or if an unknown option comes before it.
     #[must_use]
     pub fn subcommand(&self) -> Option<&str> {
         let name = self.words.get(self.scan.subcommand?)?.to_str()?;
         Some(if name == "list" { "ls" } else { name })
     }
 
-    /// See [`Duty`]; `--help` and `--version` make every command a bystander, and so does
-    /// any word that dbt would refuse.
+    /// What the command means for the baseline. `--help`, `--version` and words that dbt would
+    /// refuse make every command a [`Duty::Bystander`].
     #[must_use]
     pub fn duty(&self) -> Duty {
-        let asks = |name| self.scan.last(name).is_some();
-        if self.scan.lost.is_some()
-            || asks("help")
-            || asks("version")
+        let has = |name| self.scan.last(name).is_some();
+        if self.scan.not_understood.is_some()
+            || has("help")
+            || has("version")
             || !self.scan.positional.is_empty()
         {
             return Duty::Bystander;
@@ -101,57 +104,61 @@ impl Command {
         }
     }
 
-    /// See [`Selection`].
+    /// What the user selected.
     #[must_use]
     pub fn selection(&self) -> &Selection {
         &self.selection
     }
 
-    /// Whether the user excludes anything. dbt drops the project's default selector for an
-    /// `--exclude` alone as well (1.8 to 1.12, v2).
+    /// Whether the command line has an `--exclude`. Like `--select`, it switches the default
+    /// selector of the project off (dbt 1.8 to 1.12 and v2).
     #[must_use]
     pub fn excludes(&self) -> bool {
         self.scan.last("exclude").is_some()
     }
 
-    /// The last value of an option, else of its variable (`DBT_ENGINE_X` before `DBT_X`).
-    /// dbt before 1.11 knows no `DBT_ENGINE_X`. An empty variable is no variable.
+    /// The value of an option: the last one on the command line, otherwise that of its variable
+    /// (`DBT_ENGINE_X` before `DBT_X`; dbt before 1.11 does not have `DBT_ENGINE_X`). An empty
+    /// variable counts as unset.
     #[must_use]
     pub fn value(&self, option: Opt) -> Option<&OsStr> {
         let given = self.scan.last(option.name()).and_then(|given| given.values.first());
-        given.map(|piece| piece.of(&self.words)).or_else(|| self.variables.get(option.variable()?))
+        given
+            .map(|value| value.text(&self.words))
+            .or_else(|| self.variables.get(option.variable()?))
     }
 
-    /// Whether the command line itself gives this option, rather than a variable.
+    /// Whether the option is on the command line; variables do not count.
     #[must_use]
     pub fn gives(&self, option: Opt) -> bool {
         self.scan.last(option.name()).is_some()
     }
 
-    /// The last word on a flag, else its variable.
+    /// Whether a flag is on: the last occurrence on the command line decides, otherwise its
+    /// variable. `None` if neither is there.
     #[must_use]
     pub fn flag(&self, flag: Flag) -> Option<bool> {
-        let older = flag.older().and_then(|name| self.variables.flag(name));
+        let older = flag.deprecated_variable().and_then(|name| self.variables.flag(name));
         let given = || self.scan.last(flag.name()).map(|given| given.on);
         older.or_else(given).or_else(|| self.variables.flag(flag.variable()))
     }
 
-    /// Whether the command line, or dbt's variable for it, says `--full-refresh`.
+    /// Whether the command has `--full-refresh`, on the command line or by its variable.
     #[must_use]
     pub fn refreshes(&self) -> bool {
         self.flag(Flag::FullRefresh) == Some(true)
     }
 
-    /// Whether `--defer` needs a manifest in `--state`: it is on, and no `--defer-state` says where
-    /// else to look.
+    /// Whether `--defer` is on and looks for a manifest in `--state`, because there is no
+    /// `--defer-state`.
     #[must_use]
     pub fn defers_to_state(&self) -> bool {
         self.flag(Flag::Defer) == Some(true) && self.value(Opt::DeferState).is_none()
     }
 
     /// Whether the command builds nodes of this resource type (`model`, `seed`, `snapshot`,
-    /// `function`, `test`, `unit_test`), by its subcommand and the `--resource-type` options
-    /// (which only `build` has); `retry` may build them all.
+    /// `function`, `test`, `unit_test`). That depends on the subcommand and, for `build`, on the
+    /// `--resource-type` and `--exclude-resource-type` options. `retry` may build any type.
     #[must_use]
     pub fn builds(&self, resource_type: &str) -> bool {
         match self.subcommand() {
@@ -170,32 +177,34 @@ impl Command {
         }
     }
 
+    /// The resource types that an option lists, in lower case; otherwise those that its variable
+    /// lists.
     fn types(&self, name: &str, variable: &str) -> Vec<String> {
         let given: Vec<&OsStr> = self
             .scan
             .all(name)
             .flat_map(|given| &given.values)
-            .map(|piece| piece.of(&self.words))
+            .map(|value| value.text(&self.words))
             .collect();
-        let said = if given.is_empty() {
+        let values = if given.is_empty() {
             self.variables.get(variable).into_iter().collect()
         } else {
             given
         };
-        let text = said.iter().map(|value| value.to_string_lossy().to_ascii_lowercase());
+        let text = values.iter().map(|value| value.to_string_lossy().to_ascii_lowercase());
         text.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
             .collect()
     }
 
-    /// The flag that makes it build something other than the real thing: `--empty`,
-    /// samples, a slice of event time, `--inline`, `--phase`, and `--defer` where it has a
-    /// state other than ours to defer to.
+    /// The option that makes dbt build something other than the complete relations of this target,
+    /// if there is one: `--empty`, samples, a range of event time, `--inline`, `--phase`, and
+    /// `--defer` with a state of the user's. What such a command builds never counts as built.
     #[must_use]
-    pub fn unreal(&self) -> Option<&'static str> {
+    pub fn unreal_option(&self) -> Option<&'static str> {
         let given = |name| self.scan.last(name).is_some();
         let valued = |option| self.value(option).is_some();
         let defers = self.flag(Flag::Defer) == Some(true);
-        let signs = [
+        let options = [
             ("--empty", self.flag(Flag::Empty) == Some(true)),
             ("--sample", valued(Opt::Sample)),
             ("--with-sample", given("with-sample")),
@@ -206,16 +215,16 @@ impl Command {
             ("--phase", given("phase")),
             ("--defer", defers && (given("state") || valued(Opt::DeferState))),
         ];
-        signs.into_iter().find(|(_, holds)| *holds).map(|(flag, _)| flag)
+        options.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
     }
 
-    /// With a `--select` for each term and `--state DIR`, in the place of no selection;
-    /// `--write-json` forced. No terms select nothing. A selection of the user's own stands
-    /// as it is, without our terms.
+    /// The command line with a `--select` for each term, with `--state DIR`, and with
+    /// `--write-json`. Without terms, it selects nothing. If the user selects nodes themselves,
+    /// their selection stays and the terms are not added.
     #[must_use]
     pub fn selecting(&self, terms: &[OsString], state: Option<&Path>) -> Vec<OsString> {
         if self.selection != Selection::None || self.duty() == Duty::Bystander {
-            return self.recorded();
+            return self.with_write_json();
         }
         let nothing = [OsString::new()];
         let terms = if terms.is_empty() { &nothing } else { terms };
@@ -225,18 +234,19 @@ impl Command {
         edit::insert(&edit::with_write_json(&self.words), ours)
     }
 
-    /// With a `--select` for each term in the place of whatever is selected and excluded, and
-    /// `--write-json` forced.
+    /// The command line with a `--select` for each term, which replaces what the user selects and
+    /// excludes, and with `--write-json`.
     #[must_use]
-    pub fn naming(&self, terms: &[OsString]) -> Vec<OsString> {
+    pub fn selecting_only(&self, terms: &[OsString]) -> Vec<OsString> {
         let replaced = ["select", "exclude", "selector"];
-        let words = edit::without(&self.words, |given| replaced.contains(&given.row.name()));
+        let words = edit::without(&self.words, |given| replaced.contains(&given.spec.name()));
         self.edited(words).selecting(terms, None)
     }
 
-    /// With each term `t` of the user's selection as `t,` and `to` ([`SKIPPED`]),
-    /// `--state DIR`, and `--write-json` forced. `None` where there are no terms to narrow: for
-    /// a `--selector`, and where state is the user's own affair.
+    /// The command line with the user's selection intersected with `to` (that is, [`SKIPPED`]):
+    /// each term `t` becomes `t,to`. With `--state DIR` and `--write-json`. Without a selection of
+    /// the user's, it selects `to`. `None` if the selection has no terms that could be narrowed:
+    /// for a `--selector`, and if the user compares with a state themselves.
     #[must_use]
     pub fn narrowed(&self, to: &str, state: &Path) -> Option<Vec<OsString>> {
         if self.duty() == Duty::Bystander {
@@ -258,16 +268,17 @@ impl Command {
         edit::insert(&edit::with_write_json(&words), ours)
     }
 
-    /// With `--select selector:NAME,` and `to` in the place of `--selector NAME`, or of the
-    /// project's default selector; `--state DIR`, and `--write-json` forced. With a
-    /// `--selector`, dbt ignores `--select` and `--exclude`: they go. dbt 1.12 and later.
+    /// The command line with `--select selector:NAME,to`, which replaces `--selector NAME` or the
+    /// project's default selector, with `--state DIR` and `--write-json`. dbt ignores `--select`
+    /// and `--exclude` beside a `--selector`, so these are removed. For dbt 1.12 and later, which
+    /// have the `selector:` method. `None` if the user selects by other means.
     #[must_use]
     pub fn narrowed_selector(&self, name: &OsStr, to: &str, state: &Path) -> Option<Vec<OsString>> {
         let words = match (&self.selection, self.duty()) {
             (_, Duty::Bystander) | (Selection::Terms(_) | Selection::State, _) => return None,
             (Selection::None, _) => self.words.clone(),
             (Selection::Selector(_), _) => edit::without(&self.words, |given| {
-                ["selector", "select", "exclude"].contains(&given.row.name())
+                ["selector", "select", "exclude"].contains(&given.spec.name())
             }),
         };
         let mut term = OsString::from("selector:");
@@ -277,75 +288,76 @@ impl Command {
         Some(edit::insert(&edit::with_write_json(&words), ours))
     }
 
-    /// The same words with `--write-json`; a bystander's words as they are.
+    /// The command line with `--write-json`; unchanged for a [`Duty::Bystander`].
     #[must_use]
-    pub fn recorded(&self) -> Vec<OsString> {
+    pub fn with_write_json(&self) -> Vec<OsString> {
         match self.duty() {
             Duty::Bystander => self.words.clone(),
             Duty::BuildSelected | Duty::Build => edit::with_write_json(&self.words),
         }
     }
 
-    /// The same words with `extra` options right after the subcommand, each in the place of
-    /// the user's own word on the same option; a bystander's words as they are.
+    /// The command line with the options `extra` right after the subcommand. They replace the
+    /// user's occurrences of the same options. Unchanged for a [`Duty::Bystander`].
     #[must_use]
-    pub fn with(&self, extra: &[OsString]) -> Vec<OsString> {
-        self.with_in(&self.words, extra)
+    pub fn with_options(&self, extra: &[OsString]) -> Vec<OsString> {
+        self.with_options_in(&self.words, extra)
     }
 
-    /// As [`Command::with`], in an edited line of this command.
+    /// Do as [`Command::with_options`] to `words`, an edited line of this command.
     #[must_use]
-    pub fn with_in(&self, words: &[OsString], extra: &[OsString]) -> Vec<OsString> {
+    pub fn with_options_in(&self, words: &[OsString], extra: &[OsString]) -> Vec<OsString> {
         if self.duty() == Duty::Bystander {
             return words.to_vec();
         }
-        let ours = Scan::of(extra);
-        let replaced = |given: &Given| ours.last(given.row.name()).is_some();
+        let ours = ScannedLine::scan(extra);
+        let replaced = |given: &GivenOption| ours.last(given.spec.name()).is_some();
         edit::insert(&edit::without(words, replaced), extra.to_vec())
     }
 
-    /// `parse` with the options of this command that shape the manifest (project, profile,
-    /// target, vars, flags), and `--quiet`.
+    /// The command line of a `dbt parse` that writes the manifest of this command: with the
+    /// options that affect it (project, profile, target, vars, flags), `--write-json` and
+    /// `--quiet`.
     ///
-    /// `parse` has no `--full-refresh` in any version and reads no variable for it, so that
-    /// a `config()` that asks `flags.FULL_REFRESH` is parsed as for an ordinary run; and a
-    /// run that starts warm from that parse keeps it, because dbt's key of the partial-parse
-    /// file leaves the flag out (seen with 1.11). `compile --full-refresh --select=` parses
-    /// it right and compiles nothing.
+    /// No version of `dbt parse` has `--full-refresh` or reads a variable for it, so a `config()`
+    /// that asks for `flags.FULL_REFRESH` is parsed as for a run without it. A run that uses the
+    /// partial-parse file of that parse keeps this value, because dbt's key of the file does not
+    /// contain the flag (seen with 1.11). `compile --full-refresh --select=` would parse it
+    /// correctly and compile nothing.
     #[must_use]
     pub fn as_parse(&self) -> Vec<OsString> {
         let mut words = vec!["parse".into()];
-        words.extend(self.restated(|given| given.row.for_parse == ForParse::Kept));
+        words.extend(self.restated(|given| given.spec.for_parse == ForParse::Kept));
         words.extend(["--write-json".into(), "--quiet".into()]);
         words
     }
 
-    /// `ls` of what this command's selection selects, as a JSON object with `unique_id` for
-    /// each line of standard output. It writes no artifacts.
+    /// The command line of a `dbt ls` that lists what this command selects: a JSON object with the
+    /// `unique_id` on each line of standard output. It writes no artifacts.
     #[must_use]
     pub fn as_list(&self) -> Vec<OsString> {
         const SELECTION: [&str; 4] = ["select", "exclude", "selector", "indirect-selection"];
-        // `ls` has no threads (v1), and its lines must be what we ask for.
+        // `ls` of v1 has no `--threads`, and the others would change the lines that we parse.
         const UNLIKE_PARSE: [&str; 3] = ["threads", "log-format", "debug"];
         let mut words = vec!["ls".into()];
         words.extend(self.restated(|given| {
-            let name = given.row.name();
+            let name = given.spec.name();
             SELECTION.contains(&name)
-                || (given.row.for_parse == ForParse::Kept && !UNLIKE_PARSE.contains(&name))
+                || (given.spec.for_parse == ForParse::Kept && !UNLIKE_PARSE.contains(&name))
         }));
         let ours = ["--output=json", "--output-keys=unique_id", "--no-write-json", "--quiet"];
         words.extend(ours.map(OsString::from));
         words
     }
 
-    /// The options that `wanted` holds of, each in one word.
-    fn restated(&self, wanted: impl Fn(&Given) -> bool) -> Vec<OsString> {
-        let restate = |given: &Given| -> Vec<OsString> {
-            let name = given.row.name();
-            if given.row.takes == Takes::Nothing {
+    /// The given options for which `wanted` is true, each as one word `--name=value`.
+    fn restated(&self, wanted: impl Fn(&GivenOption) -> bool) -> Vec<OsString> {
+        let restate = |given: &GivenOption| -> Vec<OsString> {
+            let name = given.spec.name();
+            if given.spec.arity == Arity::Zero {
                 return vec![format!("--{}{name}", if given.on { "" } else { "no-" }).into()];
             }
-            given.values.iter().map(|piece| edit::option(name, piece.of(&self.words))).collect()
+            given.values.iter().map(|value| edit::option(name, value.text(&self.words))).collect()
         };
         self.scan.given.iter().filter(|given| wanted(given)).flat_map(restate).collect()
     }

@@ -1,9 +1,11 @@
-//! Jinja as dbt renders it in `profiles.yml` and `dbt_project.yml`: `env_var`, `var` with the
-//! values of `--vars` only, and dbt's `as_*` filters (dbt 1.8 to 1.12: `dbt.config.renderer`).
+//! Renders the Jinja in `profiles.yml` and `dbt_project.yml` as dbt does (dbt 1.8 to 1.12,
+//! `dbt.config.renderer`): `env_var`, `var` with the values of `--vars` only, and the `as_*` filters
+//! of dbt.
 //!
-//! Not all of Jinja: expressions with strings, comparisons and the usual filters and methods,
-//! and `if`. What this cannot render is an error here and a value that we do not know; dbt
-//! itself renders everything again.
+//! This program has to know where dbt writes and where the warehouse is, without starting Python.
+//! It supports a part of Jinja: expressions with strings, comparisons, the usual filters and
+//! methods, and `if`. Anything else is an error, and the value then counts as unknown. dbt itself
+//! always renders everything again.
 
 mod expression;
 mod value;
@@ -11,19 +13,19 @@ mod value;
 use super::inputs::tokens::{Opening, Token, block, next_opening};
 use crate::environment::Environment;
 use anyhow::{Context, Result, anyhow, bail};
-use expression::{Scope, evaluate};
+use expression::{JinjaContext, evaluate};
 use serde_json::{Map, Value};
 
-/// Renders single YAML values.
+/// Renders the Jinja in single YAML values.
 #[derive(Debug)]
 pub struct Renderer {
-    scope: Scope,
+    context: JinjaContext,
 }
 
 impl Renderer {
-    /// `environment` is the one dbt sees, with its `.env` if it reads one; `cli_vars` the
-    /// mapping of `--vars`; `target` the fields of `target`, none while the profile is being
-    /// read.
+    /// `environment` is what `env_var` reads: the environment of dbt, including its `.env` file if
+    /// this version reads one. `cli_vars` are the values of `--vars`. `target` are the fields of
+    /// the `target` variable; `None` while the profile itself is being read.
     #[must_use]
     pub fn new(
         environment: &Environment,
@@ -31,19 +33,26 @@ impl Renderer {
         target: Option<&Map<String, Value>>,
     ) -> Self {
         let target = target.map(|fields| Value::Object(fields.clone()));
-        Self { scope: Scope { environment: environment.clone(), vars: cli_vars.clone(), target } }
+        Self {
+            context: JinjaContext {
+                environment: environment.clone(),
+                vars: cli_vars.clone(),
+                target,
+            },
+        }
     }
 
-    /// The text with everything rendered.
+    /// The rendered text.
     ///
     /// # Errors
-    /// A variable that is not set and has no default, or Jinja that is not understood here.
+    /// A variable is not set and has no default, or the text contains Jinja that this program does
+    /// not support.
     pub fn render(&self, text: &str) -> Result<String> {
         if !text.contains("{{") && !text.contains("{%") {
             return Ok(text.to_owned());
         }
         let mut output = Output::default();
-        // Jinja drops one line break at the end.
+        // Jinja drops a line break at the end of a template.
         let mut rest = text.strip_suffix('\n').unwrap_or(text);
         while let Some((opening, after)) = next_opening(rest) {
             let before = rest.len() - after.len() - "{{".len();
@@ -53,16 +62,18 @@ impl Renderer {
             rest = self.tag(opening, after, &mut output)?;
         }
         output.push(rest, false);
-        if output.branches.is_empty() { Ok(output.text) } else { bail!("an if without endif") }
+        if output.branches.is_empty() { Ok(output.text) } else { bail!("if without endif") }
     }
 
-    /// Render what `opening` begins; what follows it.
+    /// Render one tag into `output`. `code` begins after the opening delimiter. Returns the text
+    /// after the tag.
     fn tag<'t>(&self, opening: Opening, code: &'t str, output: &mut Output) -> Result<&'t str> {
         let end = match opening {
             Opening::Expression => "}}",
             Opening::Statement => "%}",
             Opening::Comment => {
-                let (inside, rest) = code.split_once("#}").context("a comment without an end")?;
+                let (inside, rest) =
+                    code.split_once("#}").context("a Jinja comment is not closed")?;
                 return Ok(if inside.ends_with('-') { rest.trim_start() } else { rest });
             }
         };
@@ -72,78 +83,86 @@ impl Renderer {
         match opening {
             Opening::Statement => self.statement(&tokens, output)?,
             Opening::Expression | Opening::Comment => {
-                if output.wanted() {
-                    output.text.push_str(&value::text(&evaluate(&tokens, &self.scope)?)?);
+                if output.is_rendered() {
+                    output.text.push_str(&value::to_text(&evaluate(&tokens, &self.context)?)?);
                 }
             }
         }
         Ok(if trims { rest.trim_start() } else { rest })
     }
 
+    /// Apply an `if`, `elif`, `else` or `endif`.
     fn statement(&self, tokens: &[Token<'_>], output: &mut Output) -> Result<()> {
-        let holds =
-            |condition| Ok::<_, anyhow::Error>(value::truth(&evaluate(condition, &self.scope)?));
+        let holds = |condition| {
+            Ok::<_, anyhow::Error>(value::is_true(&evaluate(condition, &self.context)?))
+        };
         match tokens {
             [Token::Name("if"), condition @ ..] => {
-                let branch = match output.wanted() {
+                let branch = match output.is_rendered() {
                     true if holds(condition)? => Branch::Taken,
-                    true => Branch::Awaited,
-                    false => Branch::Past,
+                    true => Branch::Pending,
+                    false => Branch::Done,
                 };
                 output.branches.push(branch);
             }
             [Token::Name("elif"), condition @ ..] => {
-                let branch = output.branches.pop().context("an elif without if")?;
-                let is_next = branch == Branch::Awaited && holds(condition)?;
+                let branch = output.branches.pop().context("elif without if")?;
+                let is_next = branch == Branch::Pending && holds(condition)?;
                 output.branches.push(branch.next(is_next));
             }
             [Token::Name("else")] => {
-                let branch = output.branches.pop().context("an else without if")?;
+                let branch = output.branches.pop().context("else without if")?;
                 output.branches.push(branch.next(true));
             }
             [Token::Name("endif")] => {
-                output.branches.pop().context("an endif without if")?;
+                output.branches.pop().context("endif without if")?;
             }
-            _ => return Err(anyhow!("a Jinja statement that is not understood here")),
+            _ => return Err(anyhow!("this Jinja statement is not supported")),
         }
         Ok(())
     }
 }
 
+/// What has been rendered so far.
 #[derive(Default)]
 struct Output {
     text: String,
-    /// Of the open `if`s, the innermost last.
+    /// The state of every open `if`, the innermost last.
     branches: Vec<Branch>,
 }
 
 impl Output {
-    fn wanted(&self) -> bool {
+    /// Whether text at this point belongs to the output: every open `if` is in its taken branch.
+    fn is_rendered(&self) -> bool {
         self.branches.iter().all(|branch| *branch == Branch::Taken)
     }
 
+    /// Append text outside of tags; `trims` says whether the next tag strips white space before it.
     fn push(&mut self, text: &str, trims: bool) {
-        if self.wanted() {
+        if self.is_rendered() {
             self.text.push_str(if trims { text.trim_end() } else { text });
         }
     }
 }
 
-/// Where in an `if` we are.
+/// Where the current branch of an `if … elif … else` is relative to the one that is rendered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Branch {
-    /// The one that is rendered is still to come.
-    Awaited,
+    /// The rendered branch comes later.
+    Pending,
+    /// This branch is rendered.
     Taken,
-    Past,
+    /// The rendered branch came before, or the whole `if` is inside a branch that is not rendered.
+    Done,
 }
 
 impl Branch {
+    /// The state in the next branch of the same `if`, whose condition `holds` or not.
     fn next(self, holds: bool) -> Self {
         match self {
-            Self::Awaited if holds => Self::Taken,
-            Self::Awaited => Self::Awaited,
-            Self::Taken | Self::Past => Self::Past,
+            Self::Pending if holds => Self::Taken,
+            Self::Pending => Self::Pending,
+            Self::Taken | Self::Done => Self::Done,
         }
     }
 }
@@ -177,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_an_error_and_not_an_empty_text() {
+    fn an_unknown_value_is_an_error_and_not_an_empty_text() {
         for text in ["{{ env_var('B') }}", "{{ var('w') }}", "{{ target.name }}", "{{ a }}", "{{"] {
             assert_eq!(render(text), None, "{text}");
         }
     }
 
     #[test]
-    fn expressions_mean_what_they_mean_to_jinja() {
+    fn expressions_have_the_same_value_as_in_jinja() {
         for (text, expected) in [
             ("{{ 'a' if env_var('A') == 'Value' else env_var('B') }}", "a"),
             ("{{ env_var('B') if var('v') < 7 else 'b' ~ (1 + 2) }}", "b3"),
@@ -202,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_target_is_a_mapping_once_it_is_known() {
+    fn the_target_is_a_mapping_when_it_is_given() {
         let target = json!({"name": "prod", "schema": "s"});
         let renderer = Renderer::new(&Environment::new(), &Map::new(), target.as_object());
         let text = "{{ target.name == 'prod' | as_bool }} {{ target['schema'] }}";
@@ -211,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_an_error() {
+    fn unsupported_jinja_is_an_error() {
         let long = format!("{{{{ {}1{} }}}}", "(".repeat(9999), ")".repeat(9999));
         for text in [
             "{% set a = 1 %}{{ a }}",

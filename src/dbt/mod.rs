@@ -1,4 +1,5 @@
-//! What dbt's command line and files mean. Pure: names no I/O (a test sees to it).
+//! What dbt's command line and files mean. This layer does no I/O: it turns text into values, and a
+//! test checks that it names no system call.
 
 pub mod changes;
 pub mod command;

@@ -1,38 +1,43 @@
-//! `profiles.yml`: where in the warehouse this project's relations are, and nothing secret.
+//! Reads from `profiles.yml` where in the warehouse the relations of a project are.
+//!
+//! A baseline is only valid for the warehouse in which it was built, and dbt does not check that. No
+//! credentials are read.
 
 use super::inputs::{Name, names};
 use super::jinja::Renderer;
-use super::project::{Project, mapping, scalar, switch};
+use super::project::{ProjectFile, boolean, mapping, scalar};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Where the baseline's nodes stand. dbt compares none of this itself.
+/// The project and the place in the warehouse for which a baseline is valid. dbt itself compares
+/// none of this.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// `name` in `dbt_project.yml`.
     pub project: Option<String>,
-    /// `type` of the target in `profiles.yml`, e.g. `duckdb`.
+    /// `type` of the target in `profiles.yml`, for example `duckdb`.
     pub adapter: Option<String>,
-    /// The target's name. Informative: two names for one place are one place.
+    /// The name of the target. It is not compared, because two targets can name the same place.
     pub target: Option<String>,
-    /// Whitelisted location keys of the target (`host`, `schema`, `path`…), never a secret.
+    /// The keys of the target that say where its relations are (`host`, `schema`, `path`…), with
+    /// their rendered values. Never a secret.
     pub location: BTreeMap<String, String>,
 }
 
-/// What the command line or its variables say; it wins over the files.
+/// The profile and the target that the command line or its variables name. They override the files.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Choice<'a> {
+pub struct ProfileOverrides<'a> {
     /// `--profile`.
     pub profile: Option<&'a str>,
     /// `--target`.
     pub target: Option<&'a str>,
 }
 
-/// Keys that say where relations are, by their usual name, with the names that adapters have
-/// for them. Not here: who connects (user, role), with what (password, token, method), and
-/// what computes (threads, `warehouse`, `http_path`).
+/// The keys that say where relations are: a common name, and the names that the adapters use.
+/// Excluded are keys that say who connects (user, role), how (password, token, method), and what
+/// computes (threads, `warehouse`, `http_path`).
 const LOCATION: [(&str, &[&str]); 10] = [
     ("host", &["host", "server"]),
     ("port", &["port"]),
@@ -46,28 +51,28 @@ const LOCATION: [(&str, &[&str]); 10] = [
     ("sid", &["sid"]),
 ];
 
-/// Where the relations of the chosen target are.
+/// The identity of the target that dbt will use.
 ///
-/// A file that cannot be read, a profile or target that is not there, a variable that is not
-/// set: we know less, and dbt will say what is wrong. A key whose value comes from a
-/// `DBT_ENV_SECRET_*` variable is left out. `here` is the working directory: there, and not in
-/// the project, a relative `path` starts (dbt-duckdb under dbt 1.8 to 1.12).
+/// A file that cannot be parsed, a missing profile or target and an unset variable are not errors
+/// here: the identity then has fewer fields, and dbt reports what is wrong. A key whose value comes
+/// from a `DBT_ENV_SECRET_*` variable is left out. `here` is the working directory, to which (and
+/// not to the project) a relative `path` refers (dbt-duckdb with dbt 1.8 to 1.12).
 #[must_use]
 pub fn identity(
     profiles_yml: Option<&str>,
-    project: &Project,
-    choice: Choice<'_>,
+    project: &ProjectFile,
+    overrides: ProfileOverrides<'_>,
     renderer: &Renderer,
     here: &Path,
 ) -> Identity {
     let rendered = |text: &str| renderer.render(text).ok();
     let mut identity = Identity {
         project: project.name.as_deref().and_then(rendered),
-        target: choice.target.map(str::to_owned),
+        target: overrides.target.map(str::to_owned),
         ..Identity::default()
     };
-    let named = choice.profile.map(str::to_owned);
-    let profile = named.or_else(|| project.profile.as_deref().and_then(rendered));
+    let asked = overrides.profile.map(str::to_owned);
+    let profile = asked.or_else(|| project.profile.as_deref().and_then(rendered));
     let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
     let Some(profile) = profile.and_then(|name| profiles.get(&name)?.as_object()) else {
         return identity;
@@ -75,7 +80,8 @@ pub fn identity(
     identity.target = identity.target.or_else(|| default_target(profile, renderer));
     let output = identity.target.as_ref().and_then(|target| profile.get("outputs")?.get(target));
     if let Some(output) = output.and_then(Value::as_object) {
-        identity.adapter = output.get("type").and_then(|kind| known(kind, renderer));
+        identity.adapter =
+            output.get("type").and_then(|kind| rendered_unless_secret(kind, renderer));
         identity.location = location(output, identity.adapter.as_deref(), renderer, here);
     }
     identity
@@ -83,7 +89,7 @@ pub fn identity(
 
 fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<String> {
     match profile.get("target") {
-        Some(target) => known(target, renderer),
+        Some(target) => rendered_unless_secret(target, renderer),
         None => Some("default".to_owned()),
     }
 }
@@ -92,11 +98,11 @@ fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<S
 /// still reads them.
 #[must_use]
 pub fn flag(profiles_yml: &str, name: &str) -> Option<bool> {
-    mapping(profiles_yml).ok()?.get("config")?.get(name).and_then(switch)
+    mapping(profiles_yml).ok()?.get("config")?.get(name).and_then(boolean)
 }
 
-/// The rendered value, unless it is unknown or secret.
-fn known(value: &Value, renderer: &Renderer) -> Option<String> {
+/// The rendered value; `None` if it is unknown, or comes from a secret variable.
+fn rendered_unless_secret(value: &Value, renderer: &Renderer) -> Option<String> {
     let text = scalar(value)?;
     let secret = |name: &Name| match name {
         Name::Env(name) => name.starts_with("DBT_ENV_SECRET_"),
@@ -115,8 +121,8 @@ fn location(
     let mut location = BTreeMap::new();
     for (key, aliases) in LOCATION {
         let value = aliases.iter().find_map(|alias| output.get(*alias));
-        if let Some(value) = value.and_then(|value| known(value, renderer)) {
-            location.insert(key.to_owned(), normal(key, &value, here));
+        if let Some(value) = value.and_then(|value| rendered_unless_secret(value, renderer)) {
+            location.insert(key.to_owned(), normalized(key, &value, here));
         }
     }
     if adapter == Some("duckdb") && !output.contains_key("path") {
@@ -125,11 +131,11 @@ fn location(
     location
 }
 
-/// dbt-duckdb's default path.
+/// The default `path` of dbt-duckdb.
 const IN_MEMORY: &str = ":memory:";
 
-/// One spelling for one place, and no credentials that a URL may carry.
-fn normal(key: &str, value: &str, here: &Path) -> String {
+/// The value of a location key in one spelling for each place, without credentials of a URL.
+fn normalized(key: &str, value: &str, here: &Path) -> String {
     let value = value.trim();
     match key {
         "host" => without_user(value).to_lowercase(),
@@ -145,7 +151,7 @@ fn path(value: &str, here: &Path) -> String {
         None if value == IN_MEMORY || value.starts_with("md:") || value.contains("lake:") => {
             value.to_owned()
         }
-        // `components` drops a `.` in the middle; `..` may pass a link and is left.
+        // `components` removes `.`; `..` stays, because it may follow a symbolic link.
         None => {
             let absolute = here.join(value.strip_prefix("./").unwrap_or(value));
             absolute.components().collect::<std::path::PathBuf>().display().to_string()
@@ -183,18 +189,25 @@ q:
   outputs: {default: {type: duckdb, path: /abs/./y.db}}
 ";
 
-    fn of(choice: Choice<'_>, pairs: &[(&str, &str)], profile: &str) -> Identity {
+    fn identity_of(
+        overrides: ProfileOverrides<'_>,
+        pairs: &[(&str, &str)],
+        profile: &str,
+    ) -> Identity {
         let environment: Environment =
             pairs.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let renderer = Renderer::new(&environment, &Map::new(), None);
-        let project =
-            Project { name: Some("n".into()), profile: Some(profile.into()), ..Project::default() };
-        identity(Some(PROFILES), &project, choice, &renderer, Path::new("/here"))
+        let project = ProjectFile {
+            name: Some("n".into()),
+            profile: Some(profile.into()),
+            ..ProjectFile::default()
+        };
+        identity(Some(PROFILES), &project, overrides, &renderer, Path::new("/here"))
     }
 
-    fn places(target: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        let choice = Choice { target: Some(target), ..Choice::default() };
-        of(choice, pairs, "p").location.into_iter().collect()
+    fn locations(target: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let overrides = ProfileOverrides { target: Some(target), ..ProfileOverrides::default() };
+        identity_of(overrides, pairs, "p").location.into_iter().collect()
     }
 
     fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -202,20 +215,21 @@ q:
     }
 
     #[test]
-    fn the_target_is_the_one_asked_for_else_the_profiles_else_default() {
-        let target = |choice, env: &[(&str, &str)], profile| of(choice, env, profile).target;
-        let none = Choice::default();
+    fn the_target_is_the_requested_one_or_that_of_the_profile_or_default() {
+        let target =
+            |overrides, env: &[(&str, &str)], profile| identity_of(overrides, env, profile).target;
+        let none = ProfileOverrides::default();
         assert_eq!(target(none, &[], "p").as_deref(), Some("dev"));
         assert_eq!(target(none, &[("T", "pg")], "p").as_deref(), Some("pg"));
         assert_eq!(target(none, &[], "q").as_deref(), Some("default"));
-        let asked = Choice { target: Some("bq"), profile: None };
+        let asked = ProfileOverrides { target: Some("bq"), profile: None };
         assert_eq!(target(asked, &[("T", "pg")], "p").as_deref(), Some("bq"));
-        let other = Choice { profile: Some("q"), target: None };
-        assert_eq!(of(other, &[], "p").location["path"], "/abs/y.db");
+        let other = ProfileOverrides { profile: Some("q"), target: None };
+        assert_eq!(identity_of(other, &[], "p").location["path"], "/abs/y.db");
     }
 
     #[test]
-    fn the_whole_identity_of_a_target() {
+    fn the_identity_of_a_target_is_complete() {
         let expected = Identity {
             project: Some("n".into()),
             adapter: Some("duckdb".into()),
@@ -225,41 +239,41 @@ q:
                 ("schema".into(), "main".into()),
             ]),
         };
-        assert_eq!(of(Choice::default(), &[], "p"), expected);
+        assert_eq!(identity_of(ProfileOverrides::default(), &[], "p"), expected);
     }
 
     #[test]
     fn adapters_have_different_names_for_the_same_place() {
         assert_eq!(
-            places("pg", &[("H", "u:pw@DB.example")]),
+            locations("pg", &[("H", "u:pw@DB.example")]),
             pairs(&[("database", "db"), ("host", "db.example"), ("port", "5432"), ("schema", "s")])
         );
-        assert_eq!(places("bq", &[]), pairs(&[("database", "g"), ("schema", "d")]));
-        assert_eq!(places("memory", &[]), pairs(&[("path", ":memory:")]));
+        assert_eq!(locations("bq", &[]), pairs(&[("database", "g"), ("schema", "d")]));
+        assert_eq!(locations("memory", &[]), pairs(&[("path", ":memory:")]));
     }
 
     #[test]
-    fn nothing_secret_is_told() {
-        assert_eq!(places("duck", &[]), pairs(&[("path", "md:x")]));
+    fn the_identity_contains_no_secret() {
+        assert_eq!(locations("duck", &[]), pairs(&[("path", "md:x")]));
         let secret = [("DBT_ENV_SECRET_H", "hidden")];
-        assert_eq!(places("ch", &secret), pairs(&[("cluster", "c"), ("schema", "s")]));
+        assert_eq!(locations("ch", &secret), pairs(&[("cluster", "c"), ("schema", "s")]));
         for target in ["pg", "ch", "bq", "duck"] {
             let all =
-                format!("{:?}", places(target, &[("H", "h"), ("DBT_ENV_SECRET_H", "hidden")]));
+                format!("{:?}", locations(target, &[("H", "h"), ("DBT_ENV_SECRET_H", "hidden")]));
             assert!(!all.contains("hidden"), "{all}");
         }
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_known() {
-        assert_eq!(places("pg", &[]).iter().find(|(key, _)| key == "host"), None);
-        assert_eq!(of(Choice::default(), &[("T", "none")], "p").adapter, None);
-        assert_eq!(of(Choice::default(), &[], "absent").adapter, None);
+    fn what_cannot_be_read_is_left_out() {
+        assert_eq!(locations("pg", &[]).iter().find(|(key, _)| key == "host"), None);
+        assert_eq!(identity_of(ProfileOverrides::default(), &[("T", "none")], "p").adapter, None);
+        assert_eq!(identity_of(ProfileOverrides::default(), &[], "absent").adapter, None);
         let renderer = Renderer::new(&Environment::new(), &Map::new(), None);
         let nothing = identity(
             Some("p: ["),
-            &Project::default(),
-            Choice::default(),
+            &ProjectFile::default(),
+            ProfileOverrides::default(),
             &renderer,
             Path::new("/"),
         );

@@ -1,12 +1,17 @@
-//! `dbt_project.yml`, as far as we read it.
+//! Reads `dbt_project.yml`, `vars.yml`, `selectors.yml` and `--vars`, as far as this program needs
+//! them.
+//!
+//! It has to know where dbt reads and writes before it starts dbt. dbt itself parses these files
+//! again.
 
 use super::yaml;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-/// A project or package. Values are as written: Jinja in them is not rendered.
+/// The `dbt_project.yml` of a project or package. Values are as written; Jinja in them is not
+/// rendered.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Project {
+pub struct ProjectFile {
     /// `name:`.
     pub name: Option<String>,
     /// `profile:`.
@@ -17,27 +22,26 @@ pub struct Project {
     pub log_path: Option<String>,
     /// `packages-install-path:`.
     pub packages_install_path: Option<String>,
-    /// `model-paths:` and all other keys of that form: where else dbt reads files.
+    /// The directories of `model-paths:` and all other keys that end with `-paths`.
     pub paths: Vec<String>,
     /// `flags: {partial_parse: …}`.
     pub partial_parse: Option<bool>,
     /// `flags: {use_v2_parser: …}`.
     pub use_v2_parser: Option<bool>,
-    /// `vars:`; those of dbt 1.12's `vars.yml` where [`with_vars_file`](Self::with_vars_file)
-    /// was told.
+    /// `vars:`, or the `vars:` of a `vars.yml` after [`with_vars_file`](Self::with_vars_file).
     pub vars: Map<String, Value>,
 }
 
-impl Project {
-    /// Read the text of a `dbt_project.yml`.
+impl ProjectFile {
+    /// Parse the text of a `dbt_project.yml`.
     ///
     /// # Errors
-    /// It is not YAML, or not a mapping.
+    /// The text is not YAML, or not a mapping.
     pub fn parse(text: &str) -> Result<Self> {
         let mut all = mapping(text)?;
         let flags = object(all.remove("flags"));
         let paths = all.iter().filter(|(key, _)| key.ends_with("-paths"));
-        let paths = paths.flat_map(|(_, value)| words(value)).collect();
+        let paths = paths.flat_map(|(_, value)| word_list(value)).collect();
         let mut word = |key: &str| all.remove(key).as_ref().and_then(scalar);
         Ok(Self {
             name: word("name"),
@@ -46,14 +50,14 @@ impl Project {
             log_path: word("log-path"),
             packages_install_path: word("packages-install-path"),
             paths,
-            partial_parse: flags.get("partial_parse").and_then(switch),
-            use_v2_parser: flags.get("use_v2_parser").and_then(switch),
+            partial_parse: flags.get("partial_parse").and_then(boolean),
+            use_v2_parser: flags.get("use_v2_parser").and_then(boolean),
             vars: object(all.remove("vars")),
         })
     }
 
-    /// With the `vars:` of the text of a `vars.yml` beside it. dbt 1.12 takes them in place of
-    /// its own, and refuses a project that has both.
+    /// The project with the `vars:` of a `vars.yml`, whose text this is. dbt 1.12 uses them in
+    /// place of the vars in `dbt_project.yml`, and refuses a project that has both.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -66,25 +70,26 @@ impl Project {
     }
 }
 
-/// A list of words, or one.
-fn words(value: &Value) -> Vec<String> {
+/// The words of a list, or a single word.
+fn word_list(value: &Value) -> Vec<String> {
     let items = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     items.iter().filter_map(scalar).collect()
 }
 
-/// A YAML boolean.
-pub(super) fn switch(value: &Value) -> Option<bool> {
+/// The value of a boolean, in any spelling of YAML 1.1. `None` for anything else.
+pub(super) fn boolean(value: &Value) -> Option<bool> {
     const FALSE: [&str; 3] = ["false", "no", "off"];
     let word = scalar(value)?.to_lowercase();
     let yes = TRUE.contains(&word.as_str());
     (yes || FALSE.contains(&word.as_str())).then_some(yes)
 }
 
-/// The name of the selector with `default: true` in a `selectors.yml`; `render` renders its
-/// Jinja (dbt allows `default: "{{ target.name == 'prod' | as_bool }}"`).
+/// The name of the selector that has `default: true` in the text of a `selectors.yml`; `None` if
+/// there is none. `render` renders Jinja, since dbt allows
+/// `default: "{{ target.name == 'prod' | as_bool }}"`.
 ///
 /// # Errors
-/// It is not YAML, or not a mapping.
+/// The text is not YAML, or not a mapping.
 pub fn default_selector(
     text: &str,
     render: impl Fn(&str) -> Option<String>,
@@ -102,18 +107,18 @@ pub fn default_selector(
     Ok(found.and_then(|selector| scalar(selector.get("name")?)))
 }
 
-/// YAML 1.1, as PyYAML reads it.
+/// The spellings of a true boolean in YAML 1.1, which PyYAML implements, in lower case.
 const TRUE: [&str; 3] = ["true", "yes", "on"];
 
-/// The mapping that `--vars` gives: YAML, and so JSON as well.
+/// The mapping in the value of `--vars`, which is YAML (and therefore may be JSON).
 ///
 /// # Errors
-/// It is not a mapping; dbt refuses that too.
+/// The value is not a mapping. dbt refuses it too.
 pub fn cli_vars(text: &str) -> Result<Map<String, Value>> {
     mapping(text).context("reading --vars")
 }
 
-/// A YAML document that is a mapping. An empty one is an empty mapping.
+/// Parse a YAML document that is a mapping. An empty document is an empty mapping.
 pub(super) fn mapping(text: &str) -> Result<Map<String, Value>> {
     match yaml::document(text)? {
         Value::Object(mapping) => Ok(mapping),
@@ -124,6 +129,7 @@ pub(super) fn mapping(text: &str) -> Result<Map<String, Value>> {
     }
 }
 
+/// The mapping in an optional value; an empty mapping for anything else.
 fn object(value: Option<Value>) -> Map<String, Value> {
     match value {
         Some(Value::Object(mapping)) => mapping,
@@ -131,7 +137,7 @@ fn object(value: Option<Value>) -> Map<String, Value> {
     }
 }
 
-/// A string, number or boolean as text.
+/// A string, number or boolean as text; `None` for anything else.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -146,39 +152,39 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_project_is_read_as_written() {
+    fn values_of_a_project_are_read_as_written() {
         let text = "name: p\nprofile: '{{ env_var(''P'') }}'\ntarget-path: t\nversion: 1.0\n\
                     model-paths: [m, ../n]\ndocs-paths: d\n\
                     models:\n  +tags: [a]\nvars:\n  a: 1\n  p: {b: yes please, 2: two}\n";
-        let expected = Project {
+        let expected = ProjectFile {
             name: Some("p".into()),
             profile: Some("{{ env_var('P') }}".into()),
             target_path: Some("t".into()),
             paths: ["d", "m", "../n"].map(String::from).into(),
             vars: object(Some(json!({"a": 1, "p": {"b": "yes please", "2": "two"}}))),
-            ..Project::default()
+            ..ProjectFile::default()
         };
-        assert_eq!(Project::parse(text).unwrap(), expected);
-        assert_eq!(Project::parse("").unwrap(), Project::default());
+        assert_eq!(ProjectFile::parse(text).unwrap(), expected);
+        assert_eq!(ProjectFile::parse("").unwrap(), ProjectFile::default());
     }
 
     #[test]
-    fn what_is_not_a_mapping_is_an_error_that_says_where_and_quotes_nothing() {
+    fn a_file_that_is_not_a_mapping_is_an_error_that_quotes_nothing() {
         for text in ["- a", "a: [secret", "a: b: secret"] {
-            let error = format!("{:#}", Project::parse(text).unwrap_err());
+            let error = format!("{:#}", ProjectFile::parse(text).unwrap_err());
             assert!(error.starts_with("it is not") && !error.contains("secret"), "{error}");
         }
     }
 
     #[test]
     fn the_last_of_two_equal_keys_wins_as_in_pyyaml() {
-        assert_eq!(Project::parse("name: a\nname: b").unwrap().name.as_deref(), Some("b"));
+        assert_eq!(ProjectFile::parse("name: a\nname: b").unwrap().name.as_deref(), Some("b"));
     }
 
     #[test]
-    fn a_switch_is_any_boolean_of_yaml_1_1() {
+    fn booleans_may_have_any_spelling_of_yaml_1_1() {
         let of = |word: &str| {
-            Project::parse(&format!("flags: {{partial_parse: {word}}}")).unwrap().partial_parse
+            ProjectFile::parse(&format!("flags: {{partial_parse: {word}}}")).unwrap().partial_parse
         };
         let all = ["true", "no", "'off'", "1", "null"].map(of);
         assert_eq!(all, [Some(true), Some(false), Some(false), None, None]);
@@ -186,14 +192,14 @@ mod tests {
 
     #[test]
     fn words_keep_their_spelling() {
-        let project = Project::parse("name: n\nprofile: 007\ntarget-path: 1_0").unwrap();
+        let project = ProjectFile::parse("name: n\nprofile: 007\ntarget-path: 1_0").unwrap();
         let words = [project.name, project.profile, project.target_path].map(Option::unwrap);
         assert_eq!(words, ["n", "007", "1_0"]);
     }
 
     #[test]
-    fn a_vars_file_stands_in_the_place_of_vars() {
-        let project = Project::parse("name: p\nvars: {a: 1}").unwrap();
+    fn a_vars_file_replaces_the_vars_of_the_project() {
+        let project = ProjectFile::parse("name: p\nvars: {a: 1}").unwrap();
         let with = |text| project.clone().with_vars_file(text).unwrap().vars;
         assert_eq!(with("vars: {b: 2}"), object(Some(json!({"b": 2}))));
         assert_eq!(with("vars:"), object(Some(json!({"a": 1}))));

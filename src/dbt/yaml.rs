@@ -1,9 +1,9 @@
-//! YAML as plain values: the parser's events become JSON, scalars by the rules of PyYAML where
-//! they matter to us.
+//! Parses YAML into JSON values. Scalars follow the rules of PyYAML, the parser of dbt v1, where
+//! these matter for the files that this program reads.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "of the parser's events and tags few have a meaning here"
+    reason = "only a few of the parser's events and tags occur in a valid place"
 )]
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -12,20 +12,22 @@ use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Deeper than any project nests, and far from the end of the stack.
+/// How deep values may be nested: deeper than in any real file, and safe for the stack.
 const MAX_DEPTH: usize = 128;
 
-/// What anchors and aliases may copy, in bytes: a few lines can ask for terabytes.
+/// How much anchors and aliases may copy, in bytes. Without a limit, a few lines of YAML can expand
+/// to terabytes.
 const MAX_COPIED: usize = 16 << 20;
 
-/// The only document of a text; an empty text is null. Of two equal keys the last wins, as in
-/// PyYAML, and keys are texts as they were written.
+/// The value of a text that contains one YAML document; `null` for an empty text. If a key occurs
+/// twice, the last one wins, as in PyYAML. Keys are strings, spelled as in the text.
 ///
 /// # Errors
-/// It is not YAML. The error says where, and quotes nothing: there may be passwords.
+/// The text is not YAML or has several documents. The error gives line and column and quotes
+/// nothing from the text, which may contain passwords.
 pub(super) fn document(text: &str) -> Result<Value> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader {
+    let mut reader = DocumentReader {
         parser: Parser::new_from_str(text),
         anchors: BTreeMap::new(),
         copied: 0,
@@ -37,17 +39,20 @@ pub(super) fn document(text: &str) -> Result<Value> {
     })
 }
 
-type Tagged<'a> = Option<Cow<'a, Tag>>;
+/// The tag of a scalar, such as `!!str`.
+type ScalarTag<'a> = Option<Cow<'a, Tag>>;
 
-struct Reader<'a> {
+struct DocumentReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    /// The values of the anchors so far, by the number that the parser gives each of them.
     anchors: BTreeMap<usize, Value>,
-    /// Bytes that anchors and aliases have copied.
+    /// How many bytes anchors and aliases have copied so far.
     copied: usize,
+    /// The position of the last event, for errors.
     at: Marker,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> DocumentReader<'a> {
     fn document(&mut self) -> Result<Value> {
         let mut document = Value::Null;
         let mut documents = 0;
@@ -56,7 +61,7 @@ impl<'a> Reader<'a> {
                 Event::StreamEnd => return Ok(document),
                 Event::DocumentStart(_) => {
                     documents += 1;
-                    ensure!(documents == 1, "a second document");
+                    ensure!(documents == 1, "it has a second document");
                 }
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
                 first => document = self.value(first, MAX_DEPTH)?,
@@ -68,10 +73,10 @@ impl<'a> Reader<'a> {
         let next = self
             .parser
             .next_event()
-            .unwrap_or_else(|| Err(ScanError::new_str(self.at, "it ends in the middle")));
+            .unwrap_or_else(|| Err(ScanError::new_str(self.at, "it ends too early")));
         let (event, span) = next.map_err(|error| {
             self.at = *error.marker();
-            // The parser's own words may quote the text.
+            // The message of the parser may quote the text.
             anyhow!("malformed")
         })?;
         self.at = span.start;
@@ -85,7 +90,7 @@ impl<'a> Reader<'a> {
             Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth - 1)?),
             Event::MappingStart(anchor, _) => (anchor, self.mapping(depth - 1)?),
             Event::Alias(anchor) => return self.alias(anchor),
-            _ => bail!("no value"),
+            _ => bail!("a value is missing"),
         };
         self.keep(anchor, &value)?;
         Ok(value)
@@ -93,7 +98,7 @@ impl<'a> Reader<'a> {
 
     fn alias(&mut self, anchor: usize) -> Result<Value> {
         let value = self.anchors.get(&anchor).cloned();
-        let value = value.ok_or_else(|| anyhow!("an alias of itself"))?;
+        let value = value.ok_or_else(|| anyhow!("an alias refers to its own value"))?;
         self.count(&value)?;
         Ok(value)
     }
@@ -136,13 +141,13 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(anchor) => match self.alias(anchor)? {
                 Value::String(text) => Ok(Key::Own(text)),
-                _ => bail!("a key that is not a text"),
+                _ => bail!("a key is not a string"),
             },
-            _ => bail!("a key that is not a text"),
+            _ => bail!("a key is not a string"),
         }
     }
 
-    /// Keep what has an anchor; the others have number 0.
+    /// Remember a value that has an anchor. Values without an anchor have number 0.
     fn keep(&mut self, anchor: usize, value: &Value) -> Result<()> {
         if anchor > 0 {
             self.count(value)?;
@@ -153,30 +158,31 @@ impl<'a> Reader<'a> {
 
     fn count(&mut self, value: &Value) -> Result<()> {
         self.copied += weight(value);
-        ensure!(self.copied < MAX_COPIED, "too many aliases");
+        ensure!(self.copied < MAX_COPIED, "its aliases expand to too much data");
         Ok(())
     }
 }
 
+/// The key of a mapping.
 enum Key {
     Own(String),
-    /// `<<`.
+    /// The merge key `<<`, which takes over the entries of other mappings.
     Merge,
 }
 
-/// What `<<` brings: of several mappings the first has a key's value.
+/// Add the entries that `<<` takes over. If several mappings have a key, the first one wins.
 fn merge(value: Value, merged: &mut Map<String, Value>) -> Result<()> {
     match value {
         Value::Object(mapping) => merged.extend(mapping),
         Value::Array(mappings) => {
             mappings.into_iter().rev().try_for_each(|mapping| merge(mapping, merged))?;
         }
-        _ => bail!("<< of what is not a mapping"),
+        _ => bail!("<< needs a mapping"),
     }
     Ok(())
 }
 
-/// The bytes of a value in memory, roughly.
+/// The approximate size of a value in memory, in bytes.
 fn weight(value: &Value) -> usize {
     const EACH: usize = 64;
     EACH + match value {
@@ -189,7 +195,8 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Tagged<'_>) -> Value {
+/// The value of a scalar, by its tag or, for a plain scalar, by its spelling.
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: ScalarTag<'_>) -> Value {
     let core = tag.as_ref().filter(|tag| tag.is_yaml_core_schema());
     let plain = match core {
         Some(tag) => ["null", "bool", "int", "float"].contains(&tag.suffix.as_str()),
@@ -199,8 +206,9 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Tagged<'_>) -> Value {
     known.unwrap_or_else(|| Value::String(text.into_owned()))
 }
 
-/// A plain scalar that is not a text. A project may be called `n`, a target `007`: what PyYAML
-/// leaves a string, or what is only ever compared with itself, keeps its spelling.
+/// The value of a plain scalar that is a number, a boolean or null. `None` for all others, which
+/// keep their spelling as strings: those that are strings for PyYAML as well, and those that are
+/// only compared with themselves. So a project may be called `n` and a target `007`.
 fn resolved(text: &str) -> Option<Value> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Some(Value::Null),
@@ -215,12 +223,13 @@ fn resolved(text: &str) -> Option<Value> {
         Some("0b") => 2,
         _ => return decimal(text, digits).map(Value::Number),
     };
-    // `from_str_radix` would take a second sign.
+    // `from_str_radix` would accept a second sign.
     let digits = digits.get(2..).filter(|digits| !digits.starts_with(['+', '-']))?;
     let number = i64::from_str_radix(digits, radix).ok()?;
     Some(if text.starts_with('-') { -number } else { number }.into())
 }
 
+/// The decimal number that a scalar spells. `digits` is `text` without its sign.
 fn decimal(text: &str, digits: &str) -> Option<Number> {
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     if !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
@@ -243,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_are_resolved_as_far_as_they_are_not_texts() {
+    fn numbers_booleans_and_null_are_resolved_and_other_scalars_stay_strings() {
         let text = "[1, -3, +4, 0x1F, 0o17, 0b11, 1.10, .5, 1e3, true, ~, null, '', 12345678901234567890123]";
         let expected = json!([
             1,
@@ -286,40 +295,40 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_as_written_and_the_last_of_two_wins() {
+    fn keys_keep_their_spelling_and_the_last_of_two_equal_keys_wins() {
         let text = "1: a\ntrue: b\n'1': c\n";
         assert_eq!(document(text).unwrap(), json!({"1": "c", "true": "b"}));
-        assert!(error("? [a]\n: b").contains("a key that is not a text"));
+        assert!(error("? [a]\n: b").contains("a key is not a string"));
     }
 
     #[test]
-    fn aliases_and_merges_stand_for_what_they_name() {
+    fn aliases_and_merge_keys_are_resolved() {
         let text = "x: &x {a: 1, b: 2}\ny: &y {a: 5, c: 6}\nz: {b: 3, <<: [*x, *y]}\nw: *x\n";
         let all = document(text).unwrap();
         assert_eq!(all["z"], json!({"a": 1, "b": 3, "c": 6}));
         assert_eq!(all["w"], all["x"]);
-        assert!(error("<<: 5").contains("<< of what is not a mapping"));
-        assert!(error("a: &a [*a]").contains("an alias of itself"));
+        assert!(error("<<: 5").contains("<< needs a mapping"));
+        assert!(error("a: &a [*a]").contains("an alias refers to its own value"));
     }
 
     #[test]
-    fn a_few_lines_cannot_ask_for_terabytes_or_the_end_of_the_stack() {
+    fn a_few_lines_cannot_exhaust_the_memory_or_the_stack() {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..20 {
             let items = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb += &format!("a{level}: &a{level} [{items}]\n");
         }
-        assert!(error(&bomb).contains("too many aliases"));
+        assert!(error(&bomb).contains("its aliases expand to too much data"));
         let deep: String = (0..1000).map(|depth| " ".repeat(depth) + "a:\n").collect();
         assert!(error(&deep).contains("nested too deeply"));
     }
 
     #[test]
-    fn an_error_says_where_and_quotes_nothing() {
+    fn an_error_gives_the_position_and_quotes_nothing() {
         assert_eq!(error("a: 1\nb: c: secret"), "it is not YAML (line 2, column 5): malformed");
         assert_eq!(
             error("a: 1\n---\nb: 2"),
-            "it is not YAML (line 2, column 1): a second document"
+            "it is not YAML (line 2, column 1): it has a second document"
         );
         for text in ["a: [secret", "a: 'secret", "a: *secret", "a: @secret"] {
             assert!(!error(text).contains("secret"), "{text}");
@@ -327,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_and_other_line_ends_are_no_text() {
+    fn a_byte_order_mark_and_windows_line_ends_are_ignored() {
         assert_eq!(document("\u{feff}a:\r\n  - x\r\n").unwrap(), json!({"a": ["x"]}));
         assert_eq!(document("# only a comment\n").unwrap(), Value::Null);
     }

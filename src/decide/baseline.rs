@@ -1,4 +1,4 @@
-//! The baseline as it stands on the volume: what was last built, node by node.
+//! The baseline: what was last built, node by node.
 
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
@@ -7,34 +7,37 @@ use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What was last built. A node that still has to be built is absent from the manifest.
+/// What was last built, as far as this start has read it from the volume and changed it since.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Baseline {
-    /// The text of `manifest.json`; none before the first population, and where nobody has read
-    /// it yet although [`Baseline::digest`] names it.
+    /// The text of `manifest.json`. A node that still has to be built is absent from it. `None`
+    /// before the first population, and if the text has not been read yet; then
+    /// [`Baseline::digest`] identifies it.
     pub manifest: Option<Arc<String>>,
-    /// SHA-256 of that text in hexadecimal, where it stands on the volume.
+    /// The SHA-256 of that text in hexadecimal, if the volume holds it.
     pub digest: Option<String>,
-    /// The nodes of its record; empty for a manifest that we did not write.
+    /// The nodes of the record; empty for a manifest without a record, which this program did not
+    /// write.
     pub nodes: BTreeMap<String, NodeRecord>,
-    /// The salt of every fingerprint in the record.
+    /// The salt of all fingerprints in the record, in hexadecimal.
     pub salt: String,
-    /// The inputs of the last complete run.
+    /// The inputs with which commands had nothing left to build, if they are known.
     pub settled: Option<Settled>,
-    /// Whether the manifest came with a record.
+    /// Whether the manifest has a record.
     pub is_recorded: bool,
 }
 
 impl Baseline {
-    /// The baseline of a volume that holds nothing.
+    /// The baseline of an empty volume.
     #[must_use]
     pub fn none(salt: String) -> Self {
         Self { salt, ..Self::default() }
     }
 
-    /// What a volume holds; `salt` is used where no record brings one.
+    /// The baseline of a volume that holds these parts. `salt` is used if there is no record, which
+    /// would have one.
     #[must_use]
-    pub fn of(
+    pub fn from_parts(
         manifest: Option<String>,
         digest: Option<String>,
         record: Option<Record>,
@@ -49,13 +52,13 @@ impl Baseline {
         }
     }
 
-    /// Whether there is a baseline at all.
+    /// Whether there is a manifest.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.manifest.is_some() || self.digest.is_some()
     }
 
-    /// The record that belongs to it; `now` is in seconds since the epoch (UTC).
+    /// The record of this baseline. `now` is in seconds since the epoch (UTC).
     #[must_use]
     pub fn record(&self, identity: &Identity, now: u64) -> Record {
         Record {
@@ -69,7 +72,8 @@ impl Baseline {
         }
     }
 
-    /// The nodes whose first build was cut short and that a plain build would append to.
+    /// The nodes whose first build was cut short and to whose partial relation a build without
+    /// `--full-refresh` would append.
     #[must_use]
     pub fn half_made(&self, manifest: &Manifest<'_>) -> BTreeSet<String> {
         let half = self.nodes.iter().filter(|(id, node)| node.half_made && manifest.appends(id));
@@ -77,7 +81,7 @@ impl Baseline {
     }
 }
 
-/// What a manifest without a record says about where it was built: project and adapter.
+/// The identity that a manifest itself contains: the project and the adapter.
 #[must_use]
 pub fn identity_in(manifest: &Manifest<'_>) -> Identity {
     Identity {
@@ -87,7 +91,7 @@ pub fn identity_in(manifest: &Manifest<'_>) -> Identity {
     }
 }
 
-/// The record of a manifest that came without one.
+/// A record for a manifest that has none. `now` is in seconds since the epoch (UTC).
 #[must_use]
 pub fn record_of_unrecorded(manifest: &Manifest<'_>, salt: String, now: u64) -> Record {
     Baseline::none(salt).record(&identity_in(manifest), now)

@@ -1,36 +1,38 @@
-//! How much may be rebuilt without asking.
+//! The rebuild budget: how much a run may build without the approval of an operator.
 
 use crate::dbt::manifest::Manifest;
 use crate::decide::plan::Plan;
 
-/// What may be built without asking.
+/// What a run may build without approval. A limit that is `None` or empty does not apply.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Budget {
-    /// `--max-rebuild`: so many nodes.
+    /// `--max-rebuild`: the largest number of nodes.
     pub nodes: Option<Limit>,
-    /// `--max-rebuild-time`: so many seconds, by the last builds.
+    /// `--max-rebuild-time`: the largest sum of the build times of the last builds, in seconds.
     pub seconds: Option<f64>,
-    /// `--protect`: none of these.
+    /// `--protect`: terms for nodes that must not be built, as [`Manifest::is_matched_by`] takes
+    /// them.
     pub protected: Vec<String>,
 }
 
-/// A number of nodes, or a part of all.
+/// A limit of the number of nodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    /// Nodes.
+    /// This many nodes.
     Nodes(usize),
-    /// Percent of the nodes of the project.
+    /// This percentage of the nodes of the project.
     Percent(f64),
 }
 
 impl Budget {
-    /// Whether anything is limited at all.
+    /// Whether there is any limit.
     #[must_use]
     pub fn limits(&self) -> bool {
         *self != Self::default()
     }
 
-    /// What of a plan goes beyond it; nothing where it is within.
+    /// How the plan exceeds the budget, as one message for each limit and protected node. Empty if
+    /// the plan is within the budget.
     #[must_use]
     pub fn exceeded(&self, plan: &Plan, manifest: &Manifest<'_>) -> Vec<String> {
         let count = plan.steps.len();
@@ -39,24 +41,25 @@ impl Budget {
         let (many, share) = (count as f64, 100.0 * count as f64 / plan.nodes.max(1) as f64);
         match self.nodes {
             Some(Limit::Nodes(limit)) if count > limit => {
-                beyond.push(format!("{count} nodes would be built, and --max-rebuild allows {limit}"));
+                beyond.push(format!("{count} nodes would be built, but --max-rebuild allows {limit}"));
             }
             Some(Limit::Percent(limit)) if many > 0.0 && share > limit => beyond.push(format!(
-                "{count} of {} nodes ({share:.0} %) would be built, and --max-rebuild allows {limit} %",
+                "{count} of {} nodes ({share:.0} %) would be built, but --max-rebuild allows {limit} %",
                 plan.nodes
             )),
             _ => {}
         }
         if let Some(limit) = self.seconds.filter(|limit| plan.seconds > *limit) {
             beyond.push(format!(
-                "the last builds of these nodes took {:.1} s, and --max-rebuild-time allows {limit} s",
+                "the last builds of these nodes took {:.1} s, but --max-rebuild-time allows {limit} s",
                 plan.seconds
             ));
         }
         for step in &plan.steps {
-            if let Some(term) = self.protected.iter().find(|term| manifest.is_named(&step.id, term))
+            if let Some(term) =
+                self.protected.iter().find(|term| manifest.is_matched_by(&step.id, term))
             {
-                beyond.push(format!("{} would be built, and --protect {term} forbids it", step.id));
+                beyond.push(format!("{} would be built, but --protect {term} forbids it", step.id));
             }
         }
         beyond

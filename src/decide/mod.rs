@@ -1,17 +1,18 @@
-//! The decisions, as values. Pure: names no I/O (a test sees to it).
+//! The decisions of a run, as pure functions from values to values. This layer does no I/O; a test
+//! checks that it names no system call.
 
 pub mod baseline;
 pub mod budget;
 pub mod comparison;
+pub mod earlier_runs;
+pub(crate) mod intent;
 pub mod needs;
 pub mod next;
-pub(crate) mod notes;
-pub mod passes;
 pub mod plan;
 pub mod record;
 pub mod retention;
+pub mod select_by;
 pub mod settle;
 pub mod start;
 pub mod stop;
 pub mod summary;
-pub mod telling;

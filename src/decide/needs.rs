@@ -1,4 +1,5 @@
-//! Which nodes have to be built now, and why: their own needs, descendants not included.
+//! Finds the nodes that have to be built themselves, and why. Their descendants are not included;
+//! they follow from the graph.
 
 use crate::dbt::changes::Needs;
 use crate::dbt::changes::{self, Reason};
@@ -11,42 +12,43 @@ use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// For each node, the fingerprints of the values that it reads now, by `env_var:NAME`…
+/// By `unique_id`: the salted fingerprints of the values that the node reads, by `env_var:NAME`,
+/// `var:NAME` and the like.
 pub type Inputs = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What is known of the last build: nothing before the first population.
+/// The baseline. Before the first population, both parts are empty.
 #[derive(Debug, Clone, Copy)]
-pub struct Before<'a> {
-    /// The baseline.
+pub struct LastBuild<'a> {
+    /// The manifest of the baseline.
     pub manifest: Option<&'a Manifest<'a>>,
-    /// Its record's nodes; empty for a baseline that we did not write.
+    /// The nodes of its record; empty for a baseline without a record.
     pub nodes: &'a BTreeMap<String, NodeRecord>,
 }
 
-/// The project as it now stands.
+/// The project as it is now.
 #[derive(Debug, Clone, Copy)]
-pub struct Now<'a> {
-    /// As dbt parsed it.
+pub struct CurrentProject<'a> {
+    /// The manifest that dbt has just written.
     pub manifest: &'a Manifest<'a>,
     /// The nodes that dbt can build or test.
     pub graph: &'a Graph,
-    /// The values that they read.
+    /// The fingerprints of the values that they read.
     pub inputs: &'a Inputs,
 }
 
-/// How much counts as unbuilt.
+/// Which nodes count as not built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// What differs from the baseline.
+    /// Those that differ from the baseline.
     Changes,
-    /// Every node of these resource types, until it is built.
+    /// All nodes of these resource types as well, as in a full run.
     Everything(BTreeSet<String>),
 }
 
-/// The nodes that differ from what was last built, or never were.
+/// The nodes that were never built or differ from what was last built, with all reasons.
 #[must_use]
-pub fn needs(before: Before<'_>, now: Now<'_>) -> Needs {
+pub fn needs(before: LastBuild<'_>, now: CurrentProject<'_>) -> Needs {
     let mut needs = match before.manifest {
         Some(manifest) => changes::changes(manifest, now.manifest),
         None => now.graph.keys().map(|id| (id.clone(), vec![Reason::New])).into_tree(),
@@ -67,7 +69,8 @@ pub fn needs(before: Before<'_>, now: Now<'_>) -> Needs {
     needs
 }
 
-fn values_changed(before: Before<'_>, now: Now<'_>) -> Needs {
+/// The nodes that read other values than when they were last built.
+fn values_changed(before: LastBuild<'_>, now: CurrentProject<'_>) -> Needs {
     let empty = BTreeMap::new();
     let recorded = before.nodes.iter().filter(|(_, record)| record.pending.is_none());
     let differing = recorded.filter(|(id, _)| now.graph.contains_key(*id)).map(|(id, record)| {
@@ -77,27 +80,31 @@ fn values_changed(before: Before<'_>, now: Now<'_>) -> Needs {
     differing.filter(|(_, reasons)| !reasons.is_empty()).into_tree()
 }
 
-/// Of these nodes those that stand again as they were built.
+/// Those of the nodes `pending` whose change was reverted: they are again as they were last built.
 fn reverted<'a>(
     pending: impl Iterator<Item = (&'a String, &'a NodeRecord)>,
-    now: Now<'_>,
+    now: CurrentProject<'_>,
 ) -> BTreeSet<&'a str> {
     let built: BTreeMap<&str, &str> =
         pending.filter_map(|(id, record)| Some((&**id, record.built.as_deref()?))).into_tree();
     let ids: Vec<&str> = built.keys().copied().collect();
     let (compared, empty) = (changes::fingerprints(now.manifest, &ids), BTreeMap::new());
-    let stands_again = |(id, built): &(&str, &str)| {
+    let is_as_built = |(id, built): &(&str, &str)| {
         let values = now.inputs.get(*id).unwrap_or(&empty);
         compared.get(*id).is_some_and(|now| next::fingerprint(now, values) == *built)
     };
-    built.into_iter().filter(stands_again).map(|(id, _)| id).into_tree()
+    built.into_iter().filter(is_as_built).map(|(id, _)| id).into_tree()
 }
 
-/// For each of these nodes that the baseline has, the digest of what it was built from, so that
-/// a revert is recognised. A node without a record is taken to have been built with today's
-/// values.
+/// For each of these nodes that the baseline has: the digest of what it was built from, by which a
+/// later revert is recognized. A node without a record is assumed to have been built with the
+/// current values.
 #[must_use]
-pub fn built_before(before: Before<'_>, inputs: &Inputs, ids: &[&str]) -> BTreeMap<String, String> {
+pub fn last_built_digests(
+    before: LastBuild<'_>,
+    inputs: &Inputs,
+    ids: &[&str],
+) -> BTreeMap<String, String> {
     let Some(manifest) = before.manifest else { return BTreeMap::new() };
     let empty = BTreeMap::new();
     let digest = |(id, compared): (String, String)| {
@@ -109,9 +116,9 @@ pub fn built_before(before: Before<'_>, inputs: &Inputs, ids: &[&str]) -> BTreeM
     changes::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
 }
 
-/// What of these needs makes the rows that a node already has those of former code: any
-/// change of its own, also one that has waited since an earlier run. `None` where it is new, or
-/// gets a relation of another name.
+/// What changed in a node so that its existing rows become those of earlier code, for messages. Any
+/// change of the node itself counts, also one that is pending since an earlier run. `None` if the
+/// node did not change, is new, or gets a relation with another name.
 #[must_use]
 pub fn outdates_rows(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<String> {
     if let Some(outdated) = before.and_then(|node| node.outdated.clone()) {
@@ -128,8 +135,8 @@ pub fn outdates_rows(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-/// What is built with `--full-refresh` where the operator wishes that for changed nodes of
-/// these materializations: those whose rows are of former code, or that a run altered before.
+/// The nodes that `--refresh-changed` builds with `--full-refresh`: those of the materializations
+/// `kinds` that would otherwise keep rows of earlier code, or that keep some already.
 #[must_use]
 pub fn to_refresh(
     manifest: &Manifest<'_>,
@@ -142,10 +149,11 @@ pub fn to_refresh(
     }
     let refreshes = |(id, reasons): &(&String, &Vec<Reason>)| {
         let Some(node) = manifest.node(id) else { return false };
-        let wished = node.materialized().is_some_and(|kind| kinds.iter().any(|own| *own == *kind));
+        let is_listed =
+            node.materialized().is_some_and(|kind| kinds.iter().any(|own| *own == *kind));
         let record = records.get(*id);
         let altered = record.is_some_and(|record| record.altered.is_some());
-        wished
+        is_listed
             && node.keeps_rows(false)
             && !node.keeps_rows(true)
             && (altered || outdates_rows(reasons, record).is_some())

@@ -1,12 +1,10 @@
-//! What the next baseline holds after a run, and what stays to be built.
+//! Decides after a run which nodes must be absent from the next baseline, and why.
 //!
-//! **The baseline never claims what the warehouse does not hold.** A node stands in it only as it
-//! was last built successfully; a node that still has to be built is absent. This module says,
-//! after a run, which nodes must be absent and why.
+//! **The baseline never claims what the warehouse does not hold.** It contains each node as that was
+//! last built successfully; a node that still has to be built is absent.
 //!
-//! The descendants of an absent node stay present while they are as they were built themselves:
-//! whoever builds the node builds them too. They become absent when the node has been rebuilt
-//! without them.
+//! The descendants of an absent node stay in the baseline as long as they are as they were built:
+//! building the node builds them too. They become absent when the node has been rebuilt without them.
 
 use crate::dbt::changes::{Needs, Reason};
 use crate::dbt::results::{Fate, Outcome};
@@ -19,18 +17,18 @@ use crate::graph::{Graph, Member, Role};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What follows from a run.
+/// What follows from a run for the next baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Next {
-    /// The nodes that must be absent from the manifest.
+    /// The nodes that must be absent from the manifest, with the reason.
     pub absent: BTreeMap<String, Absence>,
     /// The record of every node of the project.
     pub nodes: BTreeMap<String, NodeRecord>,
 }
 
 impl Next {
-    /// The next baseline after a run with this outcome. `refresh` says whether the run was made
-    /// with `--full-refresh`.
+    /// The next baseline after a run with this outcome. `scope` says which nodes counted as not built
+    /// before it; `refresh` says whether it had `--full-refresh`.
     #[must_use]
     pub fn of(
         now: &Comparison<'_, '_>,
@@ -41,7 +39,7 @@ impl Next {
     ) -> Self {
         let needs = now.needs_in(scope);
         let absent = absences(&now.graph, &needs, outcome);
-        let built = now.built_before(baseline, &asking_what_was_built(&absent));
+        let built = now.last_built_digests(baseline, &depending_on_last_build(&absent));
         let before = &baseline.nodes;
         let nodes = node_records(&now.graph, &absent, outcome, &now.inputs, before, &built);
         let mut next = Self { absent, nodes };
@@ -49,7 +47,7 @@ impl Next {
         next
     }
 
-    /// Note which nodes keep rows of former code, and which will once they are built.
+    /// Note which nodes keep rows of earlier code, and which will keep some once they are built.
     fn note_old_rows(
         &mut self,
         now: &Comparison<'_, '_>,
@@ -76,7 +74,8 @@ impl Next {
     }
 }
 
-/// A plain build of what is half made only adds to it, so it counts as cut short.
+/// Count nodes as cut short again if a build without `--full-refresh` reported success after their
+/// first build was cut short: it has only appended to a partial relation.
 pub fn distrust_half_made(now: &Comparison<'_, '_>, baseline: &Baseline, outcome: &mut Outcome) {
     for id in baseline.half_made(&now.manifest) {
         if let Some(fate @ Fate::Built(_)) = outcome.get_mut(&id) {
@@ -88,30 +87,32 @@ pub fn distrust_half_made(now: &Comparison<'_, '_>, baseline: &Baseline, outcome
 /// Why a node is absent from the next baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Absence {
-    /// It changed and was not built; going back to what was built makes it whole again.
+    /// It has to be built for these reasons, and the run did not touch it. If the change is reverted,
+    /// it does not have to be built any more.
     Waiting(Vec<Reason>),
-    /// The run touched it without finishing it.
+    /// The run worked on it and did not complete it. The text says why.
     Touched(&'static str),
     /// Its build was cut short.
     CutShort,
-    /// This ancestor was rebuilt, and the node was not rebuilt after it.
+    /// The parent with this `unique_id` was rebuilt with new content, and the node was not rebuilt
+    /// after it.
     Overtaken(String),
 }
 
 /// The nodes that must be absent from the next baseline.
 fn absences(graph: &Graph, needs: &Needs, outcome: &Outcome) -> BTreeMap<String, Absence> {
-    let mut verdicts = Verdicts {
+    let mut finder = AbsenceFinder {
         graph,
         needs,
         outcome,
         inlined: inlined(graph, outcome),
         rebuilt: BTreeMap::new(),
     };
-    graph.keys().filter_map(|id| Some((id.clone(), verdicts.absence(id)?))).into_tree()
+    graph.keys().filter_map(|id| Some((id.clone(), finder.absence(id)?))).into_tree()
 }
 
-/// Ephemeral models that reached the warehouse in this run: inside a reader that was built,
-/// or because nobody reads them. A failed reader says nothing.
+/// The ephemeral models that count as built in this run: those that were compiled into a reader that
+/// was built, and those that have no reader. A reader that failed does not count.
 fn inlined(graph: &Graph, outcome: &Outcome) -> BTreeSet<String> {
     let mut inlined = BTreeSet::new();
     let mut unread: BTreeSet<&String> = ephemeral(graph).into_tree();
@@ -139,17 +140,20 @@ fn ephemeral(graph: &Graph) -> impl Iterator<Item = &String> {
     graph.iter().filter(|(_, member)| member.role == Role::Ephemeral).map(|(id, _)| id)
 }
 
-struct Verdicts<'a> {
+/// Finds for each node whether it must be absent.
+struct AbsenceFinder<'a> {
     graph: &'a Graph,
     needs: &'a Needs,
     outcome: &'a Outcome,
+    /// The ephemeral models that count as built.
     inlined: BTreeSet<String>,
-    /// Memory of [`Verdicts::rebuilt_ancestor`] and the guard against a cycle.
+    /// The results of [`AbsenceFinder::rebuilt_parent`] so far. They also end the recursion if the
+    /// graph has a cycle.
     rebuilt: BTreeMap<String, Option<String>>,
 }
 
-impl Verdicts<'_> {
-    fn built(&self, id: &str) -> bool {
+impl AbsenceFinder<'_> {
+    fn is_built(&self, id: &str) -> bool {
         matches!(self.outcome.get(id), Some(Fate::Built(_))) || self.inlined.contains(id)
     }
 
@@ -159,17 +163,17 @@ impl Verdicts<'_> {
             Some(Fate::CutShort) => return Some(Absence::CutShort),
             Some(Fate::Built(_)) | None => {}
         }
-        if self.built(id) {
+        if self.is_built(id) {
             return None;
         }
-        if let Some(ancestor) = self.rebuilt_ancestor(id) {
-            return Some(Absence::Overtaken(ancestor));
+        if let Some(parent) = self.rebuilt_parent(id) {
+            return Some(Absence::Overtaken(parent));
         }
         self.needs.get(id).map(|reasons| Absence::Waiting(reasons.clone()))
     }
 
-    /// The nearest parent whose rebuilding in this run gave it new content.
-    fn rebuilt_ancestor(&mut self, id: &str) -> Option<String> {
+    /// The first parent that this run rebuilt with new content.
+    fn rebuilt_parent(&mut self, id: &str) -> Option<String> {
         if let Some(known) = self.rebuilt.get(id) {
             return known.clone();
         }
@@ -181,22 +185,24 @@ impl Verdicts<'_> {
         found
     }
 
-    /// Built in this run, and not merely repeated: it needed it, or something above it did.
+    /// Whether this run built the node and gave it new content: it had changed, or a parent has new
+    /// content. Building an unchanged node again gives it no new content.
     fn has_new_content(&mut self, id: &str) -> bool {
-        self.built(id) && (self.needs.contains_key(id) || self.rebuilt_ancestor(id).is_some())
+        self.is_built(id) && (self.needs.contains_key(id) || self.rebuilt_parent(id).is_some())
     }
 }
 
-/// Those of the absences whose record depends on what they were built from before.
-fn asking_what_was_built(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
+/// The absent nodes whose next record depends on what they were last built from.
+fn depending_on_last_build(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
     let asks = |absence: &&Absence| matches!(absence, Absence::Waiting(_) | Absence::CutShort);
     absences.iter().filter(|(_, why)| asks(why)).map(|(id, _)| id.as_str()).collect()
 }
 
 /// The next record of each node of the graph.
 ///
-/// `inputs` are the fingerprints of what the nodes read now; `before` what the record said.
-/// `fingerprints_before`: of [`asking_what_was_built`], by which a revert is recognised.
+/// `inputs` are the fingerprints of what the nodes read now, `before` the nodes of the last record,
+/// and `fingerprints_before` the digests of what the nodes of [`depending_on_last_build`] were built
+/// from.
 fn node_records(
     graph: &Graph,
     absences: &BTreeMap<String, Absence>,
@@ -212,11 +218,11 @@ fn node_records(
             (None, Some(Fate::Built(seconds))) => {
                 NodeRecord { inputs: now, seconds: Some(*seconds), ..NodeRecord::default() }
             }
-            // Gone back to what was built.
+            // Its change was reverted.
             (None, _) if old.pending.is_some() => {
                 NodeRecord { inputs: now, seconds: old.seconds, ..NodeRecord::default() }
             }
-            // It has no outcome of its own: it was built with its readers, or is as it was.
+            // An ephemeral model has no outcome: it was compiled into its readers, or is unchanged.
             (None, _) if member.role == Role::Ephemeral => NodeRecord { inputs: now, ..old },
             (None, _) => NodeRecord { inputs: as_built(now, &old.inputs), ..old },
             (Some(absence), _) => absent_record(id, absence, old, fingerprints_before),
@@ -226,8 +232,9 @@ fn node_records(
     graph.iter().map(record).into_tree()
 }
 
-/// As it was: the fingerprints of its build stay. What no record tells (of an operator's own
-/// baseline, or of an earlier version of ours) is taken to have been built with today's values.
+/// The inputs of a node that was not built again: the fingerprints of its last build stay. Inputs that
+/// are not recorded (because the baseline has no record, or one of an earlier version of this program)
+/// are assumed to have had the current values.
 fn as_built(
     now: BTreeMap<String, String>,
     recorded: &BTreeMap<String, String>,
@@ -239,6 +246,7 @@ fn as_built(
     now.into_iter().map(built).into_tree()
 }
 
+/// The next record of a node that must be absent.
 fn absent_record(
     id: &str,
     absence: &Absence,
@@ -280,7 +288,8 @@ impl std::fmt::Display for Absence {
     }
 }
 
-/// What [`node_records`] keeps for a revert: the compared parts of the node and its inputs.
+/// The digest of everything from which a node is built: `compared`, the digest of its compared parts,
+/// and the fingerprints of its inputs. It is kept in [`NodeRecord::built`].
 #[must_use]
 pub fn fingerprint(compared: &str, inputs: &BTreeMap<String, String>) -> String {
     let mut digest = Pieces::new();
@@ -310,19 +319,19 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_and_was_built_with_all_its_descendants_leaves_nothing_absent() {
+    fn nothing_is_absent_if_a_changed_node_was_built_with_all_its_descendants() {
         let chain = graph(&["a > b", "b > c"]);
         assert!(absent(&chain, &needs(&["a"]), &built(&["a", "b", "c"])).is_empty());
     }
 
     #[test]
-    fn a_changed_node_that_was_not_built_is_absent_and_its_descendants_are_not() {
+    fn a_changed_node_that_was_not_built_is_absent_but_its_descendants_are_not() {
         let chain = graph(&["a > b", "b > c"]);
         assert_eq!(absent(&chain, &needs(&["a"]), &built(&["c"])), ["a"]);
     }
 
     #[test]
-    fn descendants_are_to_be_built_when_their_rebuilt_ancestor_had_changed() {
+    fn descendants_of_a_changed_node_that_was_rebuilt_without_them_are_absent() {
         let chain = graph(&["a > b", "b > c"]);
         let verdict = absences(&chain, &needs(&["a"]), &built(&["a"]));
         assert_eq!(verdict, BTreeMap::from([("b".into(), Absence::Overtaken("a".into()))]));
@@ -331,12 +340,12 @@ mod tests {
     }
 
     #[test]
-    fn descendants_are_left_alone_when_an_unchanged_ancestor_was_built_again() {
+    fn building_an_unchanged_node_again_makes_no_descendant_absent() {
         assert!(absent(&graph(&["a > b"]), &needs(&[]), &built(&["a"])).is_empty());
     }
 
     #[test]
-    fn a_failed_node_is_absent_whether_it_had_changed_or_not() {
+    fn a_failed_node_is_absent_whether_or_not_it_had_changed() {
         let outcome = Outcome::from([("a".into(), Fate::Touched("failed"))]);
         for needs in [needs(&[]), needs(&["a"])] {
             let verdict = absences(&graph(&["a > b"]), &needs, &outcome);
@@ -345,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ephemeral_model_counts_as_built_inside_a_reader_and_overtakes_the_others() {
+    fn an_ephemeral_model_counts_as_built_with_one_reader_and_overtakes_the_others() {
         let fork = graph(&["e > b", "e > c", "e > t1"]);
         assert_eq!(absent(&fork, &needs(&["e"]), &built(&["b", "c"])), ["t1"]);
         assert_eq!(absent(&fork, &needs(&["e"]), &built(&["b", "t1"])), ["c"]);
@@ -353,36 +362,36 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_ephemeral_models_is_built_through_the_last_of_them() {
+    fn a_chain_of_ephemeral_models_is_built_with_the_reader_of_the_last_one() {
         let chain = graph(&["e1 > e2", "e2 > b"]);
         assert!(absent(&chain, &needs(&["e1"]), &built(&["b"])).is_empty());
     }
 
     #[test]
-    fn an_ephemeral_model_that_nobody_reads_never_waits() {
+    fn an_ephemeral_model_without_a_reader_is_never_absent() {
         assert!(absent(&graph(&["e > t1"]), &needs(&["e"]), &built(&["t1"])).is_empty());
     }
 
     #[test]
-    fn a_changed_seed_that_run_cannot_load_is_not_forgotten() {
+    fn a_changed_seed_stays_absent_when_dbt_run_does_not_load_it() {
         assert_eq!(absent(&graph(&["s > b"]), &needs(&["s"]), &built(&["b"])), ["s"]);
     }
 
     #[test]
-    fn a_node_built_between_a_rebuilt_ancestor_and_a_forgotten_middle_is_overtaken_later() {
+    fn a_node_that_was_built_before_its_parent_becomes_absent_when_the_parent_is_built() {
         let chain = graph(&["a > b", "b > c"]);
         assert_eq!(absent(&chain, &needs(&["a"]), &built(&["a", "c"])), ["b"]);
         assert_eq!(absent(&chain, &needs(&["b"]), &built(&["b"])), ["c"]);
     }
 
     #[test]
-    fn a_cycle_in_a_damaged_manifest_ends() {
+    fn a_cycle_in_a_damaged_manifest_does_not_loop_forever() {
         let ring = graph(&["a > b", "b > a"]);
         assert_eq!(absent(&ring, &needs(&["a"]), &built(&["a"])), ["b"]);
     }
 
     #[test]
-    fn an_ephemeral_model_built_inside_a_reader_was_built_with_todays_values() {
+    fn an_ephemeral_model_built_with_a_reader_has_the_current_inputs() {
         let chain = graph(&["e > b"]);
         let values = |value: &str| BTreeMap::from([("env_var:A".to_owned(), value.to_owned())]);
         let record = |value: &str| NodeRecord { inputs: values(value), ..NodeRecord::default() };
@@ -413,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revert_is_recognised_only_where_nothing_was_touched() {
+    fn a_revert_is_recognized_only_if_the_node_was_not_touched() {
         let chain = graph(&["a > b"]);
         let fingerprints = BTreeMap::from([("a".to_owned(), "old".to_owned())]);
         let records = |outcome: &Outcome| {

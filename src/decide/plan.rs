@@ -1,5 +1,8 @@
-//! What a run will build, why, in which order, what becomes of it in the warehouse, and how long
-//! that takes. `plan`, the budget, the approval and the run itself share this one value.
+//! Plans a run: which nodes it builds, why, in which order, what happens to their relations, and how
+//! long that takes.
+//!
+//! The verb `plan`, the rebuild budget, `--approve` and the run itself share this one value, so that
+//! the run does exactly what was announced.
 
 use crate::dbt::changes;
 use crate::dbt::changes::Needs;
@@ -7,11 +10,11 @@ use crate::dbt::command::Command;
 use crate::dbt::engine::Engine;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
+use crate::decide::earlier_runs::{self, EarlierRun};
 use crate::decide::needs;
 use crate::decide::next;
-use crate::decide::passes::{self, Pass};
+use crate::decide::select_by::SelectBy;
 use crate::decide::start::Approach;
-use crate::decide::telling::Telling;
 use crate::digest::Pieces;
 use crate::graph::{Graph, Role};
 use crate::trees::IntoTree;
@@ -22,101 +25,104 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use]
 pub struct Plan {
-    /// Stands for the steps and for the code and values that they build; `--approve` takes it.
+    /// The digest of the steps and of the code and values that they build, in hexadecimal. `--approve`
+    /// takes it.
     pub hash: String,
     /// Every node that will be built, parents first. Tests and ephemeral models are not steps.
     pub steps: Vec<Step>,
-    /// How many such nodes the project has.
+    /// How many nodes the project has that can be steps.
     pub nodes: usize,
-    /// Wall seconds of the last builds of the steps, added up; steps that were never built add
-    /// nothing.
+    /// The sum of the build times of the last builds of the steps, in wall-clock seconds. Steps that
+    /// were never built are not included.
     pub seconds: f64,
-    /// The steps that were never built, so nobody knows how long they take.
+    /// The steps that were never built, so that their build time is unknown.
     pub unknown: Vec<String>,
-    /// The nodes that this command builds and that need it themselves; what is downstream follows.
+    /// The nodes that have to be built themselves and that this command builds. Their descendants
+    /// follow from the graph.
     #[serde(skip)]
     pub wanted: BTreeSet<String>,
-    /// What has to be built, but not by this command.
+    /// The nodes that have to be built themselves but that this command does not build.
     #[serde(skip)]
     pub others: Needs,
-    /// The runs of dbt before the last one.
+    /// The runs of dbt before the last one, for nodes that need `--full-refresh`.
     #[serde(skip)]
-    pub ahead: Vec<Pass>,
+    pub earlier_runs: Vec<EarlierRun>,
     /// The last run of dbt.
     #[serde(skip)]
-    pub last: Last,
+    pub last_run: LastRun,
 }
 
-/// The last run of dbt, after those ahead of it.
+/// The last run of dbt in a plan.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Last {
-    /// There is nothing to build, and dbt is not started.
+pub enum LastRun {
+    /// There is nothing to build, so dbt is not started.
     Nothing,
-    /// The command as the user gave it.
+    /// The command line of the user.
     AsGiven,
-    /// What changed and everything downstream of it. The nodes are for [`Telling::Names`], tests
-    /// included.
-    Changed(Telling, BTreeSet<String>),
+    /// The changed nodes and their descendants, selected in this way. The set holds all these nodes
+    /// and tests; [`SelectBy::Name`] needs it.
+    Changed(SelectBy, BTreeSet<String>),
 }
 
 /// One node of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
-    /// Its `unique_id`.
+    /// The `unique_id` of the node.
     pub id: String,
-    /// `config.materialized`; `seed`, `snapshot` or `function` for those.
+    /// `config.materialized` of a model; `seed`, `snapshot` or `function` for other nodes.
     pub materialized: String,
-    /// Why it is built: `body`, `downstream of model.shop.orders (body)`.
+    /// Why it is built, such as `body` or `downstream of model.shop.orders (body)`.
     pub reason: String,
-    /// What becomes of it in the warehouse.
+    /// What happens to its relation, such as `table replaced`.
     pub action: &'static str,
-    /// Whether it keeps rows that former code made.
+    /// Whether it will keep rows that earlier code wrote.
     pub altered: bool,
-    /// Wall seconds of its last build.
+    /// How long its last build took, in wall-clock seconds.
     pub seconds: Option<f64>,
 }
 
-/// What is asked of a run.
+/// What a run is asked to do: the parts of the command line and configuration on which the plan
+/// depends.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The dbt that will be started.
     pub engine: &'a Engine,
-    /// Its command line.
+    /// The command line of dbt.
     pub command: &'a Command,
-    /// How it is started.
+    /// How dbt is run.
     pub approach: Approach,
-    /// The name of the project's default selector, where the command line leaves it in force.
+    /// The name of the project's default selector, if the command uses it.
     pub default_selector: Option<&'a str>,
-    /// `--refresh-changed`: materializations.
+    /// The materializations of `--refresh-changed`.
     pub refresh_changed: &'a [String],
-    /// `--always-start`.
+    /// Whether dbt is started even if there is nothing to build (`--always-start`).
     pub always_start: bool,
-    /// Whether the steps have to be exact, because somebody reads or limits them.
+    /// Whether the steps have to be exact because they are shown or limited.
     pub is_exact: bool,
 }
 
 impl Request<'_> {
-    /// Whether the run builds what changed, rather than what the user or a full run selects.
+    /// Whether the run builds the changed nodes, rather than all that the user or a full run selects.
     #[must_use]
     pub fn is_compared(&self) -> bool {
         matches!(self.approach, Approach::Changed | Approach::Narrowed)
     }
 
-    /// How dbt will be told what to build.
+    /// How dbt will select the nodes to build.
     #[must_use]
-    pub fn telling(&self) -> Telling {
-        Telling::choose(self.engine, self.command, self.approach, self.default_selector)
+    pub fn select_by(&self) -> SelectBy {
+        SelectBy::choose(self.engine, self.command, self.approach, self.default_selector)
     }
 
-    /// Whether something besides the resource type limits what is built, so that only `dbt ls` knows
-    /// what the command selects.
+    /// Whether more than the resource type limits what the command builds, so that only `dbt ls` can
+    /// tell what it selects.
     fn is_limited(&self) -> bool {
         self.approach != Approach::Changed
             || self.command.excludes()
             || self.default_selector.is_some()
     }
 
-    /// Whether the plan needs to know what `dbt ls` lists for the command.
+    /// Whether [`Plan::of`] needs the nodes that `dbt ls` lists for the command.
     #[must_use]
     pub fn needs_list(&self, now: &Comparison<'_, '_>, baseline: &Baseline) -> bool {
         if !self.is_compared() {
@@ -126,22 +132,22 @@ impl Request<'_> {
         let to_refresh = now.to_refresh(baseline, self.command, self.refresh_changed);
         self.is_limited()
             && now.needs.keys().any(wants)
-            && (self.is_exact || to_refresh.iter().any(wants) || self.telling() == Telling::Names)
+            && (self.is_exact || to_refresh.iter().any(wants) || self.select_by() == SelectBy::Name)
     }
 }
 
-/// What a plan is made from.
+/// What the steps of a plan depend on.
 #[derive(Clone, Copy)]
 struct Basis<'a, 'm, 'b> {
     now: &'a Comparison<'m, 'b>,
     baseline: &'a Baseline,
-    /// The nodes that are built with `--full-refresh`.
+    /// Whether a node is built with `--full-refresh`.
     refreshed: &'a dyn Fn(&str) -> bool,
 }
 
 impl Plan {
-    /// The plan of a run. `listed` is what `dbt ls` lists for the command, where
-    /// [`Request::needs_list`] asks for it.
+    /// The plan of a run. `listed` are the nodes that `dbt ls` lists for the command; needed if
+    /// [`Request::needs_list`] says so.
     pub fn of(
         now: &Comparison<'_, '_>,
         baseline: &Baseline,
@@ -167,8 +173,8 @@ impl Plan {
             chosen.iter().filter(|id| now.is_built_by(request.command, id)).cloned().into_tree();
         let to_refresh: BTreeSet<String> = refreshed.intersection(&wanted).cloned().into_tree();
         Self {
-            ahead: passes::ahead(&now.graph, &built, &to_refresh),
-            last: last(request, &wanted, chosen),
+            earlier_runs: earlier_runs::earlier_runs(&now.graph, &built, &to_refresh),
+            last_run: last_run(request, &wanted, chosen),
             ..Self::with_steps(basis, &built, wanted, others)
         }
     }
@@ -176,13 +182,13 @@ impl Plan {
     /// In one line: how much, in how many runs of dbt, and how dbt is told.
     #[must_use]
     pub fn summary(&self) -> String {
-        let last = match &self.last {
-            Last::Nothing => "nothing is left for a last run",
-            Last::AsGiven => "the command runs as given",
-            Last::Changed(Telling::Skipped(_), _) => "dbt is told by unique_id",
-            Last::Changed(Telling::Names, _) => "dbt is told by names",
+        let last = match &self.last_run {
+            LastRun::Nothing => "nothing is left for a last run",
+            LastRun::AsGiven => "the command runs as given",
+            LastRun::Changed(SelectBy::Result(_), _) => "dbt is told by unique_id",
+            LastRun::Changed(SelectBy::Name, _) => "dbt is told by names",
         };
-        let (steps, ahead) = (self.steps.len(), self.ahead.len());
+        let (steps, ahead) = (self.steps.len(), self.earlier_runs.len());
         format!("{steps} nodes to build, {ahead} runs of dbt before the last; {last}")
     }
 
@@ -207,42 +213,44 @@ impl Plan {
             steps,
             wanted,
             others,
-            ahead: Vec::new(),
-            last: Last::Nothing,
+            earlier_runs: Vec::new(),
+            last_run: LastRun::Nothing,
         }
     }
 }
 
-/// The nodes that have to be built: those that the command builds, and the others with their
-/// reasons.
+/// The nodes that have to be built themselves: those that the command builds, and the others with
+/// their reasons.
 fn wanted(now: &Comparison<'_, '_>, command: &Command) -> (BTreeSet<String>, Needs) {
     let (wanted, others): (Needs, Needs) =
         now.needs.clone().into_iter().partition(|(id, _)| now.is_built_by(command, id));
     (wanted.into_keys().into_tree(), others)
 }
 
-fn last(request: &Request<'_>, wanted: &BTreeSet<String>, chosen: BTreeSet<String>) -> Last {
+/// The last run of dbt. `chosen` are all nodes and tests that the changes require.
+fn last_run(request: &Request<'_>, wanted: &BTreeSet<String>, chosen: BTreeSet<String>) -> LastRun {
     if !request.is_compared() {
-        return Last::AsGiven;
+        return LastRun::AsGiven;
     }
     if wanted.is_empty() && !request.always_start {
-        return Last::Nothing;
+        return LastRun::Nothing;
     }
-    let telling = request.telling();
-    // No command line of dbt's says that nothing is selected by name.
-    if telling == Telling::Names && chosen.is_empty() {
-        return Last::Nothing;
+    let select_by = request.select_by();
+    // A dbt command line without any name would select everything.
+    if select_by == SelectBy::Name && chosen.is_empty() {
+        return LastRun::Nothing;
     }
-    Last::Changed(telling, chosen)
+    LastRun::Changed(select_by, chosen)
 }
 
-/// The action of a build that does not make new what is there.
+/// The action of a build that keeps the existing rows although the node changed.
 const ALTERED: &str = "altered, history not rebuilt";
 
 /// The action of a build with `--full-refresh`.
 const REFRESHED: &str = "refreshed (dropped and rebuilt)";
 
-/// For each node the nearest one upstream, or itself, that has a need of its own.
+/// For each node that is built because of changes: the nearest node upstream, or the node itself, that
+/// has to be built itself.
 fn origins<'a>(graph: &'a Graph, needs: &'a Needs) -> BTreeMap<&'a str, &'a str> {
     let children = graph.children();
     let mut origins: BTreeMap<&str, &str> =
@@ -270,7 +278,7 @@ fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id: &str) -> S
             .map_or_else(|| "view".to_owned(), |kind| kind.to_string()),
         Some(role) => role.resource_type().to_owned(),
     };
-    let there = basis.now.before.as_ref().is_some_and(|before| before.node(id).is_some())
+    let exists = basis.now.before.as_ref().is_some_and(|before| before.node(id).is_some())
         || record.is_some_and(|record| record.seconds.is_some())
         || (basis.refreshed)(id) && record.is_some_and(|record| record.half_made);
     let keeps =
@@ -278,17 +286,18 @@ fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id: &str) -> S
     let reasons = basis.now.needs.get(id).map(Vec::as_slice).unwrap_or_default();
     let outdated = needs::outdates_rows(reasons, record).is_some();
     let already = record.is_some_and(|record| record.altered.is_some());
-    let action = action(&materialized, there, keeps, outdated);
+    let action = action(&materialized, exists, keeps, outdated);
     Step {
         id: id.to_owned(),
         reason: reason(&basis.now.needs, origins, id),
         action,
-        altered: there && keeps && (outdated || already),
+        altered: exists && keeps && (outdated || already),
         seconds: record.and_then(|record| record.seconds),
         materialized,
     }
 }
 
+/// Why a node is built, for messages.
 fn reason(needs: &Needs, origins: &BTreeMap<&str, &str>, id: &str) -> String {
     let own = |id: &str| {
         let reasons = needs.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -301,26 +310,30 @@ fn reason(needs: &Needs, origins: &BTreeMap<&str, &str>, id: &str) -> String {
     }
 }
 
-fn action(materialized: &str, there: bool, keeps: bool, outdated: bool) -> &'static str {
+/// What a build does to a relation, for messages. `exists` says whether there is a relation already,
+/// `keeps` whether the build keeps its rows, `outdated` whether the node changed since they were
+/// written.
+fn action(materialized: &str, exists: bool, keeps: bool, outdated: bool) -> &'static str {
     match materialized {
-        _ if !there => "created",
-        "seed" => "table loaded anew",
+        _ if !exists => "created",
+        "seed" => "table reloaded",
         "snapshot" => "compared, changed rows added",
         "function" => "function replaced",
         "incremental" | "materialized_view" | "distributed_incremental" => {
             match (keeps, outdated, materialized) {
                 (false, ..) => REFRESHED,
                 (true, true, _) => ALTERED,
-                (true, false, "materialized_view") => "left as it is, or altered",
+                (true, false, "materialized_view") => "kept or altered",
                 (true, false, _) => "new rows added",
             }
         }
         "view" => "view replaced",
         "table" => "table replaced",
-        _ => "built by its own materialization",
+        _ => "built by a custom materialization",
     }
 }
 
+/// The digest of the steps, and of the code and the values from which they are built.
 fn hash(basis: Basis<'_, '_, '_>, steps: &[Step]) -> String {
     let ids: Vec<&str> = steps.iter().map(|step| &*step.id).collect();
     let codes = changes::fingerprints(&basis.now.manifest, &ids);

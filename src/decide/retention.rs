@@ -1,15 +1,15 @@
-//! How many earlier baselines the volume keeps.
+//! How many earlier baselines the volume keeps for `rollback`.
 
-/// How much is kept: both bounds hold, and the newest is kept whatever its size.
+/// How many earlier baselines are kept. Both limits apply, but the newest one is always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// So many.
+pub struct Retention {
+    /// The largest number of baselines.
     pub number: usize,
-    /// So many bytes together.
+    /// The largest size of all together, in bytes.
     pub bytes: u64,
 }
 
-impl Default for Bounds {
+impl Default for Retention {
     fn default() -> Self {
         Self { number: 10, bytes: 256 << 20 }
     }

@@ -1,7 +1,8 @@
-//! Whether a command can be answered without starting dbt.
+//! Decides whether a command can end without starting dbt.
 //!
-//! When every input of a complete run is unchanged and nothing is left to be built, dbt could not
-//! select anything. Whatever is not known for certain starts dbt.
+//! If all inputs are the same as in a run that left nothing to build, dbt would select nothing. A
+//! command *settles* these inputs when it leaves nothing to build, and a later start with the same
+//! inputs does not need dbt. In any doubt dbt is started.
 
 use crate::decide::record::{NodeRecord, Settled};
 use crate::trees::IntoTree;
@@ -9,66 +10,69 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What dbt would read now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
-    /// Salted digests, by kind, as in [`Settled::inputs`].
+pub struct CurrentInputs {
+    /// The salted digests by kind, as in [`Settled::inputs`].
     pub inputs: BTreeMap<String, String>,
-    /// The salted digest of the command line, for a command that can be spared.
+    /// The salted digest of the command line; `None` for a command that always needs dbt.
     pub command: Option<String>,
 }
 
-/// Whether dbt is started.
+/// Whether dbt has to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// It could not find anything to build.
-    Spare,
-    /// It may, for this reason.
-    Start(Reason),
+    /// No: it would find nothing to build.
+    Skip,
+    /// Yes, for this reason.
+    Start(StartReason),
 }
 
-/// Why dbt is started.
+/// Why dbt has to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// Nothing vouches for what is on the volume.
+pub enum StartReason {
+    /// The record has no settled inputs.
     NothingSettled,
-    /// These kinds of input changed.
+    /// Inputs of these kinds changed.
     Changed(Vec<String>),
-    /// The command line has not been seen with these inputs.
+    /// No earlier run of this command line is settled with these inputs.
     NewCommand,
-    /// So many nodes wait to be built.
+    /// This many nodes still have to be built.
     Pending(usize),
 }
 
-/// Decide; `builds` says whether the command builds a resource type.
+/// Decide whether dbt has to be started. `builds` says whether the command builds a resource type.
 pub fn verdict(
     settled: Option<&Settled>,
-    now: &Looked,
+    now: &CurrentInputs,
     nodes: &BTreeMap<String, NodeRecord>,
     builds: impl Fn(&str) -> bool,
 ) -> Verdict {
-    let Some(settled) = settled else { return Verdict::Start(Reason::NothingSettled) };
-    let changed = differing(&settled.inputs, &now.inputs);
+    let Some(settled) = settled else { return Verdict::Start(StartReason::NothingSettled) };
+    let changed = changed_kinds(&settled.inputs, &now.inputs);
     if !changed.is_empty() {
-        return Verdict::Start(Reason::Changed(changed));
+        return Verdict::Start(StartReason::Changed(changed));
     }
     let Some(left_out) = now.command.as_ref().and_then(|key| settled.commands.get(key)) else {
-        return Verdict::Start(Reason::NewCommand);
+        return Verdict::Start(StartReason::NewCommand);
     };
-    match pending(nodes, builds).difference(left_out).count() {
-        0 => Verdict::Spare,
-        count => Verdict::Start(Reason::Pending(count)),
+    match pending_for(nodes, builds).difference(left_out).count() {
+        0 => Verdict::Skip,
+        count => Verdict::Start(StartReason::Pending(count)),
     }
 }
 
-/// The kinds of input that are not the same.
+/// The kinds of input of which the digests differ, or that only one side has.
 #[must_use]
-pub fn differing(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+pub fn changed_kinds(
+    before: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Vec<String> {
     let kinds: BTreeSet<&String> = before.keys().chain(now.keys()).into_tree();
     kinds.into_iter().filter(|kind| before.get(*kind) != now.get(*kind)).cloned().collect()
 }
 
-/// The nodes that wait and that the command builds.
-pub fn pending(
+/// The nodes that still have to be built and that the command builds, by their resource type.
+pub fn pending_for(
     nodes: &BTreeMap<String, NodeRecord>,
     builds: impl Fn(&str) -> bool,
 ) -> BTreeSet<String> {
@@ -77,33 +81,34 @@ pub fn pending(
     waiting.map(|(id, _)| id).filter(of_type).cloned().into_tree()
 }
 
-/// How a command ended, as far as it may be spared the next time.
+/// How a command ended, as far as it decides whether the next start needs dbt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// It did not come to its end, or what it says is not the whole.
-    Open,
-    /// dbt ended well; what is still pending, it left.
-    Green,
-    /// The comparison found nothing that this command builds; what is still pending, its
-    /// selection leaves out.
+pub enum Completion {
+    /// dbt failed or was stopped, or what it did is not completely known.
+    Incomplete,
+    /// dbt ended with code 0. It may have left nodes that are still pending.
+    Succeeded,
+    /// The comparison found nothing that this command builds. Nodes that are still pending are left
+    /// out by its selection.
     NothingToBuild,
 }
 
-/// What is settled after a command: what was, if the inputs are the same, and the command
-/// itself, if nothing waits that it would build the next time.
+/// What is settled after a command. `before` stays settled if the inputs are the same, and the
+/// command is added if it would build nothing the next time. `pending` are the nodes of
+/// [`pending_for`] the command. `None` if nothing is settled.
 #[must_use]
-pub fn settle(
+pub fn settled_after(
     before: Option<&Settled>,
-    now: &Looked,
-    ending: &Ending,
+    now: &CurrentInputs,
+    ending: &Completion,
     pending: BTreeSet<String>,
 ) -> Option<Settled> {
     let same = before.filter(|before| before.inputs == now.inputs);
     let mut commands = same.map(|same| same.commands.clone()).unwrap_or_default();
     let complete = match ending {
-        Ending::Open => false,
-        Ending::Green => pending.is_empty(),
-        Ending::NothingToBuild => true,
+        Completion::Incomplete => false,
+        Completion::Succeeded => pending.is_empty(),
+        Completion::NothingToBuild => true,
     };
     if let Some(command) = &now.command {
         match complete {
@@ -118,8 +123,8 @@ pub fn settle(
 mod tests {
     use super::*;
 
-    fn looked(files: &str, command: &str) -> Looked {
-        Looked {
+    fn looked(files: &str, command: &str) -> CurrentInputs {
+        CurrentInputs {
             inputs: [("files", files), ("environment", "e")]
                 .map(|(kind, digest)| (kind.to_owned(), digest.to_owned()))
                 .into(),
@@ -133,7 +138,7 @@ mod tests {
     }
 
     fn settled() -> Settled {
-        settle(None, &looked("a", "run"), &Ending::Green, BTreeSet::new()).unwrap()
+        settled_after(None, &looked("a", "run"), &Completion::Succeeded, BTreeSet::new()).unwrap()
     }
 
     fn run(kind: &str) -> bool {
@@ -141,59 +146,78 @@ mod tests {
     }
 
     #[test]
-    fn dbt_is_spared_when_inputs_and_command_are_the_same_and_nothing_waits() {
+    fn dbt_is_not_started_if_inputs_and_command_are_the_same_and_nothing_is_pending() {
         let nothing = BTreeMap::new();
-        let of = |settled: Option<&Settled>, now: &Looked| verdict(settled, now, &nothing, run);
+        let of =
+            |settled: Option<&Settled>, now: &CurrentInputs| verdict(settled, now, &nothing, run);
         let settled = settled();
-        assert_eq!(of(Some(&settled), &looked("a", "run")), Verdict::Spare);
+        assert_eq!(of(Some(&settled), &looked("a", "run")), Verdict::Skip);
         assert_eq!(
             of(Some(&settled), &looked("b", "run")),
-            Verdict::Start(Reason::Changed(vec!["files".into()]))
+            Verdict::Start(StartReason::Changed(vec!["files".into()]))
         );
-        assert_eq!(of(Some(&settled), &looked("a", "seed")), Verdict::Start(Reason::NewCommand));
-        assert_eq!(of(None, &looked("a", "run")), Verdict::Start(Reason::NothingSettled));
-        let unsparable = Looked { command: None, ..looked("a", "run") };
-        assert_eq!(of(Some(&settled), &unsparable), Verdict::Start(Reason::NewCommand));
+        assert_eq!(
+            of(Some(&settled), &looked("a", "seed")),
+            Verdict::Start(StartReason::NewCommand)
+        );
+        assert_eq!(of(None, &looked("a", "run")), Verdict::Start(StartReason::NothingSettled));
+        let always_needs_dbt = CurrentInputs { command: None, ..looked("a", "run") };
+        assert_eq!(of(Some(&settled), &always_needs_dbt), Verdict::Start(StartReason::NewCommand));
     }
 
     #[test]
-    fn a_kind_of_input_that_one_side_does_not_know_is_a_change() {
+    fn a_kind_of_input_that_only_one_side_has_is_a_change() {
         let mut now = looked("a", "run");
         now.inputs.insert("more".into(), "m".into());
         let found = verdict(Some(&settled()), &now, &BTreeMap::new(), run);
-        assert_eq!(found, Verdict::Start(Reason::Changed(vec!["more".into()])));
+        assert_eq!(found, Verdict::Start(StartReason::Changed(vec!["more".into()])));
     }
 
     #[test]
-    fn what_waits_starts_dbt_if_the_command_builds_it_and_does_not_leave_it_out() {
+    fn pending_nodes_start_dbt_if_the_command_builds_them_and_does_not_leave_them_out() {
         let of = |settled: &Settled, ids: &[&str]| {
             verdict(Some(settled), &looked("a", "run"), &waiting(ids), run)
         };
-        assert_eq!(of(&settled(), &["seed.p.s"]), Verdict::Spare);
-        assert_eq!(of(&settled(), &["model.p.m"]), Verdict::Start(Reason::Pending(1)));
+        assert_eq!(of(&settled(), &["seed.p.s"]), Verdict::Skip);
+        assert_eq!(of(&settled(), &["model.p.m"]), Verdict::Start(StartReason::Pending(1)));
         let mut nodes = waiting(&["model.p.m"]);
         nodes.get_mut("model.p.m").unwrap().pending = None;
         nodes.get_mut("model.p.m").unwrap().half_made = true;
-        assert_eq!(pending(&nodes, run).len(), 1);
+        assert_eq!(pending_for(&nodes, run).len(), 1);
         let left_out = BTreeSet::from(["model.p.m".to_owned()]);
-        let narrow = settle(None, &looked("a", "run"), &Ending::NothingToBuild, left_out).unwrap();
-        assert_eq!(of(&narrow, &["model.p.m"]), Verdict::Spare);
-        assert_eq!(of(&narrow, &["model.p.m", "model.p.n"]), Verdict::Start(Reason::Pending(1)));
+        let narrow =
+            settled_after(None, &looked("a", "run"), &Completion::NothingToBuild, left_out)
+                .unwrap();
+        assert_eq!(of(&narrow, &["model.p.m"]), Verdict::Skip);
+        assert_eq!(
+            of(&narrow, &["model.p.m", "model.p.n"]),
+            Verdict::Start(StartReason::Pending(1))
+        );
     }
 
     #[test]
-    fn only_a_complete_run_settles_its_command_and_the_same_inputs_keep_the_others() {
+    fn a_command_is_settled_by_a_complete_run_and_others_stay_settled_with_the_same_inputs() {
         let none = BTreeSet::new;
         let one = || BTreeSet::from(["model.p.m".to_owned()]);
         let first = settled();
-        assert_eq!(settle(None, &looked("a", "run"), &Ending::Green, one()), None);
-        assert_eq!(settle(None, &looked("a", "run"), &Ending::Open, none()), None);
-        let both = settle(Some(&first), &looked("a", "seed"), &Ending::Green, none()).unwrap();
+        assert_eq!(settled_after(None, &looked("a", "run"), &Completion::Succeeded, one()), None);
+        assert_eq!(settled_after(None, &looked("a", "run"), &Completion::Incomplete, none()), None);
+        let both =
+            settled_after(Some(&first), &looked("a", "seed"), &Completion::Succeeded, none())
+                .unwrap();
         assert_eq!(both.commands.keys().collect::<Vec<_>>(), ["run", "seed"]);
-        let changed = settle(Some(&first), &looked("b", "seed"), &Ending::Green, none()).unwrap();
+        let changed =
+            settled_after(Some(&first), &looked("b", "seed"), &Completion::Succeeded, none())
+                .unwrap();
         assert_eq!(changed.commands.keys().collect::<Vec<_>>(), ["seed"]);
-        assert_eq!(settle(Some(&first), &looked("a", "run"), &Ending::Open, none()), None);
-        let unsparable = Looked { command: None, ..looked("a", "") };
-        assert_eq!(settle(Some(&first), &unsparable, &Ending::Green, none()), Some(first));
+        assert_eq!(
+            settled_after(Some(&first), &looked("a", "run"), &Completion::Incomplete, none()),
+            None
+        );
+        let always_needs_dbt = CurrentInputs { command: None, ..looked("a", "") };
+        assert_eq!(
+            settled_after(Some(&first), &always_needs_dbt, &Completion::Succeeded, none()),
+            Some(first)
+        );
     }
 }

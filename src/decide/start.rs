@@ -1,60 +1,61 @@
-//! What a run starts from: first population, the baseline on the volume, or a refusal.
+//! Decides what a run starts from: first population, the baseline on the volume, or a refusal.
 //!
-//! Only an empty volume means first population. Everything that is damaged, foreign or unsure is
-//! refused with a remedy: a potentially long downtime is a positive choice.
+//! Only an empty volume means first population. A damaged baseline, or one of another warehouse, is
+//! refused with a remedy, because a full rebuild can take the warehouse down for hours and must be
+//! the decision of an operator.
 
 use crate::dbt::command::{Duty, Selection};
 use crate::dbt::profile::Identity;
 use crate::exit::Refusal;
 
-/// How state takes part.
+/// `--mode`: how the state is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Full on first population, only what changed later.
+    /// Build everything on first population, and what changed afterwards.
     Auto,
-    /// Everything, and still recorded.
+    /// Build everything and record it.
     Full,
-    /// dbt alone; the volume is neither read nor written.
+    /// Run dbt without state. The volume is neither read nor written.
     Off,
 }
 
-/// What an empty volume means.
+/// `--on-empty`: what an empty volume means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnEmpty {
-    /// First population.
+    /// First population: build everything.
     Full,
-    /// The warehouse is already populated as the project now stands.
+    /// The warehouse already holds the project as it is now.
     Adopt,
-    /// A volume that was lost.
+    /// The volume was lost or is the wrong one: refuse to run.
     Refuse,
 }
 
-/// What the volume lets us start from.
+/// What a run starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Start {
-    /// Nothing was ever built: everything is to be.
+    /// An empty volume: everything has to be built.
     FirstPopulation,
-    /// The warehouse is said to hold the project as it now stands.
+    /// An empty volume and a warehouse that, as the operator states, holds the project as it is now.
     Adopt,
     /// The baseline on the volume.
     Baseline,
-    /// The operator chose `--full` over a baseline that cannot be used.
+    /// Nothing, because the operator chose `--full` and the baseline cannot be used.
     Afresh,
-    /// Not without a decision of the operator's.
+    /// The run is refused until an operator has decided what to do.
     Refuse(Refusal),
 }
 
-/// What is on the volume, as far as this decision needs it.
+/// What the volume holds, as far as [`start`] needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing yet.
+    /// Nothing.
     Empty,
-    /// A sound baseline; its identity where a record tells it.
+    /// A valid baseline, and its identity if it is known.
     Baseline(Option<Identity>),
-    /// A file that is not a usable baseline, and why.
+    /// A baseline that cannot be used. The text says why.
     Damaged(String),
-    /// Written by a later version, and which.
+    /// A baseline that a later version wrote. The text says which.
     Newer(String),
 }
 
@@ -71,7 +72,7 @@ impl Found {
     }
 }
 
-/// Decide what to start from.
+/// Decide what a run starts from. `here` is the identity of the current target.
 pub fn start(found: &Found, here: &Identity, mode: Mode, on_empty: OnEmpty) -> Start {
     match found {
         Found::Empty => match on_empty {
@@ -93,13 +94,14 @@ pub fn start(found: &Found, here: &Identity, mode: Mode, on_empty: OnEmpty) -> S
     }
 }
 
-/// The first difference that makes two places two places; what one side does not know is
-/// no difference, and neither is a target's name.
+/// The first difference between two identities, for a message; `None` if they describe the same
+/// project in the same place. A field that one side does not know is no difference, and neither is
+/// the name of the target.
 #[must_use]
 pub fn foreign(there: &Identity, here: &Identity) -> Option<String> {
     let differs = |what: &str, there: &Option<String>, here: &Option<String>| match (there, here) {
         (Some(there), Some(here)) if there != here => {
-            Some(format!("{what} {there:?}, and this is {here:?}"))
+            Some(format!("{what} {there:?}, but this is {what} {here:?}"))
         }
         _ => None,
     };
@@ -141,21 +143,22 @@ fn newer(why: &str) -> Refusal {
         .remedy("use the version of dbt-entrypoint or dbt that wrote it, or a later one")
 }
 
-/// How dbt is to be started.
+/// How dbt is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Approach {
-    /// As the user typed it; what it builds is recorded node by node.
+    /// With the command line of the user. What dbt builds is recorded node by node.
     AsGiven,
-    /// Parse, compare, and build what changed with its descendants.
+    /// Parse, compare, and build the changed nodes and their descendants.
     Changed,
-    /// Parse, compare, and build what of the user's own selection changed.
+    /// Parse, compare, and build the changed nodes among those that the user selected.
     Narrowed,
-    /// Without a selector, everything counting as unbuilt until it is built.
+    /// Without a selection. Every node counts as not built until dbt has built it.
     Everything,
 }
 
-/// Decide how dbt is to be started, once the volume has been admitted.
+/// Decide how dbt is run. `only_changed` is `--only-changed`; `duty` and `selection` are those of
+/// dbt's command line.
 pub fn approach(
     start: &Start,
     mode: Mode,
@@ -178,7 +181,7 @@ pub fn approach(
     }
 }
 
-/// What kind of run it is, for people.
+/// The kind of a run, for messages and the summary.
 #[must_use]
 pub fn kind(start: &Start, approach: Approach) -> &'static str {
     match (start, approach) {
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_an_empty_volume_leads_to_an_unasked_full_run() {
+    fn only_an_empty_volume_leads_to_a_full_run_that_nobody_asked_for() {
         for found in every_found() {
             for on_empty in [OnEmpty::Full, OnEmpty::Adopt, OnEmpty::Refuse] {
                 let start = start(&found, &place("a", "prod"), Mode::Auto, on_empty);
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_is_added_only_where_the_user_gave_none() {
+    fn a_selection_is_added_only_if_the_user_gave_none() {
         let approach = |selection: &Selection, duty: Duty, only| {
             approach(&Start::Baseline, Mode::Auto, only, duty, selection)
         };
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_population_and_a_full_run_have_no_selector() {
+    fn the_first_population_and_a_full_run_have_no_selection() {
         for (start, mode) in [
             (Start::FirstPopulation, Mode::Auto),
             (Start::Baseline, Mode::Full),

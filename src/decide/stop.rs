@@ -1,80 +1,93 @@
-//! What to do with a signal: the stop ladder and the terminal's rules, as a pure step.
+//! Decides what to do with a signal: how the child is stopped step by step, and what job control on
+//! a terminal requires.
 //!
-//! `step` takes what we know and what happened, and says what to do. Times are given to it
-//! as events, so that every path can be tested by value.
+//! [`step`] is a pure function from a state and an event to the next state and an action. The passing
+//! of time is an event too, so every path can be tested without waiting.
 
 use anyhow::{Context, Result, anyhow};
 use core::time::Duration;
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 
-/// What to do with signals.
+/// What to do with the signals that this process receives while a child runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Signal number → number sent on instead; 0 drops it.
+    /// By signal number: the number that is forwarded instead; 0 drops the signal.
     pub rewrite: BTreeMap<i32, i32>,
-    /// Who gets them.
-    pub target: Target,
-    /// From the first stopping signal to KILL; `None`: pass signals on and never kill, which
-    /// leaves the patience to whoever stops us (docker, the kubelet, systemd).
+    /// Who gets the forwarded signals.
+    pub target: SignalTarget,
+    /// The time from the first stop signal to KILL. With `None`, signals are only forwarded, and
+    /// whoever stops this process (Docker, the kubelet, systemd) decides when to kill.
     pub grace: Option<Duration>,
-    /// Give INT its default action in the child, or a dbt started in the background is deaf.
+    /// Whether to give INT its default action in the child. A process that a shell started in the
+    /// background ignores INT, and so would dbt.
     pub restore_int: bool,
 }
 
-/// Who gets the signals that are passed on.
+/// Who gets the forwarded signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// The child alone, which stays in our process group.
+pub enum SignalTarget {
+    /// Only the child, which stays in the process group of this process.
     Child,
-    /// The child's process group, a new one.
+    /// The process group of the child, which is a new one.
     Group,
 }
 
 impl Policy {
-    /// For dbt: TERM becomes `stop_signal`, the child alone.
+    /// The policy for dbt: TERM is forwarded as `stop_signal`, only to the child. KILL follows after
+    /// `grace`.
     #[must_use]
     pub fn dbt(stop_signal: Signal, grace: Duration) -> Self {
         let rewrite = BTreeMap::from([(Signal::SIGTERM as i32, stop_signal as i32)]);
-        Self { rewrite, target: Target::Child, grace: Some(grace), restore_int: true }
+        Self { rewrite, target: SignalTarget::Child, grace: Some(grace), restore_int: true }
     }
 
-    /// For any other program: nothing rewritten, nothing killed.
+    /// The policy for any other program: signals are forwarded unchanged, and nothing is killed.
     #[must_use]
     pub fn exec() -> Self {
-        Self { rewrite: BTreeMap::new(), target: Target::Child, grace: None, restore_int: false }
+        Self {
+            rewrite: BTreeMap::new(),
+            target: SignalTarget::Child,
+            grace: None,
+            restore_int: false,
+        }
     }
 
-    /// Add a rule `A:B`: names with or without SIG, or numbers; B may be 0 to drop the signal.
+    /// Add a rule `FROM:TO`. Signals are names with or without `SIG`, or numbers. With 0 as `TO`, the
+    /// signal is dropped.
     ///
     /// # Errors
-    /// When either side is not a signal.
+    /// One side is not a signal. The message quotes the rule.
     pub fn add_rewrite(&mut self, rule: &str) -> Result<()> {
         let (from, to) = rule.split_once(':').ok_or_else(|| anyhow!("{rule:?} is not FROM:TO"))?;
-        let from = number(from).with_context(|| format!("in {rule:?}"))?;
-        let to = if to == "0" { 0 } else { number(to).with_context(|| format!("in {rule:?}"))? };
+        let from = signal_number(from).with_context(|| format!("in {rule:?}"))?;
+        let to = if to == "0" {
+            0
+        } else {
+            signal_number(to).with_context(|| format!("in {rule:?}"))?
+        };
         self.rewrite.insert(from, to);
         Ok(())
     }
 
-    /// What is sent on for this signal; `None` when a rule drops it.
+    /// The number of the signal that is forwarded for this one; `None` if a rule drops it.
     #[must_use]
     pub fn sent_for(&self, signal: i32) -> Option<i32> {
         Some(*self.rewrite.get(&signal).unwrap_or(&signal)).filter(|sent| *sent != 0)
     }
 }
 
-/// `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`, in the kernel's numbers (RTMIN is 34, as
-/// docker and systemd count).
-fn number(word: &str) -> Result<i32> {
+/// The number of a signal that is written as `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`. RTMIN
+/// is 34 and RTMAX is 64, as for Docker and systemd.
+fn signal_number(word: &str) -> Result<i32> {
     let unknown = || anyhow!("{word:?} is not a signal (TERM, SIGTERM, 15, RTMIN+3)");
     let upper = word.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     if let Some(above) = name.strip_prefix("RTMIN") {
-        return real_time(34, above).ok_or_else(unknown);
+        return real_time_signal(34, above).ok_or_else(unknown);
     }
     if let Some(below) = name.strip_prefix("RTMAX") {
-        return real_time(64, below).ok_or_else(unknown);
+        return real_time_signal(64, below).ok_or_else(unknown);
     }
     if let Ok(number) = name.parse::<i32>() {
         return if (1..=64).contains(&number) { Ok(number) } else { Err(unknown()) };
@@ -82,82 +95,87 @@ fn number(word: &str) -> Result<i32> {
     format!("SIG{name}").parse::<Signal>().map(|signal| signal as i32).map_err(|_| unknown())
 }
 
-fn real_time(base: i32, offset: &str) -> Option<i32> {
+/// The real-time signal with this offset (`+3`, `-1` or nothing) from RTMIN or RTMAX.
+fn real_time_signal(base: i32, offset: &str) -> Option<i32> {
     let offset = if offset.is_empty() { 0 } else { offset.parse::<i32>().ok()? };
     Some(base + offset).filter(|number| (34..=64).contains(number))
 }
 
-/// Does a process that gets this signal normally end because somebody wants it to?
+/// Whether the signal is one by which a user or a system asks a process to end.
 #[must_use]
-pub fn is_stop(signal: i32) -> bool {
-    STOPS.iter().any(|stop| *stop as i32 == signal)
+pub fn is_stop_signal(signal: i32) -> bool {
+    STOP_SIGNALS.iter().any(|stop| *stop as i32 == signal)
 }
 
-const STOPS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+const STOP_SIGNALS: [Signal; 4] =
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
 
-/// Where we stand among processes; does not change while the child runs.
+/// How this process and the child are related to sessions, process groups and the terminal
+/// (credentials(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// PID 1 of our namespace: nothing can stop (suspend) us.
+pub struct JobControl {
+    /// This process is PID 1 of its namespace, so it cannot be suspended.
     pub pid1: bool,
-    /// Leader of our session: the only one that a hang-up is told to.
+    /// This process is the leader of its session, which alone gets HUP when the terminal hangs up.
     pub session_leader: bool,
-    /// The child is in our process group, so a terminal's signals reach both of us.
+    /// The child is in the process group of this process, so signals of the terminal reach both.
     pub shares_group: bool,
-    /// There is a terminal, and the child has a process group of its own on it.
+    /// There is a terminal, and the child has a process group of its own.
     pub apart_on_terminal: bool,
 }
 
 /// Who sent a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// A process, by `kill`.
+pub enum SignalOrigin {
+    /// A process, by kill(2).
     Process,
-    /// The kernel (`SI_KERNEL`): a terminal's key, resize or hang-up, or an expired timer.
+    /// The kernel (`SI_KERNEL`, sigaction(2)): a key, a resize or a hang-up of the terminal, or an
+    /// expired timer.
     Kernel,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// We got a signal other than CHLD.
-    Signal(i32, Origin),
-    /// The deadline that the last state asked for has passed.
+    /// This process received the signal with this number, which is not CHLD.
+    Signal(i32, SignalOrigin),
+    /// The time of [`deadline_in`] has passed.
     Deadline,
-    /// The child was suspended by this signal.
+    /// The signal with this number suspended the child.
     Suspended(i32),
-    /// The child runs again.
+    /// The child was continued.
     Continued,
 }
 
-/// How far the stop has come.
+/// How far the stop of the child has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Nobody wants the child to end.
+    /// Nobody has asked the child to end.
     Running,
-    /// It was asked to end an instant ago; a second request may be an echo of the first:
-    /// timeout(1) signals the process and then its group.
+    /// It was asked to end less than [`ECHO`] ago. Another request counts as an echo of the first
+    /// one: timeout(1) signals the process and then its process group.
     JustAsked,
-    /// It was asked to end and has the rest of the grace time.
+    /// It was asked to end, and the rest of the grace time is running.
     Asked,
-    /// KILL was sent.
+    /// It got KILL.
     Killed,
 }
 
-/// What we know.
+/// The state of the child, as far as the decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
     /// How far the stop has come.
     pub phase: Phase,
-    /// Somebody asked for the end, in whatever way.
+    /// Whether any signal has asked to end, including Ctrl-C, which the child got by itself.
     pub stopped: bool,
-    /// The terminal wants us suspended, once the child is.
+    /// Whether the terminal asked this process to suspend itself, which it does when the child is
+    /// suspended.
     pub suspend: bool,
-    /// The child is suspended.
+    /// Whether the child is suspended.
     pub suspended: bool,
 }
 
-/// Before anything happened.
+/// The state when the child has just been started.
 pub const START: State =
     State { phase: Phase::Running, stopped: false, suspend: false, suspended: false };
 
@@ -166,39 +184,47 @@ pub const START: State =
 pub enum Action {
     /// Nothing.
     Nothing,
-    /// Send this signal to the target.
+    /// Send the signal with this number to [`Policy::target`].
     Send(i32),
-    /// Send KILL to the target.
+    /// Send KILL to [`Policy::target`].
     Kill,
-    /// Suspend ourselves as the child is suspended, so that a job-control shell sees it.
+    /// Suspend this process as the child is suspended, so that the shell notices.
     Suspend,
-    /// The child wanted the terminal and was suspended for it: give it if it is ours to give.
+    /// Give the terminal to the child, which was suspended because it used it, if this process has
+    /// it.
     LendTerminal,
-    /// KILL did not end the child (it hangs in the kernel): wait no longer.
+    /// Stop waiting for the child, which hangs in the kernel and did not end after KILL.
     GiveUp,
 }
 
-/// A second request within this time is taken for an echo of the first.
+/// A second stop signal within this time counts as an echo of the first one.
 pub const ECHO: Duration = Duration::from_millis(100);
 
-/// How long a killed child may take to vanish.
+/// How long to wait for the end of a child after KILL.
 pub const AFTER_KILL: Duration = Duration::from_secs(1);
 
-/// One step.
+/// The next state and what to do, after an event.
 #[must_use]
-pub fn step(policy: &Policy, place: Place, state: State, event: Event) -> (State, Action) {
+pub fn step(
+    policy: &Policy,
+    job_control: JobControl,
+    state: State,
+    event: Event,
+) -> (State, Action) {
     match event {
-        Event::Signal(signal, Origin::Kernel) => from_kernel(policy, place, state, signal),
-        Event::Signal(signal, Origin::Process) => pass_on(policy, state, signal),
+        Event::Signal(signal, SignalOrigin::Kernel) => {
+            from_kernel(policy, job_control, state, signal)
+        }
+        Event::Signal(signal, SignalOrigin::Process) => forward(policy, state, signal),
         Event::Deadline => deadline(state),
-        Event::Suspended(signal) => child_suspended(place, state, signal),
+        Event::Suspended(signal) => child_suspended(job_control, state, signal),
         Event::Continued => (State { suspended: false, suspend: false, ..state }, Action::Nothing),
     }
 }
 
-/// How long after entering a phase [`Event::Deadline`] is due.
+/// How long after the start of a phase [`Event::Deadline`] is due; `None` for never.
 #[must_use]
-pub fn time_in(phase: Phase, policy: &Policy) -> Option<Duration> {
+pub fn deadline_in(phase: Phase, policy: &Policy) -> Option<Duration> {
     let grace = policy.grace?;
     match phase {
         Phase::Running => None,
@@ -208,6 +234,7 @@ pub fn time_in(phase: Phase, policy: &Policy) -> Option<Duration> {
     }
 }
 
+/// The step for [`Event::Deadline`].
 fn deadline(state: State) -> (State, Action) {
     match state.phase {
         Phase::Running => (state, Action::Nothing),
@@ -217,9 +244,10 @@ fn deadline(state: State) -> (State, Action) {
     }
 }
 
-fn pass_on(policy: &Policy, state: State, signal: i32) -> (State, Action) {
+/// The step for a signal that the child has not received.
+fn forward(policy: &Policy, state: State, signal: i32) -> (State, Action) {
     let Some(sent) = policy.sent_for(signal) else { return (state, Action::Nothing) };
-    if !is_stop(signal) {
+    if !is_stop_signal(signal) {
         return (state, Action::Send(sent));
     }
     let state = State { stopped: true, ..state };
@@ -233,33 +261,43 @@ fn pass_on(policy: &Policy, state: State, signal: i32) -> (State, Action) {
     }
 }
 
-fn from_kernel(policy: &Policy, place: Place, state: State, signal: i32) -> (State, Action) {
-    // A terminal tells a hang-up to its session leader alone; its other signals go to the
-    // whole foreground group (Linux drivers/tty/tty_jobctrl.c). Timers are ours alone.
+/// The step for a signal that the kernel sent. If it came from the terminal, the child may have
+/// received it too.
+fn from_kernel(
+    policy: &Policy,
+    job_control: JobControl,
+    state: State,
+    signal: i32,
+) -> (State, Action) {
+    // A hang-up of the terminal is signalled only to the session leader; its other signals go to the
+    // whole foreground process group (Linux drivers/tty/tty_jobctrl.c). Timers signal only this
+    // process.
     let known = Signal::try_from(signal).ok();
-    let child_has_it = place.shares_group
+    let child_has_it = job_control.shares_group
         && match known {
-            Some(Signal::SIGHUP | Signal::SIGCONT) => !place.session_leader,
-            Some(s) => TERMINAL.contains(&s),
+            Some(Signal::SIGHUP | Signal::SIGCONT) => !job_control.session_leader,
+            Some(s) => TERMINAL_SIGNALS.contains(&s),
             None => false,
         };
     if !child_has_it {
-        return pass_on(policy, state, signal);
+        return forward(policy, state, signal);
     }
     match known {
-        // The user sits there, and the next Ctrl-C reaches the child as well: no ladder.
+        // The user is at the terminal, and another Ctrl-C reaches the child as well. So there is no
+        // grace time and no KILL.
         Some(Signal::SIGINT | Signal::SIGQUIT) => {
             (State { stopped: true, ..state }, Action::Nothing)
         }
-        Some(Signal::SIGHUP) => (pass_on(policy, state, signal).0, Action::Nothing),
-        Some(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU) if !place.pid1 => {
+        Some(Signal::SIGHUP) => (forward(policy, state, signal).0, Action::Nothing),
+        Some(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU) if !job_control.pid1 => {
             suspend_with_child(State { suspend: true, ..state })
         }
         Some(_) | None => (state, Action::Nothing),
     }
 }
 
-const TERMINAL: [Signal; 6] = [
+/// The signals that a terminal sends to its foreground process group.
+const TERMINAL_SIGNALS: [Signal; 6] = [
     Signal::SIGINT,
     Signal::SIGQUIT,
     Signal::SIGTSTP,
@@ -268,17 +306,22 @@ const TERMINAL: [Signal; 6] = [
     Signal::SIGWINCH,
 ];
 
-fn child_suspended(place: Place, state: State, signal: i32) -> (State, Action) {
+/// The step for [`Event::Suspended`].
+fn child_suspended(job_control: JobControl, state: State, signal: i32) -> (State, Action) {
     let state = State { suspended: true, ..state };
     match Signal::try_from(signal) {
-        Ok(Signal::SIGTSTP) if place.apart_on_terminal && !place.pid1 => (state, Action::Suspend),
-        Ok(Signal::SIGTTIN | Signal::SIGTTOU) if place.apart_on_terminal => {
+        Ok(Signal::SIGTSTP) if job_control.apart_on_terminal && !job_control.pid1 => {
+            (state, Action::Suspend)
+        }
+        Ok(Signal::SIGTTIN | Signal::SIGTTOU) if job_control.apart_on_terminal => {
             (state, Action::LendTerminal)
         }
         Ok(_) | Err(_) => suspend_with_child(state),
     }
 }
 
+/// Suspend this process if the terminal asked for it and the child is suspended: the two may happen in
+/// either order.
 fn suspend_with_child(state: State) -> (State, Action) {
     if state.suspend && state.suspended {
         (State { suspend: false, ..state }, Action::Suspend)

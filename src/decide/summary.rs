@@ -1,4 +1,5 @@
-//! What a run did, as one value: the summary, `last-run.json`, the verdict, the metrics.
+//! What a run did, as one value: for the last log line, `last-run.json`, the termination message and
+//! the metrics.
 
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::next::Absence;
@@ -8,36 +9,37 @@ use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A run, from the first look at the volume to its end. Tests count where they failed.
+/// A run, from opening the volume to its end. Tests are only included if they failed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
-    /// Our own version.
+    /// The version of dbt-entrypoint.
     pub tool: String,
-    /// dbt's subcommand: `build`. Not its options, which may hold secrets.
+    /// dbt's subcommand, such as `build`. Its options are left out because they may hold secrets.
     pub command: String,
-    /// `first population`, `changes`, `full`…; empty where the run did not come so far.
+    /// The kind of run, such as `first population`, `changes` or `full`. Empty if the run ended
+    /// before that was known.
     pub mode: String,
-    /// Seconds since the epoch, UTC.
+    /// When the run started, in seconds since the epoch (UTC).
     pub started_at: u64,
-    /// Seconds since the epoch, UTC.
+    /// When the run ended, in seconds since the epoch (UTC).
     pub ended_at: u64,
-    /// The process's exit code.
+    /// The exit code of the process.
     pub exit: u8,
-    /// Why we ended without dbt's own exit code, in full.
+    /// Why the exit code is not that of dbt, as the complete message. `None` if it is dbt's.
     pub why: Option<String>,
-    /// Wall seconds of each node that was built.
+    /// The nodes that were built, with their build time in wall-clock seconds.
     pub built: BTreeMap<String, f64>,
-    /// What was begun and not finished, failed tests included, and how that came.
+    /// The nodes and tests that were started and not completed, with the reason.
     pub failed: BTreeMap<String, String>,
-    /// What stays to be built, and why; whatever is downstream of it is not named.
+    /// The nodes that still have to be built, with the reason. Their descendants are not listed.
     pub pending: BTreeMap<String, String>,
-    /// Built, but only for new rows: their old rows are as their former code made them.
+    /// The nodes that keep rows of earlier code, with what changed.
     pub altered: BTreeMap<String, String>,
 }
 
 impl Summary {
-    /// Of a run that has just begun.
+    /// The summary of a run that has just started. `now` is in seconds since the epoch (UTC).
     #[must_use]
     pub fn begin(command: &str, now: u64) -> Self {
         Self {
@@ -48,7 +50,7 @@ impl Summary {
         }
     }
 
-    /// Take in what a pass did, and what stays to be built after it.
+    /// Add what one run of dbt did. `absent` are the nodes that still have to be built after it.
     pub fn add(&mut self, graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
         for (id, fate) in outcome {
             match fate {
@@ -66,31 +68,31 @@ impl Summary {
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
     }
 
-    /// The run has ended; `now` is in seconds since the epoch (UTC).
+    /// Add how the run ended. `now` is in seconds since the epoch (UTC).
     pub fn end(&mut self, now: u64, ended: &Result<u8, Failure>) {
         self.ended_at = now;
         (self.exit, self.why) = exit::code_and_reason(ended);
     }
 
-    /// Whether the run came as far as to know what it starts from.
+    /// Whether the run got as far as deciding what it starts from.
     #[must_use]
     pub fn was_admitted(&self) -> bool {
         !self.mode.is_empty()
     }
 
-    /// Wall seconds of the whole run.
+    /// How long the whole run took, in wall-clock seconds.
     #[must_use]
     pub fn seconds(&self) -> u64 {
         self.ended_at.saturating_sub(self.started_at)
     }
 
-    /// In one word: how it ended.
+    /// How the run ended, in one word.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
         exit::verdict(self.exit, self.built.is_empty())
     }
 
-    /// In one line.
+    /// The summary in one line.
     #[must_use]
     pub fn line(&self) -> String {
         let mode = if self.mode.is_empty() { String::new() } else { format!(" ({})", self.mode) };
@@ -106,18 +108,19 @@ impl Summary {
         )
     }
 
-    /// One JSON object of at most `limit` bytes: names go first, then the end of the reason.
+    /// The summary as one JSON object of at most `limit` bytes. If it would be longer, names of
+    /// nodes are left out first, and then the end of the reason.
     #[must_use]
-    pub fn short(&self, limit: usize) -> String {
-        let mut named = 20;
+    pub fn short_json(&self, limit: usize) -> String {
+        let mut names = 20;
         let mut why = self.why.as_deref().unwrap_or_default();
         loop {
-            let text = self.brief(named, why);
+            let text = self.shortened(names, why);
             if text.len() <= limit {
                 return text;
             }
-            if named > 0 {
-                named -= 1;
+            if names > 0 {
+                names -= 1;
             } else if why.is_empty() {
                 return format!("{{\"exit\":{}}}", self.exit);
             } else {
@@ -128,9 +131,10 @@ impl Summary {
         }
     }
 
-    fn brief(&self, named: usize, why: &str) -> String {
-        let names = |ids: &BTreeMap<String, String>| -> Vec<String> {
-            ids.keys().take(named).cloned().collect()
+    /// The summary as JSON with at most `names` nodes of each kind, and with this reason.
+    fn shortened(&self, names: usize, why: &str) -> String {
+        let first = |ids: &BTreeMap<String, String>| -> Vec<String> {
+            ids.keys().take(names).cloned().collect()
         };
         serde_json::json!({
             "verdict": self.verdict(),
@@ -141,16 +145,17 @@ impl Summary {
             "built": self.built.len(),
             "failed": self.failed.len(),
             "pending": self.pending.len(),
-            "failed_nodes": names(&self.failed),
-            "pending_nodes": names(&self.pending),
+            "failed_nodes": first(&self.failed),
+            "pending_nodes": first(&self.pending),
             "why": why,
         })
         .to_string()
     }
 
-    /// As Prometheus' text format has it, for the textfile collector or a push gateway.
+    /// The summary as metrics in the text format of Prometheus, for the textfile collector or a
+    /// Pushgateway.
     #[must_use]
-    pub fn metrics(&self) -> String {
+    pub fn prometheus_text(&self) -> String {
         let count = |map: &BTreeMap<String, String>| map.len().to_string();
         let gauges = [
             ("last_run_timestamp_seconds", "When the last run ended.", self.ended_at.to_string()),
@@ -158,14 +163,14 @@ impl Summary {
             ("last_run_exit_code", "Its exit code.", self.exit.to_string()),
             ("last_run_nodes_built", "Nodes that it built.", self.built.len().to_string()),
             ("last_run_nodes_failed", "Nodes that it did not finish.", count(&self.failed)),
-            ("nodes_pending", "Nodes that stay to be built.", count(&self.pending)),
-            ("nodes_altered", "Nodes whose old rows are of former code.", count(&self.altered)),
+            ("nodes_pending", "Nodes that still have to be built.", count(&self.pending)),
+            ("nodes_altered", "Nodes that keep rows of earlier code.", count(&self.altered)),
         ];
         let gauge = |(name, help, value): &(&str, &str, String)| {
             let name = format!("dbt_entrypoint_{name}");
             format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n")
         };
-        // A run that was refused before it looked knows nothing of what waits.
+        // A run that was refused before it read the volume does not know what is pending.
         let known = if self.mode.is_empty() { gauges.len() - 2 } else { gauges.len() };
         gauges.iter().take(known).map(gauge).collect()
     }
@@ -177,19 +182,19 @@ mod tests {
     use crate::graph::{Member, Role};
 
     #[test]
-    fn a_verdict_fits_whatever_it_has_to_tell() {
+    fn a_short_summary_never_exceeds_its_limit() {
         let names = (0..5000).map(|n| (format!("model.shop.{n}"), "failed".to_owned())).collect();
         let why = Some("ä\"\n".repeat(4000));
         let summary = Summary { exit: 78, failed: names, why, ..Summary::begin("run", 5) };
         for limit in [4096, 600, 200, 20] {
-            let text = summary.short(limit);
+            let text = summary.short_json(limit);
             assert!(text.len() <= limit, "{limit}: {}", text.len());
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
         }
     }
 
     #[test]
-    fn a_node_that_fails_and_is_then_built_counts_as_built_and_a_failed_test_as_failed() {
+    fn a_node_that_is_built_after_a_failure_counts_as_built_and_a_failed_test_as_failed() {
         let member = |role| Member { role, parents: vec![] };
         let graph = Graph::from_iter([
             ("model.a".into(), member(Role::Model)),

@@ -1,6 +1,7 @@
-//! Where a run is reported, besides standard error: Kubernetes and Prometheus.
+//! Reports the end of a run to Kubernetes (the termination message of the container) and to
+//! Prometheus (a metrics file).
 //!
-//! None of it is ever a reason to fail: what was built is built.
+//! A report that cannot be written never makes the run fail, because the nodes have been built.
 
 use crate::decide::summary::Summary;
 use anyhow::{Context, Result, bail};
@@ -8,36 +9,38 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What Kubernetes reads of a termination message (`terminationMessagePath`).
-const MESSAGE: usize = 4096;
+/// How much Kubernetes reads of a termination message (`terminationMessagePath`), in bytes.
+const MESSAGE_LIMIT: usize = 4096;
 
-/// Leave a verdict where the container's runtime looks for one, if it made such a file.
+/// Write a short summary as the termination message of the container, if the container runtime has
+/// created the file `path` for it.
 pub(crate) fn to_the_runtime(path: &Path, summary: &Summary) {
-    if let Err(error) = overwrite(path, &summary.short(MESSAGE)) {
+    if let Err(error) = overwrite(path, &summary.short_json(MESSAGE_LIMIT)) {
         log::debug!("no termination message in {}: {error:#}", path.display());
     }
 }
 
 fn overwrite(path: &Path, text: &str) -> Result<()> {
-    // Anything but a file could wait for ever.
+    // Opening a FIFO, for example, could block for ever.
     if !fs::metadata(path)?.is_file() {
-        bail!("it is not a file");
+        bail!("it is not a regular file");
     }
     let mut file = File::options().write(true).truncate(true).open(path)?;
     Ok(file.write_all(text.as_bytes())?)
 }
 
-/// Replace a file of Prometheus' textfile collector, which must never see half of one.
+/// Write the metrics of the run to a file for Prometheus' textfile collector. The file is replaced
+/// atomically, so that the collector never reads an incomplete one.
 pub(crate) fn to_prometheus(path: &Path, summary: &Summary) {
-    let written = replace(path, summary.metrics().as_bytes());
+    let written = replace(path, summary.prometheus_text().as_bytes());
     if let Err(error) = written.with_context(|| path.display().to_string()) {
-        log::warn!("the metrics cannot be written: {error:#}");
+        log::warn!("cannot write the metrics file: {error:#}");
     }
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().context("it has no file name")?.to_owned();
-    // The collector reads `*.prom` alone.
+    // The collector reads only files called `*.prom`.
     name.push(format!(".{}.new", std::process::id()));
     let beside: PathBuf = path.with_file_name(name);
     fs::write(&beside, bytes)?;

@@ -1,14 +1,14 @@
-//! The wall clock, for people; nothing is decided by it.
+//! The wall clock, for records and messages. No decision depends on it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since the epoch, UTC; 0 on a machine whose clock stands before it.
+/// The current time in seconds since the epoch (UTC); 0 if the clock is set to an earlier time.
 #[must_use]
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Seconds since the epoch as people write them: `2026-11-23 16:24 UTC`.
+/// A time in seconds since the epoch, formatted as `2026-11-23 16:24 UTC`.
 #[must_use]
 pub fn utc(seconds: u64) -> String {
     let (days, minutes) = (seconds / 86_400, seconds % 86_400 / 60);
@@ -16,7 +16,7 @@ pub fn utc(seconds: u64) -> String {
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
 }
 
-/// Year, month and day of a day since the epoch, by counting.
+/// The year, the month and the day of the month that begin `days` days after the epoch.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let is_leap = |year: u64| {
         year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_counted_over_leap_years() {
+    fn dates_take_leap_years_into_account() {
         for (seconds, words) in [
             (0, "1970-01-01 00:00 UTC"),
             (951_782_399, "2000-02-28 23:59 UTC"),

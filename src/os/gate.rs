@@ -1,9 +1,11 @@
-//! Holds a dbt that has parsed the project, before it selects what to build.
+//! Holds a dbt process after it has parsed the project and before it selects what to build.
 //!
-//! dbt v1 writes `manifest.json`, then `semantic_manifest.json`, and only then reads what
-//! `--state` names (dbt-core 1.6 to 1.12: `write_manifest` in `dbt/parser/manifest.py`, called by
-//! `requires.manifest`; the state is read by `GraphRunnableTask`, made after it). open(2) of a
-//! FIFO waits for the other side: one in the place of the second file stops dbt between the two.
+//! In this way, one dbt process parses the project and builds it, and this program decides in between
+//! what to build. dbt v1 writes `manifest.json`, then `semantic_manifest.json`, and only then reads
+//! the directory that `--state` names (dbt-core 1.6 to 1.12: `write_manifest` in
+//! `dbt/parser/manifest.py`, called by `requires.manifest`; `GraphRunnableTask`, which is created
+//! later, reads the state). open(2) of a FIFO for writing blocks until another process opens it for
+//! reading (fifo(7)). So a FIFO in place of the second file stops dbt between the two.
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -23,82 +25,89 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-/// Its writing says that dbt has parsed.
+/// The file that dbt writes when it has parsed the project.
 const PARSED: &str = "manifest.json";
-/// What dbt writes next.
+/// The file that dbt writes next, in place of which the FIFO is.
 const NEXT: &str = "semantic_manifest.json";
 
-/// How long a dbt that is not needed any more may take to write its file.
+/// How long to wait for dbt to write [`NEXT`] before dbt is ended.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
-/// A gate in a target path; taken away when dropped.
+/// A gate in the target path of a dbt. Dropping it removes the FIFO.
 pub struct Gate {
     fifo: PathBuf,
-    notices: Inotify,
+    /// Watches the target path for [`PARSED`].
+    watch: Inotify,
+    /// Whether dbt has written into the FIFO.
     passed: Arc<AtomicBool>,
-    /// Of the thread that reads what dbt writes, until it is waited for.
-    written: Cell<Option<Receiver<()>>>,
+    /// Tells when the thread that reads the FIFO has finished, until [`Gate::was_passed`] waits for
+    /// it.
+    finished: Cell<Option<Receiver<()>>>,
 }
 
 impl Gate {
-    /// Put one up in the target path, which is made if it is not there.
+    /// Create a gate in the target path. The directory is created if it is missing.
     ///
     /// # Errors
-    /// Where the file system has no FIFOs, or the kernel no watches to spare.
+    /// The directory cannot be created, its file system has no FIFOs, or the limit of inotify
+    /// instances or watches is reached (inotify(7)).
     pub fn put_up(target: &Path) -> Result<Self> {
-        make(target).with_context(|| target.display().to_string())?;
-        let notices = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        notices.add_watch(target, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO)?;
+        fs::create_dir_all(target).with_context(|| target.display().to_string())?;
+        let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        watch.add_watch(target, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO)?;
         let fifo = target.join(NEXT);
-        take_away(&fifo);
+        remove_fifo(&fifo);
         match fs::remove_file(&fifo) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR)?,
         }
-        Ok(Self { fifo, notices, passed: Arc::default(), written: Cell::default() })
+        Ok(Self { fifo, watch, passed: Arc::default(), finished: Cell::default() })
     }
 
-    /// Whether the manifest has been written. Does not block; [`Gate::as_fd`] becomes readable.
+    /// Whether dbt has written its manifest since the last call. Does not block. The descriptor of
+    /// [`Gate::as_fd`] becomes readable when it is worth asking.
     ///
     /// # Errors
-    /// The kernel's, none of which is to be expected.
+    /// The watch cannot be read, which is not expected to happen.
     pub fn is_reached(&self) -> Result<bool> {
-        match self.notices.read_events() {
+        match self.watch.read_events() {
             Ok(events) => {
                 let mut names = events.into_iter().filter_map(|event| event.name);
                 Ok(names.any(|name| name == PARSED))
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
-            Err(errno) => Err(errno).context("waiting for dbt's manifest"),
+            Err(errno) => Err(errno).context("cannot wait for dbt's manifest"),
         }
     }
 
-    /// Let dbt go on. What it writes now, it writes again when it has built.
+    /// Let dbt continue. What it writes into the FIFO is dropped, since dbt writes the file again
+    /// after it has built.
     pub fn open(&self) {
-        self.written.set(Some(self.opened(false)));
+        self.finished.set(Some(self.read_in_background(false)));
     }
 
-    /// Whether dbt wrote its file through the open gate; ask only once dbt has ended. A dbt that did
-    /// not has never waited.
+    /// Whether dbt wrote into the FIFO after [`Gate::open`]. Ask only after dbt has ended. A dbt that
+    /// did not write into it did not wait at the gate.
     #[must_use]
     pub fn was_passed(&self) -> bool {
-        if let Some(written) = self.written.take() {
-            // A reader that still waits for a writer finds one that writes nothing.
-            take_away(&self.fifo);
-            let _ = written.recv_timeout(LAST_WRITE);
+        if let Some(finished) = self.finished.take() {
+            // A thread that still waits for a writer gets one that writes nothing.
+            remove_fifo(&self.fifo);
+            let _ = finished.recv_timeout(LAST_WRITE);
         }
         self.passed.load(Ordering::SeqCst)
     }
 
-    /// Let dbt write its file, put that where it belongs, and no more: its process is ended next.
+    /// Let dbt write its file and put the file in place. For a dbt that is ended next.
     pub fn open_for_the_last_time(&self) {
-        let _ = self.opened(true).recv_timeout(LAST_WRITE);
+        let _ = self.read_in_background(true).recv_timeout(LAST_WRITE);
     }
 
-    /// A thread reads, since dbt may have more to write than a pipe holds; it tells when all is
-    /// read, and kept if that is wanted.
-    fn opened(&self, keep: bool) -> Receiver<()> {
-        let (sender, written) = mpsc::channel();
+    /// Start a thread that reads the FIFO, since dbt may write more than a pipe holds. With `keep`,
+    /// the thread writes what it has read to the file. The returned channel tells when it has
+    /// finished.
+    fn read_in_background(&self, keep: bool) -> Receiver<()> {
+        let (sender, finished) = mpsc::channel();
         let (fifo, passed) = (self.fifo.clone(), Arc::clone(&self.passed));
         let read = move || -> io::Result<()> {
             let mut text = Vec::new();
@@ -106,7 +115,7 @@ impl Gate {
             if !reader.metadata()?.file_type().is_fifo() {
                 return Ok(());
             }
-            // dbt is in. The next time that it writes, it finds no FIFO.
+            // dbt has opened the FIFO. When it writes the file again, it finds none.
             let _ = fs::remove_file(&fifo);
             reader.read_to_end(&mut text)?;
             passed.store(!text.is_empty(), Ordering::SeqCst);
@@ -118,48 +127,38 @@ impl Gate {
         };
         let thread = thread::Builder::new().name("gate".into()).spawn(move || {
             if let Err(error) = read() {
-                log::debug!("what dbt wrote at the gate was not read: {error}");
+                log::debug!("dbt's {NEXT} could not be read from the gate: {error}");
             }
         });
         if let Err(error) = thread {
-            log::warn!("dbt's {NEXT} is not read: {error}");
-            take_away(&self.fifo);
+            log::warn!("cannot start a thread that reads dbt's {NEXT}: {error}");
+            remove_fifo(&self.fifo);
         }
-        written
+        finished
     }
 }
 
 impl AsFd for Gate {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.notices.as_fd()
+        self.watch.as_fd()
     }
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        take_away(&self.fifo);
+        remove_fifo(&self.fifo);
     }
 }
 
-/// A directory and whatever is missing above it.
-fn make(directory: &Path) -> io::Result<()> {
-    match fs::create_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(directory.parent().ok_or(error)?)?;
-            fs::create_dir(directory)
-        }
-        Err(_) if directory.is_dir() => Ok(()),
-        made => made,
-    }
-}
-
-/// Take away the gate of a process that was killed, on which every later dbt would wait.
+/// Remove the FIFO that a killed process left in the target path. Every later dbt would wait there
+/// for ever.
 pub fn clear(target: &Path) {
-    take_away(&target.join(NEXT));
+    remove_fifo(&target.join(NEXT));
 }
 
-/// A FIFO alone. Whoever waits at it, on either side, goes on.
-fn take_away(path: &Path) {
+/// Remove the file if it is a FIFO. It is opened for both directions first, so that processes that
+/// wait on either side continue.
+fn remove_fifo(path: &Path) {
     if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         return;
     }
@@ -168,7 +167,10 @@ fn take_away(path: &Path) {
     let removed = fs::remove_file(path);
     drop(both);
     if let Err(error) = removed {
-        log::warn!("{} stays behind: dbt would wait there: {error}", path.display());
+        log::warn!(
+            "cannot remove {}: {error}; remove this FIFO, or every later dbt will wait there for ever",
+            path.display()
+        );
     }
 }
 
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_waits_until_the_gate_is_opened_and_writes_a_plain_file_the_next_time() {
+    fn a_writer_waits_until_the_gate_is_opened_and_later_writes_a_regular_file() {
         let dir = tempfile::tempdir().unwrap();
         let gate = Gate::put_up(&dir.path().join("new/target")).unwrap();
         assert!(!written(&gate, "other.json", "{}"));
@@ -201,11 +203,11 @@ mod tests {
         assert!(gate.was_passed());
         assert_eq!(fs::read_to_string(&gate.fifo).unwrap(), "again");
         drop(gate);
-        assert!(dir.path().join("new/target").join(NEXT).is_file(), "only a FIFO is taken away");
+        assert!(dir.path().join("new/target").join(NEXT).is_file(), "only a FIFO is removed");
     }
 
     #[test]
-    fn nobody_has_passed_a_gate_that_was_opened_and_at_which_nobody_wrote() {
+    fn a_gate_that_nobody_wrote_to_was_not_passed() {
         let dir = tempfile::tempdir().unwrap();
         let gate = Gate::put_up(dir.path()).unwrap();
         gate.open();
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_found_another_file_there_has_not_waited() {
+    fn a_writer_that_finds_a_regular_file_does_not_pass_the_gate() {
         let dir = tempfile::tempdir().unwrap();
         let gate = Gate::put_up(dir.path()).unwrap();
         fs::remove_file(&gate.fifo).unwrap();
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn opened_for_the_last_time_it_leaves_what_was_written() {
+    fn a_gate_opened_for_the_last_time_keeps_what_was_written() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(NEXT), "of an earlier run").unwrap();
         let gate = Gate::put_up(dir.path()).unwrap();
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_is_left_behind_is_taken_away_and_whoever_waits_there_goes_on() {
+    fn clearing_a_leftover_gate_releases_the_processes_that_wait_there() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(NEXT);
         mkfifo(&path, Mode::S_IRWXU).unwrap();
@@ -248,7 +250,7 @@ mod tests {
             File::options().write(true).open(fifo)
         });
         waiting.recv().unwrap();
-        // It may not have come so far yet; then it finds nothing there, and does not wait.
+        // The thread may not have opened the FIFO yet. Then it finds none, and does not wait.
         clear(dir.path());
         drop(orphan.join().unwrap());
         assert!(!path.exists());

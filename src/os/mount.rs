@@ -1,6 +1,8 @@
-//! Which mount a directory is on, and whether what is written there outlives the container.
+//! Finds the mount of a directory, and whether files there outlive the container.
 //!
-//! Everything comes from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+//! A baseline on a file system that goes away with the container means a full rebuild at the next
+//! start, so such a state directory is refused. All information comes from `/proc/self/mountinfo`
+//! (proc_pid_mountinfo(5)).
 
 use crate::environment::Environment;
 use std::ffi::{OsStr, OsString};
@@ -11,34 +13,36 @@ use std::path::{Path, PathBuf};
 /// One line of `/proc/self/mountinfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
-    /// Unique among the mounts of this namespace; `mnt_id` in `/proc/self/fdinfo`.
+    /// The id of the mount, unique in this mount namespace. `mnt_id` in `/proc/self/fdinfo`.
     pub(crate) id: u64,
-    /// What of the file system is mounted, e.g. `/var/lib/docker/volumes/NAME/_data`.
+    /// The directory of the file system that is mounted: `/var/lib/docker/volumes/NAME/_data`.
     pub(crate) root: PathBuf,
-    /// Where it is mounted.
+    /// The mount point.
     pub(crate) point: PathBuf,
-    /// Options of this mount and of its file system, e.g. `rw`, `noexec`.
+    /// The options of the mount and of its file system, such as `rw` and `noexec`.
     pub(crate) options: Vec<String>,
-    /// `ext4`, `overlay`, `nfs4`…
+    /// The type of the file system, such as `ext4`, `overlay` or `nfs4`.
     pub(crate) fs_type: String,
 }
 
-/// Where we run, as far as it changes what a mount means.
+/// Whether this process runs in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Surroundings {
-    /// The root file system goes when we go.
+    /// In a container: the root file system goes away with it.
     Container,
-    /// It stays.
+    /// On a host: the root file system stays.
     Host,
 }
 
-/// Look for the marks that Docker, Podman, Kubernetes and systemd-nspawn leave.
+/// Find out whether this process runs in a container, by the variables and files that Docker, Podman,
+/// Kubernetes and systemd-nspawn create, by its pid, and by the type of the root file system.
 pub(crate) fn surroundings(environment: &Environment) -> Surroundings {
-    let told = ["KUBERNETES_SERVICE_HOST", "container"]
+    let has_variable = ["KUBERNETES_SERVICE_HOST", "container"]
         .iter()
         .any(|name| environment.contains_key(OsStr::new(name)));
-    let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
-    if told || marked || std::process::id() == 1 || root_is_an_overlay() {
+    let has_file =
+        ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
+    if has_variable || has_file || std::process::id() == 1 || root_is_an_overlay() {
         Surroundings::Container
     } else {
         Surroundings::Host
@@ -53,15 +57,19 @@ fn root_is_an_overlay() -> bool {
         .is_some_and(|root| root.fs_type.contains("overlay"))
 }
 
-/// All mounts that this process can see; `None` without a readable `/proc`.
+/// All mounts in the namespace of this process; `None` if `/proc` cannot be read.
 pub(crate) fn mounts() -> Option<Vec<Mount>> {
     let text = std::fs::read("/proc/self/mountinfo").ok()?;
-    Some(text.split(|byte| *byte == b'\n').filter_map(parse).collect())
+    Some(text.split(|byte| *byte == b'\n').filter_map(parse_line).collect())
 }
 
-/// The mount that an open directory is on. `path` must be absolute and without symbolic
-/// links; it decides where `/proc/self/fdinfo` does not say (gVisor).
-pub(crate) fn of<'a>(mounts: &'a [Mount], dir: &std::fs::File, path: &Path) -> Option<&'a Mount> {
+/// The mount that contains an open directory. `path` is its absolute path without symbolic links. It
+/// is used where `/proc/self/fdinfo` does not give the id of the mount (gVisor).
+pub(crate) fn containing<'a>(
+    mounts: &'a [Mount],
+    dir: &std::fs::File,
+    path: &Path,
+) -> Option<&'a Mount> {
     let id = mount_id(dir);
     let by_id = id.and_then(|id| mounts.iter().find(|mount| mount.id == id));
     by_id.or_else(|| by_path(mounts, path))
@@ -72,7 +80,8 @@ fn mount_id(dir: &std::fs::File) -> Option<u64> {
     info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
 }
 
-/// The deepest mount point above the path; of several on one point the last is on top.
+/// The mount with the deepest mount point above the path. If several have the same mount point, the
+/// last one hides the others.
 fn by_path<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     mounts
         .iter()
@@ -80,8 +89,9 @@ fn by_path<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
         .max_by_key(|mount| mount.point.components().count())
 }
 
+/// Parse a line such as
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
-fn parse(line: &[u8]) -> Option<Mount> {
+fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let id = text(fields.next()?).parse().ok()?;
     let (root, point) = (fields.nth(2)?, fields.next()?);
@@ -103,7 +113,8 @@ fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field).into_owned()
 }
 
-/// Space, tab, newline and backslash are written as `\040`, `\011`, `\012`, `\134`.
+/// Decode a field, in which space, tab, newline and backslash are written as `\040`, `\011`, `\012`
+/// and `\134`.
 fn unescaped(field: &[u8]) -> OsString {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -120,28 +131,28 @@ fn unescaped(field: &[u8]) -> OsString {
 /// How long what is written on a mount lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lifetime {
-    /// As long as somebody keeps it.
+    /// Until somebody deletes it.
     Lasting,
-    /// It lasts, but its place is hard to come back to; why, in words.
+    /// Longer than the container, but it is easily lost. The text says why, for a message.
     Fragile(&'static str),
-    /// The container's own root file system.
+    /// As long as the container: it is the root file system of the container.
     Container,
-    /// In memory; the file system's name.
+    /// As long as the container, because it is in memory. The type of the file system.
     Memory(String),
 }
 
-/// How long what is written there lasts.
+/// How long files on a mount last.
 pub(crate) fn lifetime(mount: &Mount, surroundings: Surroundings) -> Lifetime {
     let in_memory = ["tmpfs", "ramfs", "devtmpfs"].contains(&mount.fs_type.as_str());
     match surroundings {
         Surroundings::Host if in_memory => {
-            Lifetime::Fragile("it is in memory, and is gone after the next boot")
+            Lifetime::Fragile("it is in memory and will be empty after the next reboot")
         }
         Surroundings::Host => Lifetime::Lasting,
         Surroundings::Container if mount.point == Path::new("/") => Lifetime::Container,
         Surroundings::Container if in_memory => Lifetime::Memory(mount.fs_type.clone()),
         Surroundings::Container if is_anonymous(&mount.root) => Lifetime::Fragile(
-            "it is an anonymous volume, which the next container does not get: give it a name (-v NAME:/state)",
+            "it is an anonymous volume, which the next container will not get: use a named volume (-v NAME:/state)",
         ),
         Surroundings::Container if is_empty_dir(&mount.root) => Lifetime::Fragile(
             "it is an emptyDir, which is deleted with its pod: mount a PersistentVolumeClaim",
@@ -150,7 +161,7 @@ pub(crate) fn lifetime(mount: &Mount, surroundings: Surroundings) -> Lifetime {
     }
 }
 
-/// Docker and Podman name a volume that nobody named by 64 hexadecimal digits.
+/// Whether this is an anonymous volume of Docker or Podman, whose name has 64 hexadecimal digits.
 fn is_anonymous(root: &Path) -> bool {
     let names: Vec<&OsStr> = root.iter().collect();
     names.windows(3).any(|window| {
@@ -161,7 +172,7 @@ fn is_anonymous(root: &Path) -> bool {
     })
 }
 
-/// `…/pods/UID/volumes/kubernetes.io~empty-dir/NAME`.
+/// Whether this is an emptyDir of Kubernetes: `…/pods/UID/volumes/kubernetes.io~empty-dir/NAME`.
 fn is_empty_dir(root: &Path) -> bool {
     root.iter().any(|name| name == "kubernetes.io~empty-dir")
 }
@@ -171,13 +182,13 @@ mod tests {
     use super::*;
 
     fn mount(line: &str) -> Mount {
-        parse(line.as_bytes()).unwrap()
+        parse_line(line.as_bytes()).unwrap()
     }
 
     const VOLUME: &str = "612 590 254:1 /var/lib/docker/volumes/state/_data /state rw,relatime shared:3 master:1 - ext4 /dev/vda1 ro,discard";
 
     #[test]
-    fn a_line_of_mountinfo_is_read_with_and_without_optional_fields() {
+    fn a_line_of_mountinfo_is_parsed_with_and_without_optional_fields() {
         let expected = Mount {
             id: 612,
             root: "/var/lib/docker/volumes/state/_data".into(),
@@ -190,20 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn escaped_blanks_and_bytes_that_are_not_utf8_come_back() {
+    fn escapes_are_decoded_and_other_bytes_are_kept() {
         assert_eq!(unescaped(b"/a\\040b\\134c"), OsString::from("/a b\\c"));
         assert_eq!(unescaped(b"/\xff\\04"), OsString::from_vec(b"/\xff\\04".to_vec()));
     }
 
     #[test]
-    fn garbage_is_no_mount() {
+    fn an_invalid_line_is_not_a_mount() {
         for line in ["", "x", "1 2 3:4 / /", "1 2 3:4 / / rw"] {
-            assert_eq!(parse(line.as_bytes()), None, "{line:?}");
+            assert_eq!(parse_line(line.as_bytes()), None, "{line:?}");
         }
     }
 
     #[test]
-    fn the_deepest_and_last_mount_is_the_one_on_top() {
+    fn the_deepest_and_last_mount_contains_the_path() {
         let root = mount("1 0 0:1 / / rw - overlay overlay rw");
         let below = mount("2 1 0:2 / /state rw - tmpfs tmpfs rw");
         let above = mount("3 1 0:3 / /state rw - ext4 /dev/vda rw");
@@ -213,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_named_mount_that_is_not_in_memory_lasts_without_a_warning() {
+    fn only_named_volumes_on_disk_last_without_a_warning() {
         let lines = [
             (VOLUME.to_owned(), "Lasting"),
             (VOLUME.replace("/state/_data", &format!("/{}/_data", "0a".repeat(32))), "Fragile"),

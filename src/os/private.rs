@@ -1,4 +1,4 @@
-//! A directory of our own that is gone when we are done.
+//! A private temporary directory, for what dbt writes on behalf of `plan` and nobody needs later.
 
 use crate::environment::Environment;
 use crate::os::random;
@@ -7,45 +7,45 @@ use std::ffi::OsStr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// Removed, with all that is in it, when this is dropped.
+/// A directory that only this user can read. It is removed with its content when this is dropped.
 #[derive(Debug)]
-pub struct Private(PathBuf);
+pub struct PrivateDir(PathBuf);
 
-/// `TMPDIR`, else `/tmp`.
+/// The directory for temporary files: `TMPDIR`, otherwise `/tmp`.
 #[must_use]
-pub fn base(environment: &Environment) -> PathBuf {
+pub fn temp_dir(environment: &Environment) -> PathBuf {
     let named = environment.get(OsStr::new("TMPDIR")).filter(|dir| !dir.is_empty());
     named.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
 }
 
-impl Private {
-    /// Below `TMPDIR`, else `/tmp`.
+impl PrivateDir {
+    /// Create a directory in [`temp_dir`].
     ///
     /// # Errors
-    /// Where nothing can be written there, with what to do.
+    /// The directory cannot be created. The message says what to do.
     pub fn make(environment: &Environment) -> Result<Self> {
-        let base = std::path::absolute(base(environment))?;
+        let base = std::path::absolute(temp_dir(environment))?;
         let dir = base.join(format!("dbt-entrypoint-{}", random::salt()?));
         std::fs::DirBuilder::new().mode(0o700).create(&dir).with_context(|| {
             format!(
-                "a temporary directory cannot be made in {}\n  what to do: mount one (--tmpfs /tmp), or name one with TMPDIR",
+                "cannot create a temporary directory in {}\n  what to do: mount a writable /tmp (--tmpfs /tmp), or set TMPDIR to a writable directory",
                 base.display()
             )
         })?;
         Ok(Self(dir))
     }
 
-    /// Where it is; absolute.
+    /// Its absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 }
 
-impl Drop for Private {
+impl Drop for PrivateDir {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            log::debug!("{} stays behind: {error}", self.0.display());
+            log::debug!("cannot remove {}: {error}", self.0.display());
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::dbt::engine::Engine;
 use crate::dbt::inputs::Vars;
 use crate::dbt::jinja::Renderer;
 use crate::dbt::profile::Identity;
-use crate::dbt::profile::{self, Choice};
+use crate::dbt::profile::{self, ProfileOverrides};
 use crate::dbt::project as files;
 use crate::digest::{self, hex};
 use crate::environment::Environment;
@@ -54,7 +54,7 @@ pub struct Project {
     /// The directory in which dbt looks for `profiles.yml`.
     pub profiles_dir: PathBuf,
     /// `dbt_project.yml`, as written.
-    pub project: files::Project,
+    pub project: files::ProjectFile,
     /// Where the relations are.
     pub identity: Identity,
     /// The installed packages, by name.
@@ -70,7 +70,7 @@ pub struct Project {
 struct Package {
     directory: PathBuf,
     /// Its `dbt_project.yml`, as written.
-    project: files::Project,
+    project: files::ProjectFile,
 }
 
 /// Why there is no project to work with.
@@ -142,7 +142,7 @@ pub fn locate_from(
     project.use_v2_parser = project.use_v2_parser.or_else(|| older("use_v2_parser"));
     let identity = {
         let renderer = Renderer::new(environment, &cli_vars, None);
-        let choice = Choice {
+        let choice = ProfileOverrides {
             profile: asked.profile.and_then(OsStr::to_str),
             target: asked.target.and_then(OsStr::to_str),
         };
@@ -189,10 +189,10 @@ fn profiles_dir(here: &Path, asked: Option<&OsStr>, environment: &Environment) -
     }
 }
 
-fn read_project(root: &Path, texts: &mut BTreeMap<PathBuf, String>) -> Result<files::Project> {
+fn read_project(root: &Path, texts: &mut BTreeMap<PathBuf, String>) -> Result<files::ProjectFile> {
     let path = root.join(FILE);
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let project = files::Project::parse(&text);
+    let project = files::ProjectFile::parse(&text);
     let project = project.with_context(|| format!("reading {}", path.display()))?;
     texts.insert(path, text);
     Ok(project)
@@ -216,7 +216,7 @@ fn target_of(identity: &Identity) -> Map<String, Value> {
 fn target_path(
     root: &Path,
     asked: Option<&OsStr>,
-    project: &files::Project,
+    project: &files::ProjectFile,
     renderer: &Renderer,
 ) -> Result<PathBuf> {
     if let Some(asked) = asked.filter(|path| !path.is_empty()) {
@@ -234,7 +234,12 @@ fn target_path(
 
 /// Unlike all else on the command line dbt does not tie `--log-path` to the project, and it
 /// does not render `log-path:`.
-fn log_path(here: &Path, root: &Path, asked: Option<&OsStr>, project: &files::Project) -> PathBuf {
+fn log_path(
+    here: &Path,
+    root: &Path,
+    asked: Option<&OsStr>,
+    project: &files::ProjectFile,
+) -> PathBuf {
     let written = project.log_path.as_deref().unwrap_or("logs");
     asked.filter(|path| !path.is_empty()).map_or_else(|| root.join(written), |path| here.join(path))
 }
@@ -243,7 +248,7 @@ fn log_path(here: &Path, root: &Path, asked: Option<&OsStr>, project: &files::Pr
 /// so, and its nodes are not in a manifest then.
 fn packages(
     root: &Path,
-    project: &files::Project,
+    project: &files::ProjectFile,
     renderer: &Renderer,
     texts: &mut BTreeMap<PathBuf, String>,
 ) -> BTreeMap<String, Package> {
@@ -306,7 +311,7 @@ impl Project {
         self.texts.get(path).map(String::as_str)
     }
 
-    fn rendered_paths(&self, root: &Path, project: &files::Project) -> Result<Vec<PathBuf>> {
+    fn rendered_paths(&self, root: &Path, project: &files::ProjectFile) -> Result<Vec<PathBuf>> {
         let rendered = |path: &String| {
             let path = self.renderer.render(path);
             let path = path.with_context(|| format!("a path in {}", root.join(FILE).display()))?;
@@ -327,7 +332,7 @@ impl Project {
 
 fn vars_of(
     directory: &Path,
-    project: &files::Project,
+    project: &files::ProjectFile,
     engine: &Engine,
 ) -> Result<Map<String, Value>> {
     let path = directory.join("vars.yml");
@@ -367,7 +372,7 @@ pub fn find_dotenv(here: &Path) -> Result<Option<(PathBuf, String)>> {
 #[must_use]
 pub fn user_wants_v2_parser(environment: &Environment) -> Option<bool> {
     let text = fs::read_to_string(home(environment).join(".dbt/user_settings.yml")).ok()?;
-    files::Project::parse(&text).ok()?.use_v2_parser
+    files::ProjectFile::parse(&text).ok()?.use_v2_parser
 }
 
 /// The digest of a seed's file. dbt does not look into one above 1 MiB (all versions, unless

@@ -1,25 +1,26 @@
-//! One child, as PID 1 or not: signals, reaping, the stop ladder, its end.
+//! Runs one child process at a time, as PID 1 or not: forwards signals, reaps orphans, stops the
+//! child in steps, and reports how it ended.
 //!
-//! Never call this in-process from a test: `wait` takes other tests' children, and handlers
-//! are process-wide. Test through the binary.
+//! Do not call this from a unit test: wait(2) would reap the children of other tests, and the signal
+//! mask and handlers belong to the whole process. Test it through the binary.
 
-mod family;
+mod descendants;
 mod signals;
 mod spawn;
 mod terminal;
 mod tree;
 
-pub use crate::decide::stop::{Policy, Target};
+pub use crate::decide::stop::{Policy, SignalTarget};
 
-use crate::decide::stop::{self, Action, Event, Origin, Place};
+use crate::decide::stop::{self, Action, Event, JobControl, SignalOrigin};
 use crate::environment::Environment;
 use crate::exit::{self, Failure};
 use crate::os::gate::Gate;
 use anyhow::Result;
-use family::{Family, take_along_when_panicking};
+use descendants::{Descendants, kill_on_panic};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgid, getpgrp, getpid, getsid};
-use signals::{Arrived, Mailbox};
+use signals::{ReceivedSignal, SignalQueue};
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::os::fd::AsFd as _;
@@ -28,333 +29,360 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 use terminal::Terminal;
-use tree::News;
+use tree::ChildEvent;
 
-/// What to start.
+/// A process to start.
 #[derive(Debug)]
 pub struct Child<'a> {
-    /// The file to execute; not looked for.
+    /// The path of the file to execute; `PATH` is not searched.
     pub program: PathBuf,
-    /// `argv[0]`: the word by which it was asked for.
+    /// `argv[0]`: the name by which the program was requested.
     pub name: OsString,
-    /// Without `argv[0]`.
+    /// The arguments after `argv[0]`.
     pub args: Vec<OsString>,
-    /// The whole environment of the child.
+    /// The complete environment of the child.
     pub environment: Variables<'a>,
     /// Where its standard output goes.
     pub stdout: Stdout,
-    /// Its signals.
+    /// What to do with signals while it runs.
     pub policy: Policy,
 }
 
 /// A child's environment.
 #[derive(Debug, Clone, Copy)]
 pub enum Variables<'a> {
-    /// Ours as we found it, in its order.
+    /// The environment of this process as it was started, in the same order.
     AsFound,
-    /// Exactly these.
+    /// Exactly these variables.
     These(&'a Environment),
 }
 
 /// Where a child's standard output goes.
 #[derive(Debug)]
 pub enum Stdout {
-    /// Ours.
+    /// To the standard output of this process.
     Inherit,
-    /// Our standard error: for a process that the user did not ask for.
+    /// To the standard error of this process, for a child that the user did not ask for.
     ToStderr,
-    /// A file.
+    /// To this file.
     File(std::fs::File),
 }
 
-/// How a child ended.
+/// How a child ended (wait(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// `exit(code)`.
-    Code(u8),
-    /// Killed by this signal number, real-time ones included.
-    Signal(i32),
+pub enum Termination {
+    /// It exited with this code.
+    Exited(u8),
+    /// The signal with this number killed it. Real-time signals are included.
+    Signaled(i32),
 }
 
-impl End {
-    /// As a shell has it: the code, or 128 + the signal's number.
+impl Termination {
+    /// The exit code that a shell reports: the code itself, or 128 + the number of the signal.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Code(code) => code,
-            Self::Signal(signal) => exit::of_signal(signal),
+            Self::Exited(code) => code,
+            Self::Signaled(signal) => exit::of_signal(signal),
         }
     }
 }
 
-/// What became of a child.
+/// The end of a child that was supervised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// Its end.
-    pub end: End,
-    /// A signal asked us to stop while it ran.
+pub struct ChildOutcome {
+    /// How it ended.
+    pub end: Termination,
+    /// Whether a signal had asked this process to stop by then.
     pub stopped: bool,
 }
 
-/// A child that has been started, and has not ended as far as we know.
+/// A child that has been started and whose end has not been reported yet.
 #[derive(Debug)]
-#[must_use = "nobody sees to its end when this is dropped"]
+#[must_use = "a dropped child keeps running without supervision"]
 pub struct Running {
     pid: Pid,
     policy: Policy,
     terminal: Option<Terminal>,
+    /// How far the stop has come.
     state: stop::State,
+    /// When [`Event::Deadline`] is due.
     deadline: Option<Instant>,
-    end: Option<End>,
+    /// How it ended, once known.
+    end: Option<Termination>,
 }
 
 impl Running {
-    /// Until the stop ladder's next step.
+    /// The time until the next step of the stop; `None` if there is none.
     fn time_left(&self) -> Option<Duration> {
         self.deadline.map(|at| at.saturating_duration_since(Instant::now()))
     }
 }
 
-/// What a child came to first.
+/// What a child reached first: the gate, or its end.
 #[derive(Debug)]
-pub enum First {
-    /// The gate: it waits there.
+pub enum GateOrEnd {
+    /// The gate. It waits there.
     Gate(Running),
     /// Its end.
-    End(Outcome),
+    End(ChildOutcome),
 }
 
-/// The one owner of signals and child processes.
+/// The owner of all signals and child processes of this process. There is only one.
 #[derive(Debug)]
 pub struct Supervisor {
-    mailbox: Mailbox,
-    /// Arrived and not yet looked at.
-    queue: VecDeque<Arrived>,
-    /// The first request to stop; never forgotten.
+    signals: SignalQueue,
+    /// Signals that were received and have not been handled yet.
+    queue: VecDeque<ReceivedSignal>,
+    /// The first signal that asked this process to stop. It stays set.
     stop: Option<Signal>,
+    /// Whether this process is PID 1 of its namespace.
     pid1: bool,
-    family: Arc<Family>,
+    descendants: Arc<Descendants>,
 }
 
 impl Supervisor {
-    /// First thing in main: every catchable signal is ours from here on, and so is every orphan
-    /// below us (`PR_SET_CHILD_SUBREAPER`, for when we are not PID 1). A panic kills the child
-    /// before it goes on to the panic hook that there is already: a bug of ours must not strand
-    /// the child, and nothing unwinds in the released binary.
+    /// Take over the signals and descendants of this process. It must be the first thing in `main`.
+    ///
+    /// From here on, every signal that can be blocked is received by the supervisor, and every
+    /// orphaned descendant becomes a child of this process (`PR_SET_CHILD_SUBREAPER`, prctl(2), for
+    /// when it is not PID 1). A panic kills the child and then runs the panic hook that was set
+    /// before: a bug in this program must not leave the child behind, and the released binary does
+    /// not unwind.
     ///
     /// # Errors
-    /// When the system allows not even one more descriptor.
+    /// The process cannot open another file descriptor.
     pub fn register() -> Result<Supervisor> {
-        let mailbox = Mailbox::open()?;
+        let signals = SignalQueue::open()?;
         if let Err(errno) = nix::sys::prctl::set_child_subreaper(true) {
-            log::debug!("orphans will not come to us: {errno}");
+            log::debug!("orphaned processes will not be reaped: {errno}");
         }
         let inherited = if tree::has_children() { tree::children() } else { BTreeSet::new() };
-        let family = Arc::new(Family { inherited, living: AtomicI32::new(0) });
-        take_along_when_panicking(Arc::clone(&family));
+        let descendants = Arc::new(Descendants { inherited, child: AtomicI32::new(0) });
+        kill_on_panic(Arc::clone(&descendants));
         let pid1 = getpid().as_raw() == 1;
-        Ok(Supervisor { mailbox, queue: VecDeque::new(), stop: None, pid1, family })
+        Ok(Supervisor { signals, queue: VecDeque::new(), stop: None, pid1, descendants })
     }
 
-    /// The first TERM, INT, HUP or QUIT that came, also while a child ran. Does not block; once
-    /// there, it stays.
+    /// The first TERM, INT, HUP or QUIT that this process received, also while a child ran. Once
+    /// there is one, every later call returns it. Does not block.
     pub fn stop_requested(&mut self) -> Option<Signal> {
         self.wait(Duration::ZERO)
     }
 
-    /// Wait at most this long; return at once when a request to stop comes or has come.
-    /// Orphans are reaped meanwhile.
+    /// Wait at most this long for a signal that asks to stop; return immediately if one has already
+    /// been received. Orphans are reaped meanwhile.
     pub fn wait(&mut self, at_most: Duration) -> Option<Signal> {
         let end = Instant::now() + at_most;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let left = if self.stop.is_some() { Duration::ZERO } else { left };
-            let failed = self.collect(Some(left)).is_err();
-            self.note_stop();
-            while tree::news().is_some() {}
+            let failed = self.receive(Some(left)).is_err();
+            self.take_stop_requests();
+            while tree::next_event().is_some() {}
             if self.stop.is_some() || left.is_zero() || failed {
                 return self.stop;
             }
         }
     }
 
-    /// Run a child to its end, forwarding and reaping, then kill what it left behind.
+    /// Run a child to its end. Signals are forwarded to it and orphans are reaped; afterwards, the
+    /// processes that it left behind are killed.
     ///
-    /// A request to stop that came before, or during an earlier child, is not lost: nothing is
-    /// started. Other signals that came before are passed to the child once it runs.
+    /// If a signal has already asked to stop, the child is not started. Other signals that were
+    /// received before are forwarded to the child once it runs.
     ///
     /// # Errors
-    /// [`Failure::Stopped`] as said; [`Failure::not_found`] (127) and [`Failure::not_executable`]
-    /// (126) when it cannot be started.
-    pub fn run(&mut self, child: Child<'_>) -> Result<Outcome, Failure> {
+    /// [`Failure::Stopped`] if a signal asked to stop before the start; [`Failure::not_found`] (127)
+    /// and [`Failure::not_executable`] (126) if the child cannot be started.
+    pub fn run(&mut self, child: Child<'_>) -> Result<ChildOutcome, Failure> {
         let running = self.start(child)?;
         self.finish(running)
     }
 
-    /// As [`Supervisor::run`], no further than to the gate.
+    /// Run a child until it reaches the gate or ends, whichever comes first.
     ///
     /// # Errors
-    /// As [`Supervisor::run`].
-    pub fn run_to(&mut self, gate: &Gate, child: Child<'_>) -> Result<First, Failure> {
+    /// Those of [`Supervisor::run`].
+    pub fn run_to(&mut self, gate: &Gate, child: Child<'_>) -> Result<GateOrEnd, Failure> {
         let mut running = self.start(child)?;
-        match self.attend_to(gate, &mut running) {
-            Ok(None) => Ok(First::Gate(running)),
-            Ok(Some(outcome)) => self.conclude(running, Ok(outcome)).map(First::End),
-            Err(error) => self.conclude(running, Err(error)).map(First::End),
+        match self.wait_for_gate_or_end(gate, &mut running) {
+            Ok(None) => Ok(GateOrEnd::Gate(running)),
+            Ok(Some(outcome)) => self.conclude(running, Ok(outcome)).map(GateOrEnd::End),
+            Err(error) => self.conclude(running, Err(error)).map(GateOrEnd::End),
         }
     }
 
-    /// Stay with a child to its end, as [`Supervisor::run`] does.
+    /// Supervise a running child to its end, as [`Supervisor::run`] does.
     ///
     /// # Errors
-    /// The system's, none of which is to be expected.
-    pub fn finish(&mut self, mut running: Running) -> Result<Outcome, Failure> {
-        let ended = self.attend(&mut running);
+    /// A system call failed, which is not expected to happen.
+    pub fn finish(&mut self, mut running: Running) -> Result<ChildOutcome, Failure> {
+        let ended = self.wait_for_end(&mut running);
         self.conclude(running, ended)
     }
 
-    /// Kill a child that is not needed any more, with all that it started.
+    /// Kill a child that is no longer needed, and all processes that it started.
     ///
     /// # Errors
-    /// As [`Supervisor::finish`].
-    pub fn end(&mut self, running: Running) -> Result<Outcome, Failure> {
+    /// Those of [`Supervisor::finish`].
+    pub fn end(&mut self, running: Running) -> Result<ChildOutcome, Failure> {
         tree::send(running.pid, Signal::SIGKILL as i32);
         self.finish(running)
     }
 
+    /// Start a child, unless a signal has asked to stop.
     fn start(&mut self, child: Child<'_>) -> Result<Running, Failure> {
         self.stop_requested();
-        if let Some(signal) = self.stop.filter(|s| child.policy.sent_for(*s as i32).is_some()) {
+        let forwarded = |signal: &Signal| child.policy.sent_for(*signal as i32).is_some();
+        if let Some(signal) = self.stop.filter(forwarded) {
             return Err(Failure::Stopped(signal));
         }
-        let pid = spawn::spawn(&child, &self.mailbox.inherited_mask)?;
-        self.family.living.store(pid.as_raw(), Ordering::SeqCst);
+        let pid = spawn::spawn(&child, &self.signals.inherited_mask)?;
+        self.descendants.child.store(pid.as_raw(), Ordering::SeqCst);
         let terminal = terminal::lend(child.policy.target, pid);
         let (policy, state) = (child.policy, stop::START);
         Ok(Running { pid, policy, terminal, state, deadline: None, end: None })
     }
 
-    fn conclude(&mut self, running: Running, ended: Result<Outcome>) -> Result<Outcome, Failure> {
+    /// Clean up after a child: kill what it left behind and take the terminal back. A child that
+    /// could not be supervised to its end is killed.
+    fn conclude(
+        &mut self,
+        running: Running,
+        ended: Result<ChildOutcome>,
+    ) -> Result<ChildOutcome, Failure> {
         if ended.is_err() {
             tree::send(running.pid, Signal::SIGKILL as i32);
         }
-        self.family.living.store(0, Ordering::SeqCst);
+        self.descendants.child.store(0, Ordering::SeqCst);
         self.sweep();
         terminal::take_back(running.terminal, running.pid);
         ended.map_err(Failure::internal)
     }
 
-    /// The loop: everything that came, in order, then one wait.
-    fn attend(&mut self, running: &mut Running) -> Result<Outcome> {
+    /// The main loop: handle everything that has been received, in order, then wait for more.
+    fn wait_for_end(&mut self, running: &mut Running) -> Result<ChildOutcome> {
         loop {
-            if let Some(outcome) = self.take_in(running) {
+            if let Some(outcome) = self.handle_events(running) {
                 return Ok(outcome);
             }
-            self.collect(running.time_left())?;
+            self.receive(running.time_left())?;
         }
     }
 
-    /// [`Supervisor::attend`], which the gate ends as well.
-    fn attend_to(&mut self, gate: &Gate, running: &mut Running) -> Result<Option<Outcome>> {
+    /// The same loop, which also ends with `None` when the child reaches the gate.
+    fn wait_for_gate_or_end(
+        &mut self,
+        gate: &Gate,
+        running: &mut Running,
+    ) -> Result<Option<ChildOutcome>> {
         loop {
-            // A child that waits there has not ended, and one that has ended may have come by.
-            if let Some(outcome) = self.take_in(running) {
+            // A child that waits at the gate has not ended; a child that has ended may have
+            // passed it without waiting. So its end is looked for first.
+            if let Some(outcome) = self.handle_events(running) {
                 return Ok(Some(outcome));
             }
             if gate.is_reached()? {
                 return Ok(None);
             }
-            self.queue.extend(self.mailbox.collect_beside(gate.as_fd(), running.time_left())?);
-            self.leave_out_news();
+            self.queue.extend(self.signals.collect_beside(gate.as_fd(), running.time_left())?);
+            self.drop_child_signals();
         }
     }
 
-    /// Act on what has come; the outcome, once there is one.
-    fn take_in(&mut self, running: &mut Running) -> Option<Outcome> {
+    /// Handle all received signals and all state changes of the child. Returns its outcome once it
+    /// has ended.
+    fn handle_events(&mut self, running: &mut Running) -> Option<ChildOutcome> {
         let (pid, terminal) = (running.pid, running.terminal);
-        // Signals first: to one that has ended meanwhile they do nothing, it is not reaped yet.
+        // Signals come first: a child that has ended meanwhile is not reaped yet, so its pid still
+        // exists, and a signal to it has no effect.
         let is_late = running.deadline.is_some_and(|at| at <= Instant::now());
         let mut late = is_late.then_some(Event::Deadline);
         while let Some(event) = self
-            .asked(&running.policy)
+            .next_signal(&running.policy)
             .or_else(|| late.take())
-            .or_else(|| news_of(pid, &mut running.end))
+            .or_else(|| next_event_of(pid, &mut running.end))
         {
-            let place = place(event, pid, self.pid1, terminal);
-            let (next, action) = stop::step(&running.policy, place, running.state, event);
+            let job_control = job_control(event, pid, self.pid1, terminal);
+            let (next, action) = stop::step(&running.policy, job_control, running.state, event);
             if next.phase != running.state.phase {
-                let time = stop::time_in(next.phase, &running.policy);
+                let time = stop::deadline_in(next.phase, &running.policy);
                 running.deadline = time.map(|time| Instant::now() + time);
             }
             running.state = next;
             if action == Action::GiveUp {
-                log::warn!("process {pid} does not die of KILL: it hangs in the kernel");
-                running.end = running.end.or(Some(End::Signal(Signal::SIGKILL as i32)));
+                log::warn!("process {pid} did not end after SIGKILL: it hangs in the kernel");
+                running.end = running.end.or(Some(Termination::Signaled(Signal::SIGKILL as i32)));
                 break;
             }
             act(action, pid, &running.policy, terminal);
         }
-        running.end.map(|end| Outcome { end, stopped: self.stop.is_some() })
+        running.end.map(|end| ChildOutcome { end, stopped: self.stop.is_some() })
     }
 
-    /// The next signal that arrived; that one asked us to stop is remembered.
-    fn asked(&mut self, policy: &Policy) -> Option<Event> {
-        let Arrived { signal, origin } = self.queue.pop_front()?;
-        if self.stop.is_none() && stop::is_stop(signal) && policy.sent_for(signal).is_some() {
+    /// The next received signal as an event. The first one that asks to stop is remembered.
+    fn next_signal(&mut self, policy: &Policy) -> Option<Event> {
+        let ReceivedSignal { signal, origin } = self.queue.pop_front()?;
+        if self.stop.is_none() && stop::is_stop_signal(signal) && policy.sent_for(signal).is_some()
+        {
             self.stop = Signal::try_from(signal).ok();
         }
         Some(Event::Signal(signal, origin))
     }
 
-    /// Take in what arrives at most this long from now; for ever, until the next signal.
-    fn collect(&mut self, at_most: Option<Duration>) -> Result<()> {
+    /// Wait at most this long for signals and queue them; without a time, wait for the next one.
+    fn receive(&mut self, at_most: Option<Duration>) -> Result<()> {
         match at_most {
-            None => self.queue.extend(self.mailbox.next()?),
-            Some(at_most) => self.queue.extend(self.mailbox.collect(at_most)?),
+            None => self.queue.extend(self.signals.next()?),
+            Some(at_most) => self.queue.extend(self.signals.collect(at_most)?),
         }
-        self.leave_out_news();
+        self.drop_child_signals();
         Ok(())
     }
 
-    /// News of children is asked for whatever woke us.
-    fn leave_out_news(&mut self) {
+    /// Drop CHLD from the queue: state changes of children are looked for after every wait anyway.
+    fn drop_child_signals(&mut self) {
         self.queue.retain(|arrived| arrived.signal != Signal::SIGCHLD as i32);
     }
 
-    /// Take requests to stop out of the queue; the rest waits for the next child.
-    fn note_stop(&mut self) {
-        let asked = self.queue.iter().find(|arrived| stop::is_stop(arrived.signal));
+    /// Remove signals that ask to stop from the queue. The others stay for the next child.
+    fn take_stop_requests(&mut self) {
+        let asked = self.queue.iter().find(|arrived| stop::is_stop_signal(arrived.signal));
         let asked = asked.and_then(|arrived| Signal::try_from(arrived.signal).ok());
         self.stop = self.stop.or(asked);
-        self.queue.retain(|arrived| !stop::is_stop(arrived.signal));
+        self.queue.retain(|arrived| !stop::is_stop_signal(arrived.signal));
     }
 
     fn sweep(&mut self) {
-        let family = Arc::clone(&self.family);
-        family.sweep(|at_most| self.collect(Some(at_most)));
+        let descendants = Arc::clone(&self.descendants);
+        descendants.sweep(|at_most| self.receive(Some(at_most)));
     }
 }
 
-/// The next thing that happened to the child; everybody else's end is only reaped. Nothing is
-/// read after the child's own end: its pid may then belong to another.
-fn news_of(child: Pid, end: &mut Option<End>) -> Option<Event> {
+/// The next state change of the child. Other processes that have ended are only reaped. Nothing is
+/// read after the child's own end, because its pid may then belong to another process.
+fn next_event_of(child: Pid, end: &mut Option<Termination>) -> Option<Event> {
     while end.is_none() {
-        match tree::news()? {
-            News::Ended(pid, how) if pid == child => *end = Some(how),
-            News::Suspended(pid, signal) if pid == child => return Some(Event::Suspended(signal)),
-            News::Continued(pid) if pid == child => return Some(Event::Continued),
-            News::Ended(..) | News::Suspended(..) | News::Continued(_) => {}
+        match tree::next_event()? {
+            ChildEvent::Ended(pid, how) if pid == child => *end = Some(how),
+            ChildEvent::Suspended(pid, signal) if pid == child => {
+                return Some(Event::Suspended(signal));
+            }
+            ChildEvent::Continued(pid) if pid == child => return Some(Event::Continued),
+            ChildEvent::Ended(..) | ChildEvent::Suspended(..) | ChildEvent::Continued(_) => {}
         }
     }
     None
 }
 
+/// Carry out what [`stop::step`] decided.
 fn act(action: Action, pid: Pid, policy: &Policy, terminal: Option<Terminal>) {
     match action {
         Action::Nothing | Action::GiveUp => {}
         Action::Send(signal) => send(pid, signal, policy.target),
         Action::Kill => {
-            log::warn!("killing process {pid}: it was asked to end and has not");
+            log::warn!("killing process {pid}: it was asked to stop and is still running");
             send(pid, Signal::SIGKILL as i32, policy.target);
         }
         Action::Suspend => terminal::suspend(terminal, pid),
@@ -362,25 +390,26 @@ fn act(action: Action, pid: Pid, policy: &Policy, terminal: Option<Terminal>) {
     }
 }
 
-fn send(pid: Pid, signal: i32, target: Target) {
+fn send(pid: Pid, signal: i32, target: SignalTarget) {
     match target {
-        Target::Child => tree::send(pid, signal),
-        Target::Group => tree::send_to_group(pid, signal),
+        SignalTarget::Child => tree::send(pid, signal),
+        SignalTarget::Group => tree::send_to_group(pid, signal),
     }
 }
 
-/// Looked at anew for each event that it matters to: the child may leave our group at any time.
-fn place(event: Event, pid: Pid, pid1: bool, terminal: Option<Terminal>) -> Place {
+/// The position of both processes in job control. It is looked up again for each event for which it
+/// matters, because the child may leave the process group of this process at any time.
+fn job_control(event: Event, pid: Pid, pid1: bool, terminal: Option<Terminal>) -> JobControl {
     let apart_on_terminal = terminal.is_some();
     match event {
-        Event::Signal(_, Origin::Kernel) | Event::Suspended(_) => Place {
+        Event::Signal(_, SignalOrigin::Kernel) | Event::Suspended(_) => JobControl {
             pid1,
             session_leader: getsid(None).is_ok_and(|session| session == getpid()),
             shares_group: getpgid(Some(pid)).is_ok_and(|group| group == getpgrp()),
             apart_on_terminal,
         },
-        Event::Signal(_, Origin::Process) | Event::Deadline | Event::Continued => {
-            Place { pid1, session_leader: false, shares_group: true, apart_on_terminal }
+        Event::Signal(_, SignalOrigin::Process) | Event::Deadline | Event::Continued => {
+            JobControl { pid1, session_leader: false, shares_group: true, apart_on_terminal }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::dbt::manifest::Manifest;
 use crate::dbt::results::Outcome;
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::Scope;
-use crate::decide::settle::Ending;
+use crate::decide::settle::Completion;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
@@ -64,7 +64,7 @@ fn adopt_manifest(
     // Compared with itself, so that nothing of it is to be built.
     let now = opened.compare_values(manifest, inputs, Some(&text));
     let reservation = opened.reserve()?;
-    let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Ending::Open);
+    let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::Incomplete);
     let confirmed = Confirmed::default();
     let ran = Ran { now, outcome, scope, refresh: false, ending, confirmed };
     opened.commit(reservation, ran, summary)

@@ -3,9 +3,9 @@
 //! A stale `run_results.json` of an earlier invocation may lie about, and dbt rewrites
 //! `manifest.json` before it has built anything: only matching invocation ids count.
 
-use crate::dbt::manifest::begun_by;
-use crate::dbt::results::{self, Journal};
+use crate::dbt::manifest::invocation_id_of;
 use crate::dbt::results::{Fate, Outcome};
+use crate::dbt::results::{Results, RunLog};
 use crate::graph::Graph;
 use crate::trees::IntoTree;
 use std::fs::{self, File};
@@ -19,9 +19,9 @@ const HEAD: u64 = 1 << 16;
 #[derive(Debug)]
 pub(super) struct Artifacts {
     /// `run_results.json`, when it is of the same invocation.
-    results: Option<results::Results>,
+    results: Option<Results>,
     /// What its log says; empty where it kept none.
-    journal: Journal,
+    journal: RunLog,
 }
 
 /// The text of the manifest under `target`, if there is one.
@@ -34,7 +34,8 @@ pub(super) fn invocation(target: &Path) -> Option<String> {
     let mut head = Vec::new();
     let file = File::open(target.join("manifest.json")).ok()?;
     file.take(HEAD).read_to_end(&mut head).ok()?;
-    begun_by(&String::from_utf8_lossy(&head)).or_else(|| begun_by(&manifest(target)?))
+    invocation_id_of(&String::from_utf8_lossy(&head))
+        .or_else(|| invocation_id_of(&manifest(target)?))
 }
 
 /// The manifests that the invocation after `before` left, whole or not: first the one that it wrote
@@ -49,38 +50,38 @@ pub(super) fn manifests(
     let last = target.join("manifest.json");
     let texts = std::iter::once_with(move || read(&last)).chain(std::iter::once_with(copy));
     texts.flatten().filter(move |text| {
-        let id = begun_by(text);
+        let id = invocation_id_of(text);
         id.is_some() && (id != before || id == logged)
     })
 }
 
 /// What a log of dbt's says; an empty journal where there is none.
-pub(super) fn journal(log: Option<Vec<u8>>) -> Journal {
-    results::journal(String::from_utf8_lossy(&log.unwrap_or_default()).lines())
+pub(super) fn journal(log: Option<Vec<u8>>) -> RunLog {
+    RunLog::read(String::from_utf8_lossy(&log.unwrap_or_default()).lines())
 }
 
 impl Artifacts {
     /// What this invocation left, besides a manifest.
-    pub(super) fn of(id: Option<&str>, target: &Path, journal: Journal) -> Self {
+    pub(super) fn of(id: Option<&str>, target: &Path, journal: RunLog) -> Self {
         let results = read(&target.join("run_results.json"))
-            .and_then(|text| results::read(&text).ok())
+            .and_then(|text| Results::read(&text).ok())
             .filter(|results| results.invocation_id.as_deref() == id);
         let same = journal.invocation_id.as_deref() == id;
-        Self { results, journal: if same { journal } else { Journal::default() } }
+        Self { results, journal: if same { journal } else { RunLog::default() } }
     }
 
     /// What happened to each node: the results, and whatever only the log knows.
     pub(super) fn outcome(&self, graph: &Graph) -> Outcome {
         let mut outcome = of_journal(&self.journal, graph);
         if let Some(results) = &self.results {
-            outcome.extend(results::outcome(results, graph));
+            outcome.extend(results.outcome(graph));
         }
         outcome
     }
 }
 
 /// What a log tells of the nodes of a graph.
-pub(super) fn of_journal(journal: &Journal, graph: &Graph) -> Outcome {
+pub(super) fn of_journal(journal: &RunLog, graph: &Graph) -> Outcome {
     let in_flight = journal.in_flight().map(|id| (id.to_owned(), Fate::CutShort));
     let finished = journal.outcome.iter().map(|(id, fate)| (id.clone(), fate.clone()));
     in_flight.chain(finished).filter(|(id, _)| graph.contains_key(id)).into_tree()

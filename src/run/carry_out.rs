@@ -13,18 +13,19 @@ use super::unchanged::Confirmed;
 use super::values::Fingerprints;
 use crate::dbt::command::Opt;
 use crate::dbt::manifest::is_whole;
-use crate::dbt::results::{self, Fate, Journal, Outcome};
+use crate::dbt::results::{self, Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
+use crate::decide::earlier_runs::EarlierRun;
+use crate::decide::intent::Intent;
 use crate::decide::needs::Scope;
 use crate::decide::next;
-use crate::decide::notes::Notes;
-use crate::decide::passes::Pass;
-use crate::decide::plan::Last;
+use crate::decide::plan::LastRun;
 use crate::decide::record::FORMAT;
-use crate::decide::settle::Ending;
+use crate::decide::select_by::NodesByName;
+use crate::decide::select_by::SelectBy;
+use crate::decide::settle::Completion;
 use crate::decide::start::Approach;
 use crate::decide::summary::Summary;
-use crate::decide::telling::{Named, Telling};
 use crate::exit::Failure;
 use crate::graph::RESOURCE_TYPES;
 use crate::os::supervise::Stdout;
@@ -64,19 +65,19 @@ pub(crate) fn carry_out(
     }
     let (plan, now) = match (planned, now) {
         (Some(Err(code)), _) => return Ok(code),
-        (Some(Ok(plan)), Some(now)) if plan.last != Last::AsGiven => (plan, now),
+        (Some(Ok(plan)), Some(now)) if plan.last_run != LastRun::AsGiven => (plan, now),
         _ => return build_as_given(started, driver, summary),
     };
-    if plan.ahead.is_empty()
-        && matches!(plan.last, Last::Changed(Telling::Skipped(_), _))
+    if plan.earlier_runs.is_empty()
+        && matches!(plan.last_run, LastRun::Changed(SelectBy::Result(_), _))
         && let (Some(held), Some(text)) = (parsed.take_held(), parsed.text())
     {
         return let_build(started, held, &text, now, &plan.wanted, driver, summary);
     }
     parsed.release(driver)?;
-    match (plan.ahead.as_slice(), parsed.text()) {
+    match (plan.earlier_runs.as_slice(), parsed.text()) {
         (ahead @ [_, ..], Some(text)) => build_ahead(started, ahead, &text, now, driver, summary),
-        _ => build_last(started, plan.last, &plan.wanted, now, driver, summary),
+        _ => build_last(started, plan.last_run, &plan.wanted, now, driver, summary),
     }
 }
 
@@ -102,25 +103,26 @@ fn build_as_given(
         }
         false => Scope::Changes,
     };
-    run(started, command.recorded(), scope, command.refreshes(), driver, summary)
+    run(started, command.with_write_json(), scope, command.refreshes(), driver, summary)
 }
 
 /// The runs ahead of the last one, up to the first that fails, and then the rest by another look
 /// at what still has to be built.
 fn build_ahead(
     started: &mut Started<'_>,
-    ahead: &[Pass],
+    ahead: &[EarlierRun],
     text: &Arc<String>,
     now: Comparison<'_, '_>,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
     let half_made = started.opened.baseline.half_made(&now.manifest);
-    for pass in ahead {
-        say::ahead(pass, &now.graph, &half_made);
-        let named = Named { manifest: &now.manifest, nodes: &pass.nodes };
-        let words = named.alone(&driver.session().command, pass.refresh);
-        let code = run(started, words, Scope::Changes, pass.refresh, driver, summary)?;
+    for earlier in ahead {
+        say::earlier_run(earlier, &now.graph, &half_made);
+        let named = NodesByName { manifest: &now.manifest, nodes: &earlier.nodes };
+        let words =
+            named.command_line_for_these_only(&driver.session().command, earlier.full_refresh);
+        let code = run(started, words, Scope::Changes, earlier.full_refresh, driver, summary)?;
         if code != 0 {
             return Ok(code);
         }
@@ -142,7 +144,7 @@ fn build_rest(
     let now = now.map_err(Failure::refused)?;
     let mut parsed = Parsed::project(Arc::clone(text));
     match plan(started, Some(&now), &mut parsed, driver, summary)? {
-        Some(Ok(plan)) => build_last(started, plan.last, &plan.wanted, now, driver, summary),
+        Some(Ok(plan)) => build_last(started, plan.last_run, &plan.wanted, now, driver, summary),
         Some(Err(code)) => Ok(code),
         None => Ok(0),
     }
@@ -151,24 +153,25 @@ fn build_rest(
 /// The last run, by a dbt that is started for it.
 fn build_last(
     started: &mut Started<'_>,
-    last: Last,
+    last: LastRun,
     wanted: &BTreeSet<String>,
     now: Comparison<'_, '_>,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
-    let Last::Changed(telling, nodes) = last else {
+    let LastRun::Changed(select_by, nodes) = last else {
         let confirmed = started.opened.confirm(&started.seen);
         return started.opened.carry_over(now, confirmed, summary).map(|()| 0);
     };
     let command = &driver.session().command;
     let answer = answer(&started.opened)?;
-    let words = match telling.words(command, &answer.path()) {
+    let words = match select_by.command_line(command, &answer.path()) {
         Some(words) => {
-            answer.put(&results::skipped(wanted)).map_err(Failure::unwritable)?;
+            answer.put(&results::results_with_skipped(wanted)).map_err(Failure::unwritable)?;
             words
         }
-        None => Named { manifest: &now.manifest, nodes: &nodes }.words(command, started.approach),
+        None => NodesByName { manifest: &now.manifest, nodes: &nodes }
+            .command_line(command, started.approach),
     };
     drop(now);
     run(started, words, Scope::Changes, command.refreshes(), driver, summary)
@@ -184,7 +187,7 @@ fn let_build(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
-    if let Err(error) = held.answer.put(&results::skipped(wanted)) {
+    if let Err(error) = held.answer.put(&results::results_with_skipped(wanted)) {
         held.release(driver)?;
         return Err(Failure::unwritable(error));
     }
@@ -203,7 +206,7 @@ fn let_build(
     if gate.was_passed() || code == 0 || ended.stopped {
         return Ok(code);
     }
-    say::did_not_wait();
+    say::dbt_did_not_wait();
     match parse_alone(&started.opened, driver)? {
         Ok(text) => build_rest(started, &Arc::new(text), driver, summary),
         Err(code) => Ok(code),
@@ -244,10 +247,10 @@ impl Attempt {
         let state = opened.access.held().ok_or_else(|| Failure::internal("a plan ran dbt"))?;
         let reservation = opened.reserve()?;
         let before = artifacts::invocation(target);
-        let notes = Notes {
+        let notes = Intent {
             format: FORMAT,
             scope: scope.clone(),
-            unreal: session.command.unreal().map(str::to_owned),
+            unreal: session.command.unreal_option().map(str::to_owned),
             identity: opened.identity().clone(),
             full_refresh: refresh,
         };
@@ -283,7 +286,7 @@ impl Attempt {
         }
         let mut extra: Vec<OsString> = JOURNAL.into_iter().map(OsString::from).collect();
         extra.extend(["--log-path".into(), self.journal.log_dir().into_os_string()]);
-        session.command.with_in(words, &extra)
+        session.command.with_options_in(words, &extra)
     }
 
     /// It came to nothing.
@@ -345,7 +348,7 @@ impl Attempt {
         mut self,
         started: &mut Started<'_>,
         now: Comparison<'_, '_>,
-        log: Journal,
+        log: RunLog,
         code: u8,
         confirmed: Confirmed,
         summary: &mut Summary,
@@ -357,11 +360,11 @@ impl Attempt {
         if !self.refresh {
             next::distrust_half_made(&now, &opened.baseline, &mut outcome);
         }
-        if let Some(flag) = opened.session.command.unreal() {
+        if let Some(flag) = opened.session.command.unreal_option() {
             outcome.values_mut().for_each(|fate| *fate = Fate::Touched(flag));
         }
         distrust_seeds(opened, &now, &mut outcome);
-        let ending = if code == 0 { Ending::Green } else { Ending::Open };
+        let ending = if code == 0 { Completion::Succeeded } else { Completion::Incomplete };
         let (scope, refresh) = (self.scope.clone(), self.refresh);
         let ran = Ran { now, outcome, scope, refresh, ending, confirmed };
         report_after_dbt(opened.commit(self.reservation.take(), ran, summary), code)?;
@@ -386,7 +389,7 @@ fn distrust_seeds(opened: &Opened<'_>, now: &Comparison<'_, '_>, outcome: &mut O
 fn report_after_dbt(saved: Result<(), Failure>, code: u8) -> Result<(), Failure> {
     match saved {
         Err(failure) if code != 0 => {
-            say::not_saved(&failure);
+            say::baseline_not_saved(&failure);
             Ok(())
         }
         saved => saved,

@@ -9,7 +9,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
 use crate::decide::record;
-use crate::decide::settle::Ending;
+use crate::decide::settle::Completion;
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::os::clock;
@@ -34,7 +34,7 @@ pub(super) struct Ran<'m, 'b> {
     /// Whether it ran with `--full-refresh`.
     pub(super) refresh: bool,
     /// How the command ended, as far as it may be answered without dbt the next time.
-    pub(super) ending: Ending,
+    pub(super) ending: Completion,
     /// The inputs, if nothing moved while dbt read them.
     pub(super) confirmed: Confirmed,
 }
@@ -76,7 +76,7 @@ impl Opened<'_> {
         self.settle(&confirmed, &ending);
         self.save(reservation, &manifest, next.absent.keys().cloned().collect())?;
         if self.access.held().is_some() {
-            say::saved(&graph, &outcome, &next.absent);
+            say::baseline_saved(&graph, &outcome, &next.absent);
             say_torn(&manifest, torn);
         }
         stage.done(format!("{} nodes stay absent", next.absent.len()));
@@ -133,7 +133,7 @@ impl Opened<'_> {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let old = now.before.as_ref().map(|before| before.dbt_version());
-        let ending = Ending::NothingToBuild;
+        let ending = Completion::NothingToBuild;
         if old != Some(now.manifest.dbt_version()) || !self.baseline.is_recorded {
             let reservation = self.reserve()?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
@@ -150,7 +150,7 @@ impl Opened<'_> {
         &mut self,
         now: &Comparison<'_, '_>,
         confirmed: &Confirmed,
-        ending: &Ending,
+        ending: &Completion,
     ) {
         let (nodes, settled) = (self.baseline.nodes.len(), self.baseline.settled.clone());
         self.baseline.nodes.retain(|id, _| now.graph.contains_key(id));
@@ -174,6 +174,6 @@ impl Opened<'_> {
 fn say_torn(manifest: &Manifest<'_>, torn: BTreeSet<String>) {
     for id in torn {
         let term = manifest.selection_terms(&BTreeSet::from([id.clone()])).concat();
-        say::may_be_torn(&id, &term);
+        say::may_be_incomplete(&id, &term);
     }
 }

@@ -4,7 +4,9 @@ use crate::decide::stop::Policy;
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::os::gate::{self, Gate};
-use crate::os::supervise::{Child, First, Outcome, Running, Stdout, Supervisor, Variables};
+use crate::os::supervise::{
+    Child, ChildOutcome, GateOrEnd, Running, Stdout, Supervisor, Variables,
+};
 use crate::os::{access, program};
 use crate::say;
 use crate::session::{self, DbtCommand, Session};
@@ -52,7 +54,11 @@ impl<'a> Driver<'a> {
     ///
     /// # Errors
     /// As [`Driver::run`].
-    pub(super) fn run_to(&mut self, gate: &Gate, args: Vec<OsString>) -> Result<First, Failure> {
+    pub(super) fn run_to(
+        &mut self,
+        gate: &Gate,
+        args: Vec<OsString>,
+    ) -> Result<GateOrEnd, Failure> {
         let child = self.dbt(args, Stdout::Inherit);
         self.supervisor.run_to(gate, child)
     }
@@ -61,7 +67,7 @@ impl<'a> Driver<'a> {
     ///
     /// # Errors
     /// Those of wait(2), none of which is to be expected.
-    pub(super) fn finish(&mut self, running: Running) -> Result<Outcome, Failure> {
+    pub(super) fn finish(&mut self, running: Running) -> Result<ChildOutcome, Failure> {
         self.supervisor.finish(running)
     }
 
@@ -69,7 +75,7 @@ impl<'a> Driver<'a> {
     ///
     /// # Errors
     /// As [`Driver::finish`].
-    pub(super) fn end(&mut self, running: Running) -> Result<Outcome, Failure> {
+    pub(super) fn end(&mut self, running: Running) -> Result<ChildOutcome, Failure> {
         self.supervisor.end(running)
     }
 
@@ -94,7 +100,7 @@ impl<'a> Driver<'a> {
         &mut self,
         words: &[OsString],
         environment: &Environment,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<ChildOutcome, Failure> {
         let Some((name, args)) = words.split_first() else {
             return Err(Failure::usage("the command is empty"));
         };

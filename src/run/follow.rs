@@ -52,7 +52,7 @@ impl Follower {
 
     fn new(stop: mpsc::Sender<()>, work: impl FnOnce() + Send + 'static) -> Self {
         let thread = thread::Builder::new().name("follow".into()).spawn(work);
-        let thread = thread.map_err(|error| say::not_followed(&error.into())).ok();
+        let thread = thread.map_err(|error| say::manifest_not_kept(&error.into())).ok();
         Self { stop: Some(stop), thread }
     }
 }
@@ -60,7 +60,7 @@ impl Follower {
 fn keep(run: &RunDir, read: impl FnOnce() -> Result<(Vec<u8>, Arc<String>)>) {
     let kept = read().and_then(|(description, text)| run.keep(text.as_bytes(), &description));
     if let Err(error) = kept {
-        say::not_followed(&error);
+        say::manifest_not_kept(&error);
     }
 }
 

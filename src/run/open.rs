@@ -10,7 +10,7 @@ use crate::decide::baseline::{self, Baseline};
 use crate::decide::start::{self, Found};
 use crate::exit::Failure;
 use crate::os::inputs::Contents;
-use crate::os::private::Private;
+use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
 use crate::os::{gate, random};
 use crate::say;
@@ -47,7 +47,7 @@ pub(crate) enum Access {
     /// Anything: nobody else does, until this is dropped.
     Held(Locked),
     /// Nothing. What a run would write there stays in memory or goes into this directory.
-    Looking(Store, Private),
+    Looking(Store, PrivateDir),
 }
 
 impl Access {
@@ -65,7 +65,7 @@ impl Access {
     ///
     /// # Errors
     /// 78 where there is no volume that lasts.
-    pub(crate) fn look(session: &Session, private: Private) -> Result<Self, Failure> {
+    pub(crate) fn look(session: &Session, private: PrivateDir) -> Result<Self, Failure> {
         let config = &session.config;
         let store = store(config)?;
         store.admit_to_look(&config.environment, config.allow_ephemeral)?;
@@ -121,7 +121,7 @@ impl<'s> Opened<'s> {
         let (stored, inputs) = Watch::read_while(session, store, || store.glance());
         let Stored { found, manifest, record, digest } = stored.map_err(Failure::refused)?;
         let salt = random::salt().map_err(Failure::internal)?;
-        let baseline = Baseline::of(manifest, digest, record, salt);
+        let baseline = Baseline::from_parts(manifest, digest, record, salt);
         let mut opened = Self { session, access, found, baseline, inputs: inputs.map(Arc::new) };
         opened.identify();
         stage.done(opened.found.kind());

@@ -8,14 +8,14 @@ use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::command::{Flag, Opt};
 use crate::dbt::engine::Engine;
-use crate::dbt::manifest::begun_by;
+use crate::dbt::manifest::invocation_id_of;
 use crate::decide::needs::Scope;
 use crate::decide::plan::Request;
+use crate::decide::select_by::SelectBy;
 use crate::decide::summary::Summary;
-use crate::decide::telling::Telling;
 use crate::exit::{Failure, Refusal};
 use crate::os::gate::Gate;
-use crate::os::supervise::{First, Running, Stdout};
+use crate::os::supervise::{GateOrEnd, Running, Stdout};
 use crate::say;
 use crate::session::Session;
 use crate::store::Answer;
@@ -148,20 +148,20 @@ impl Started<'_> {
         let Some(state) = self.opened.access.held() else { return Ok(None) };
         let default_selector = driver.session().default_selector()?;
         let request = self.request(engine, default_selector.as_deref());
-        let telling = request.telling();
+        let select_by = request.select_by();
         // A parse of its own leaves `--full-refresh` out, so that a config() which asks for that
         // flag does not look changed (see `Command::as_parse`); and what `--empty` and the like
         // build never becomes the baseline.
         let is_plain = self.is_compared()
             && !command.refreshes()
-            && command.unreal().is_none()
+            && command.unreal_option().is_none()
             && command.flag(Flag::Defer) != Some(true);
-        if !engine.waits_at_gate() || !is_plain || telling == Telling::Names {
+        if !engine.waits_at_gate() || !is_plain || select_by == SelectBy::Name {
             return Ok(None);
         }
         let answer = state.run().answer().map_err(Failure::internal)?;
-        let words = telling.words(command, &answer.path());
-        Ok(words.map(|words| (command.with_in(&words, &afresh(driver.session())), answer)))
+        let words = select_by.command_line(command, &answer.path());
+        Ok(words.map(|words| (command.with_options_in(&words, &afresh(driver.session())), answer)))
     }
 
     /// What is asked of this run.
@@ -194,27 +194,27 @@ fn hold(
     let gate = match Gate::put_up(target) {
         Ok(gate) => gate,
         Err(why) => {
-            say::cannot_be_held(&why);
+            say::dbt_cannot_be_held(&why);
             return Ok(None);
         }
     };
     let attempt = Attempt::begin(&started.opened, &Scope::Changes, false)?;
     let words = attempt.journalled(driver.session(), &words);
     let running = match driver.run_to(&gate, words)? {
-        First::Gate(running) => running,
-        First::End(outcome) => {
+        GateOrEnd::Gate(running) => running,
+        GateOrEnd::End(outcome) => {
             // It could not parse, or it did not wait.
             let code = outcome.end.exit_code();
             let parsed = artifacts::invocation(target) != attempt.before;
             attempt.conclude(started, code, summary)?;
             if parsed && !outcome.stopped {
-                say::did_not_wait();
+                say::dbt_did_not_wait();
                 return Ok(None);
             }
             return Ok(Some(Parsed::ended(code)));
         }
     };
-    let text = artifacts::manifest(target).filter(|text| begun_by(text) != attempt.before);
+    let text = artifacts::manifest(target).filter(|text| invocation_id_of(text) != attempt.before);
     let held = Held { gate, running, attempt, answer };
     match text {
         Some(text) => {
@@ -249,7 +249,7 @@ pub(super) fn parse_alone(
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
         .map_err(Failure::refused)?;
-    if begun_by(&text) == before {
+    if invocation_id_of(&text) == before {
         return Err(Failure::refused(
             Refusal::new(format!("dbt parse succeeded, but did not write {}", path.display()))
                 .meaning("what changed cannot be found out, so nothing was built")

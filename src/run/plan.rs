@@ -111,7 +111,7 @@ fn list(
         return Ok(Err(code));
     }
     let text = std::fs::read_to_string(&path).context("the list of selected nodes");
-    Ok(Ok(results::listed(&text.map_err(Failure::internal)?)))
+    Ok(Ok(results::listed_ids(&text.map_err(Failure::internal)?)))
 }
 
 fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {

@@ -6,7 +6,7 @@
 use super::driver::Driver;
 use crate::decide::start::Approach;
 use crate::exit::{Failure, Refusal};
-use crate::os::supervise::End;
+use crate::os::supervise::Termination;
 use crate::say;
 
 /// Run the probe, where there is one and the run trusts the baseline.
@@ -22,9 +22,9 @@ pub(super) fn probe(driver: &mut Driver<'_>, approach: Approach) -> Result<(), F
         return Err(Failure::Stopped(signal));
     }
     match outcome.end {
-        End::Code(0) => Ok(()),
-        end @ (End::Code(_) | End::Signal(_)) => {
-            Err(Failure::refused(failed(&say::words(words), end.exit_code())))
+        Termination::Exited(0) => Ok(()),
+        end @ (Termination::Exited(_) | Termination::Signaled(_)) => {
+            Err(Failure::refused(failed(&say::command_line(words), end.exit_code())))
         }
     }
 }

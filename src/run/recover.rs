@@ -13,9 +13,9 @@ use super::unchanged::Confirmed;
 use super::values::Fingerprints;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};
+use crate::decide::intent::Intent;
 use crate::decide::needs::Inputs;
-use crate::decide::notes::Notes;
-use crate::decide::settle::Ending;
+use crate::decide::settle::Completion;
 use crate::decide::start::{self, Start};
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
@@ -33,7 +33,7 @@ pub(super) fn recover<'s>(
 ) -> Result<(Opened<'s>, bool), Failure> {
     let usable = matches!(start, Start::FirstPopulation | Start::Adopt | Start::Baseline);
     // What was built in another warehouse says nothing about this one.
-    let here = |notes: &Notes| start::foreign(&notes.identity, opened.identity()).is_none();
+    let here = |notes: &Intent| start::foreign(&notes.identity, opened.identity()).is_none();
     let journal = opened.access.store().journal();
     let Some(notes) = journal.notes().filter(|notes| usable && here(notes)) else {
         return Ok((opened, false));
@@ -65,7 +65,7 @@ pub(super) fn recover<'s>(
         distrust(&mut outcome);
     }
     let reservation = opened.reserve()?;
-    let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Ending::Open);
+    let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);
     let ran = Ran { now, outcome, scope, refresh, ending, confirmed: Confirmed::default() };
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;

@@ -6,7 +6,7 @@
 use super::open::Opened;
 use super::start::Started;
 use crate::dbt::command::{Command, Opt};
-use crate::decide::settle::{self, Ending, Looked, Verdict};
+use crate::decide::settle::{self, Completion, CurrentInputs, Verdict};
 use crate::decide::start::Approach;
 use crate::os::inputs::{self, Contents, Places};
 use crate::os::installation::Installation;
@@ -66,7 +66,7 @@ impl<'a> Watch<'a> {
 }
 
 fn refuse_unwatchable(command: &Command) -> Result<()> {
-    if let Some(flag) = command.unreal() {
+    if let Some(flag) = command.unreal_option() {
         bail!("with {flag}, dbt does not build what it builds otherwise");
     }
     if command.refreshes() {
@@ -81,11 +81,11 @@ fn refuse_unwatchable(command: &Command) -> Result<()> {
 /// The digests of the inputs before dbt was started; none where they cannot be established, or
 /// did not stay so.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen(Option<Looked>);
+pub(super) struct Seen(Option<CurrentInputs>);
 
 /// The same, once it is known that nothing moved while dbt read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Confirmed(Option<Looked>);
+pub(super) struct Confirmed(Option<CurrentInputs>);
 
 impl Opened<'_> {
     /// The digests of what was read before anything was started.
@@ -97,9 +97,9 @@ impl Opened<'_> {
             }
         };
         match self.digests() {
-            Ok(inputs) => Seen(Some(Looked { inputs, command })),
+            Ok(inputs) => Seen(Some(CurrentInputs { inputs, command })),
             Err(why) => {
-                say::not_established(&why);
+                say::inputs_unknown(&why);
                 Seen(None)
             }
         }
@@ -128,23 +128,23 @@ impl Opened<'_> {
         match now {
             Ok(now) if now == looked.inputs => Confirmed(Some(looked.clone())),
             Ok(now) => {
-                say::moved(&settle::differing(&looked.inputs, &now));
+                say::inputs_changed(&settle::changed_kinds(&looked.inputs, &now));
                 Confirmed(None)
             }
             Err(why) => {
-                say::not_established(&why);
+                say::inputs_unknown(&why);
                 Confirmed(None)
             }
         }
     }
 
     /// Note in the baseline with which inputs this command leaves nothing to build.
-    pub(super) fn settle(&mut self, confirmed: &Confirmed, ending: &Ending) {
+    pub(super) fn settle(&mut self, confirmed: &Confirmed, ending: &Completion) {
         let command = &self.session.command;
-        let waiting = settle::pending(&self.baseline.nodes, |kind| command.builds(kind));
+        let waiting = settle::pending_for(&self.baseline.nodes, |kind| command.builds(kind));
         let looked = confirmed.0.as_ref();
         self.baseline.settled = looked.and_then(|looked| {
-            settle::settle(self.baseline.settled.as_ref(), looked, ending, waiting)
+            settle::settled_after(self.baseline.settled.as_ref(), looked, ending, waiting)
         });
     }
 
@@ -155,9 +155,9 @@ impl Opened<'_> {
         let Self { session, baseline, .. } = self;
         let builds = |kind: &str| session.command.builds(kind);
         match settle::verdict(baseline.settled.as_ref(), looked, &baseline.nodes, builds) {
-            Verdict::Spare => !session.config.always_start,
+            Verdict::Skip => !session.config.always_start,
             Verdict::Start(reason) => {
-                say::not_spared(&reason);
+                say::why_dbt_starts(&reason);
                 false
             }
         }
@@ -167,14 +167,14 @@ impl Opened<'_> {
 impl Started<'_> {
     /// Answer without dbt; what waits for another command is reported all the same.
     pub(crate) fn finish_without_dbt(&self) -> u8 {
-        say::spared();
+        say::dbt_not_needed();
         let command = &self.opened.session.command;
         let others = |kind: &str| !command.builds(kind) && !kind.ends_with("test");
         let nodes = &self.opened.baseline.nodes;
-        let waiting = settle::pending(nodes, others);
+        let waiting = settle::pending_for(nodes, others);
         let why = |id: &String| nodes.get(id).and_then(|node| node.pending.as_deref());
         let waiting = waiting.iter().map(|id| (id.as_str(), why(id).unwrap_or("half made")));
-        say::left_to_others(&waiting.into_tree(), command.subcommand());
+        say::pending_for_others(&waiting.into_tree(), command.subcommand());
         0
     }
 }

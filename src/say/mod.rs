@@ -1,16 +1,17 @@
-//! What we say. Our lines go to standard error through the log; standard output is dbt's.
+//! The messages of this program. They go to standard error through the log; standard output belongs
+//! to dbt.
 
 mod plan;
 
 pub(crate) use plan::{over_budget, plan};
 
 use crate::dbt::changes::{Needs, Reason};
-use crate::dbt::results::{Fate, Journal, Outcome};
+use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
+use crate::decide::earlier_runs::EarlierRun;
 use crate::decide::next::Absence;
-use crate::decide::passes::Pass;
 use crate::decide::plan::Plan;
-use crate::decide::settle;
+use crate::decide::settle::StartReason;
 use crate::decide::start::{Approach, Start};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
@@ -24,25 +25,25 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
-/// How many nodes are named before the rest is counted.
-const NAMED: usize = 10;
+/// How many nodes a message lists; it only counts the others.
+const LISTED: usize = 10;
 
-/// A command line for people: lossy, in one line.
-pub(crate) fn words(words: &[OsString]) -> String {
+/// A command line in one line, for messages. Bytes that are not UTF-8 are replaced.
+pub(crate) fn command_line(words: &[OsString]) -> String {
     words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// What the run starts from, and what follows.
+/// What the run starts from, and what it does therefore.
 pub(crate) fn start(start: &Start, approach: Approach, state: &impl Display) {
     match (start, approach) {
         (Start::FirstPopulation, Approach::Everything) => {
             info!("first population: {state} is empty, so dbt builds everything");
         }
         (_, Approach::Everything) => {
-            info!("full run: dbt builds everything, which replaces the baseline on {state}");
+            info!("full run: dbt builds everything and replaces the baseline on {state}");
         }
         (_, Approach::AsGiven) => {
-            info!("dbt builds what you selected; what it builds is recorded on {state}");
+            info!("dbt builds what the command selects and records it on {state}");
         }
         (Start::Adopt, _) => {
             info!(
@@ -53,53 +54,57 @@ pub(crate) fn start(start: &Start, approach: Approach, state: &impl Display) {
     }
 }
 
-/// What is to be built, and why.
+/// Which nodes have to be built, and why.
 pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
     if plan.wanted.is_empty() {
         info!("nothing changed: there is nothing to build");
         return;
     }
     info!(
-        "to build, with everything downstream: {} of {} nodes",
+        "to build: {} of {} nodes, and everything downstream of them",
         plan.wanted.len(),
         now.graph.len()
     );
-    for id in plan.wanted.iter().take(NAMED) {
-        info!("  {id}: {}", words_of(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
+    for id in plan.wanted.iter().take(LISTED) {
+        info!("  {id}: {}", reason_list(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
     }
-    rest(plan.wanted.len());
+    count_of_rest(plan.wanted.len());
 }
 
-fn words_of(reasons: &[Reason]) -> String {
+/// The reasons in one line, separated by commas.
+fn reason_list(reasons: &[Reason]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn rest(count: usize) {
-    if count > NAMED {
-        info!("  and {} more", count - NAMED);
+/// How many nodes are not listed, of `count` altogether.
+fn count_of_rest(count: usize) {
+    if count > LISTED {
+        info!("  and {} more", count - LISTED);
     }
 }
 
-/// What has to be built, but not by this command; tests are left out, since they build nothing.
+/// The nodes that have to be built but that this command does not build. Tests are left out, because
+/// they build nothing.
 pub(crate) fn not_for_this_command(others: &Needs, graph: &Graph, subcommand: Option<&str>) {
     let others: Vec<_> = others.iter().filter(|(id, _)| !graph.is_test(id)).collect();
     let command = subcommand.unwrap_or("this command");
-    for (id, reasons) in others.iter().take(NAMED) {
-        let why = words_of(reasons);
-        warn!(
-            "{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does"
-        );
+    for (id, reasons) in others.iter().take(LISTED) {
+        not_built_here(id, &reason_list(reasons), command);
     }
-    rest(others.len());
+    count_of_rest(others.len());
 }
 
-/// What has to be built, tests left out, each with its reasons in one line.
+fn not_built_here(id: &str, why: &str, command: &str) {
+    warn!("{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does");
+}
+
+/// The nodes that have to be built, with their reasons as text. Tests are left out.
 pub(crate) fn pending(needs: &Needs, graph: &Graph) -> BTreeMap<String, String> {
     let nodes = needs.iter().filter(|(id, _)| !graph.is_test(id));
-    nodes.map(|(id, reasons)| (id.clone(), words_of(reasons))).into_tree()
+    nodes.map(|(id, reasons)| (id.clone(), reason_list(reasons))).into_tree()
 }
 
-/// How the run ended: the last that we say.
+/// How the run ended: the last message.
 pub(crate) fn summary(style: LogStyle, summary: &Summary) {
     if style == LogStyle::Json {
         let line =
@@ -114,170 +119,174 @@ pub(crate) fn summary(style: LogStyle, summary: &Summary) {
         ("note", &summary.altered),
     ];
     for (what, nodes) in parts {
-        for (id, why) in nodes.iter().take(NAMED) {
+        for (id, why) in nodes.iter().take(LISTED) {
             info!("  {what}: {id}: {why}");
         }
-        rest(nodes.len());
+        count_of_rest(nodes.len());
     }
 }
 
-/// What the run did, and what stays to be built.
-pub(crate) fn saved(graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
+/// The next baseline was saved: how many nodes were built, and how many still have to be built.
+pub(crate) fn baseline_saved(graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
     let built =
         outcome.iter().filter(|(id, fate)| !graph.is_test(id) && matches!(fate, Fate::Built(_)));
     let waiting: Vec<_> = absent.iter().filter(|(id, _)| !graph.is_test(id)).collect();
     info!("baseline saved: {} built, {} still to be built", built.count(), waiting.len());
 }
 
-/// dbt ended before it began a node.
+/// dbt ended before it started a node.
 pub(crate) fn nothing_begun(code: u8) {
     info!("dbt ended with code {code} before it started a node; the baseline is unchanged");
 }
 
-/// dbt went by where it should have waited for the comparison, and found nothing to build.
-pub(crate) fn did_not_wait() {
+/// dbt did not wait at the gate for the comparison, and built nothing.
+pub(crate) fn dbt_did_not_wait() {
     warn!(
-        "dbt did not wait to be told what to build, and built nothing; it is started again, after a separate parse"
+        "dbt did not wait for the list of nodes to build, and built nothing; starting it again after a separate parse"
     );
 }
 
-/// A run of another process that was killed is taken up; by a plan, for itself alone.
-pub(crate) fn recovering(journal: &Journal, recorded: bool) {
+/// The last run was killed. `is_recorded` is true if its finished nodes are recorded now, and false
+/// for a plan, which writes nothing.
+pub(crate) fn recovering(run_log: &RunLog, is_recorded: bool) {
     warn!(
         "the last run was killed after it had started {} nodes; {}",
-        journal.started.len(),
-        match recorded {
-            true => "the nodes that had finished are recorded first",
-            false => "the next run first records the nodes that had finished, and then builds this",
+        run_log.started.len(),
+        match is_recorded {
+            true => "recording the nodes that it had finished",
+            false =>
+                "the next run will first record the nodes that it had finished, as this plan assumes",
         }
     );
 }
 
-/// dbt failed, and what it had built could not be recorded either.
-pub(crate) fn not_saved(failure: &Failure) {
+/// dbt failed, and the nodes that it had built could not be recorded either.
+pub(crate) fn baseline_not_saved(failure: &Failure) {
     error!("{failure}");
 }
 
-/// A pass ahead of the rest: what is built with `--full-refresh`, or what that reads.
-pub(crate) fn ahead(pass: &Pass, graph: &Graph, half_made: &BTreeSet<String>) {
-    let nodes: Vec<&String> = pass.nodes.iter().filter(|id| !graph.is_test(id)).collect();
-    let named = |cut: bool| {
-        let ids = nodes.iter().filter(|id| half_made.contains(**id) == cut);
+/// A run of dbt before the last one begins, for nodes that need `--full-refresh` or for their
+/// ancestors. `half_made` are the nodes whose first build was cut short.
+pub(crate) fn earlier_run(earlier: &EarlierRun, graph: &Graph, half_made: &BTreeSet<String>) {
+    let nodes: Vec<&String> = earlier.nodes.iter().filter(|id| !graph.is_test(id)).collect();
+    let list = |is_half_made: bool| {
+        let ids = nodes.iter().filter(|id| half_made.contains(**id) == is_half_made);
         ids.map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
     };
-    let (cut, others) = (named(true), named(false));
-    if !pass.refresh {
-        info!("built first, because a refreshed node reads it: {others}");
+    let (cut_short, others) = (list(true), list(false));
+    if !earlier.full_refresh {
+        info!("building first, because refreshed nodes read them: {others}");
         return;
     }
-    if !cut.is_empty() {
-        info!("built first, with --full-refresh, because the first build was cut short: {cut}");
-    }
-    if !others.is_empty() {
-        info!("refreshed, because it changed (--refresh-changed): {others}");
-    }
-}
-
-/// A full run compares nothing, so that it knows of no changed nodes.
-pub(crate) fn refreshes_nothing() {
-    info!(
-        "--refresh-changed has no effect in a full run; to refresh everything, add --full-refresh after dbt's command"
-    );
-}
-
-/// A node that had been built before and was cut short while it was rebuilt; `term` selects it.
-pub(crate) fn may_be_torn(id: &str, term: &str) {
-    warn!(
-        "{id} was cut short during a rebuild and may hold only some of its rows; another plain build would add to them. To repair it: dbt-entrypoint run --full-refresh --select {term}"
-    );
-}
-
-/// dbt is not started, and why.
-pub(crate) fn spared() {
-    info!(
-        "nothing changed: every file, variable and version that dbt would read is the same as when everything was built, so dbt is not started (--always-start starts it)"
-    );
-}
-
-/// Why dbt is started though it might have been spared.
-pub(crate) fn not_spared(reason: &settle::Reason) {
-    match reason {
-        settle::Reason::NothingSettled => debug!("dbt is started: no complete run is on record"),
-        settle::Reason::Changed(kinds) => {
-            debug!("dbt is started: its {} changed", kinds.join(", "));
-        }
-        settle::Reason::NewCommand => {
-            debug!("dbt is started: this command has not run with these inputs yet");
-        }
-        settle::Reason::Pending(count) => {
-            debug!("dbt is started: {count} nodes still have to be built")
-        }
-    }
-}
-
-/// Why the next start will start dbt.
-pub(crate) fn moved(kinds: &[String]) {
-    debug!("the next run will start dbt: its {} changed while it ran", kinds.join(", "));
-}
-
-/// Why nobody can tell whether anything changed without dbt.
-pub(crate) fn not_established(why: &anyhow::Error) {
-    debug!("dbt is started, because only dbt can find out what changed: {why:#}");
-}
-
-/// Nodes that wait for another command, with the reason on record.
-pub(crate) fn left_to_others(others: &BTreeMap<&str, &str>, subcommand: Option<&str>) {
-    let command = subcommand.unwrap_or("this command");
-    for (id, why) in others.iter().take(NAMED) {
-        warn!(
-            "{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does"
+    if !cut_short.is_empty() {
+        info!(
+            "building first with --full-refresh, because their first build was cut short: {cut_short}"
         );
     }
-    rest(others.len());
+    if !others.is_empty() {
+        info!("refreshing, because they changed (--refresh-changed): {others}");
+    }
 }
 
-/// Somebody is at work on the state that we only look at.
-pub(crate) fn in_use(state: &impl Display, holder: &impl Display) {
-    warn!("{state} is in use by {holder}; this is the plan as if that run had not started");
-}
-
-/// dbt cannot write there.
-pub(crate) fn unwritable(path: &Path) {
-    warn!("dbt cannot write to {}, and may end with code 2 and no message", path.display());
-}
-
-/// This dbt cannot be held while we compare.
-pub(crate) fn cannot_be_held(why: &anyhow::Error) {
-    debug!("dbt is started twice, because it cannot be held at the gate: {why:#}");
-}
-
-/// dbt's log goes where the user wants it, or tells too little.
-pub(crate) fn no_journal() {
-    debug!("this run has no journal: dbt's log is written elsewhere or in another form");
-}
-
-/// What would be needed to resume after a kill is not on the volume.
-pub(crate) fn not_followed(error: &anyhow::Error) {
-    warn!(
-        "the manifest of this run could not be copied to the volume, so a killed run could not be resumed: {error:#}"
+/// `--refresh-changed` was given for a full run, which does not compare and so knows no changes.
+pub(crate) fn refreshes_nothing() {
+    info!(
+        "--refresh-changed has no effect in a full run; to refresh everything, add --full-refresh after the dbt command"
     );
 }
 
-/// The record could not be replaced, which costs one more start of dbt.
+/// A node was cut short while a build appended rows to it. `term` selects it.
+pub(crate) fn may_be_incomplete(id: &str, term: &str) {
+    warn!(
+        "{id} was cut short while it was rebuilt and may have only some of its new rows; another build would append to them. To repair it: dbt-entrypoint run --full-refresh --select {term}"
+    );
+}
+
+/// dbt is not started because it would find nothing to build.
+pub(crate) fn dbt_not_needed() {
+    info!(
+        "nothing changed: all files, variables and versions that dbt would read are the same as when everything was built, so dbt is not started (--always-start starts it anyway)"
+    );
+}
+
+/// Why dbt has to be started.
+pub(crate) fn why_dbt_starts(reason: &StartReason) {
+    match reason {
+        StartReason::NothingSettled => debug!("starting dbt: no complete run is recorded"),
+        StartReason::Changed(kinds) => debug!("starting dbt: its {} changed", kinds.join(", ")),
+        StartReason::NewCommand => {
+            debug!("starting dbt: this command has not completed with these inputs yet");
+        }
+        StartReason::Pending(count) => {
+            debug!("starting dbt: {count} nodes still have to be built");
+        }
+    }
+}
+
+/// Inputs of these kinds changed while dbt ran, so the next run cannot do without dbt.
+pub(crate) fn inputs_changed(kinds: &[String]) {
+    debug!("the next run will start dbt: its {} changed during this run", kinds.join(", "));
+}
+
+/// The inputs of dbt could not be read, so only dbt can tell whether anything changed.
+pub(crate) fn inputs_unknown(why: &anyhow::Error) {
+    debug!("only dbt can tell whether anything changed: {why:#}");
+}
+
+/// The nodes that are recorded as pending and that another command has to build, with the reason.
+pub(crate) fn pending_for_others(others: &BTreeMap<&str, &str>, subcommand: Option<&str>) {
+    let command = subcommand.unwrap_or("this command");
+    for (id, why) in others.iter().take(LISTED) {
+        not_built_here(id, why, command);
+    }
+    count_of_rest(others.len());
+}
+
+/// Another process uses the state that a plan only reads.
+pub(crate) fn in_use(state: &impl Display, holder: &impl Display) {
+    warn!("{state} is in use by {holder}; this plan assumes that this run had not started");
+}
+
+/// dbt cannot write its target or log path.
+pub(crate) fn unwritable(path: &Path) {
+    warn!(
+        "dbt cannot write to {}; it may end with code 2 and without a message. Make the directory writable, or set --target-path and --log-path",
+        path.display()
+    );
+}
+
+/// dbt cannot be held at the gate, so parsing and building take two processes.
+pub(crate) fn dbt_cannot_be_held(why: &anyhow::Error) {
+    debug!("starting dbt twice, because it cannot be held at the gate: {why:#}");
+}
+
+/// The user has dbt's log elsewhere or in another format, or this dbt logs too little.
+pub(crate) fn no_journal() {
+    debug!("this run has no journal: dbt writes its log elsewhere or in another format");
+}
+
+/// The manifest, which is needed to record a killed run, was not copied to the volume.
+pub(crate) fn manifest_not_kept(error: &anyhow::Error) {
+    warn!(
+        "cannot copy the manifest of this run to the volume: {error:#}; if this run is killed, what it has built will be built again"
+    );
+}
+
+/// The record could not be replaced. The only consequence is that the next run starts dbt.
 pub(crate) fn will_start_again(error: &anyhow::Error) {
-    warn!("the next run will start dbt again: {error:#}");
+    warn!("cannot update the record, so the next run will start dbt again: {error:#}");
 }
 
-/// The hook has seen the baseline.
+/// The `--publish` command succeeded.
 pub(crate) fn published(hook: &[OsString]) {
-    info!("published: {}", words(hook));
+    info!("published: {}", command_line(hook));
 }
 
-/// The hook has not, which changes nothing else.
+/// The `--publish` command failed. The run does not fail because of that.
 pub(crate) fn not_published(hook: &[OsString], why: &anyhow::Error) {
     error!(
         "--publish {}: {why:#}; the baseline is saved, and the next run publishes again",
-        words(hook)
+        command_line(hook)
     );
 }
 

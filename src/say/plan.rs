@@ -1,23 +1,24 @@
-//! A plan in words.
+//! A plan as text, and the refusal of a plan that exceeds the budget.
 
 use crate::decide::plan::{Plan, Step};
 use crate::exit::Refusal;
 use std::fmt::Write;
 
-/// How many nodes are named before the rest is counted.
-const NAMED: usize = 200;
+/// How many nodes a plan lists; it only counts the others.
+const LISTED: usize = 200;
 
-/// A plan for people: a line for each node, the total, the hash.
+/// A plan as text: two lines for each node, the nodes `pending` that have to be built but not by this
+/// command, the total and the hash.
 pub(crate) fn plan(plan: &Plan, pending: &[String]) -> String {
     let mut text = String::new();
-    for step in plan.steps.iter().take(NAMED) {
+    for step in plan.steps.iter().take(LISTED) {
         let _ = writeln!(text, "{}", line(step));
     }
-    if plan.steps.len() > NAMED {
-        let _ = writeln!(text, "and {} more", plan.steps.len() - NAMED);
+    if plan.steps.len() > LISTED {
+        let _ = writeln!(text, "and {} more", plan.steps.len() - LISTED);
     }
     for id in pending {
-        let _ = writeln!(text, "{id} changed, but this command does not build it");
+        let _ = writeln!(text, "{id} has to be built, but this command does not build it");
     }
     let _ = writeln!(text, "{}", total(plan));
     text
@@ -48,7 +49,7 @@ fn total(plan: &Plan) -> String {
     let altered = match altered {
         0 => String::new(),
         count => format!(
-            "\n{count} of them keep rows of former code; `run --full-refresh --select NODE` rebuilds one,\n  --refresh-changed KINDS those that changed"
+            "\n{count} of them keep rows of earlier code; to rebuild one: run --full-refresh --select NODE;\n  to rebuild all that changed: --refresh-changed KINDS"
         ),
     };
     format!(
@@ -60,11 +61,11 @@ fn total(plan: &Plan) -> String {
     )
 }
 
-/// A refusal over the budget.
+/// The refusal of a plan that exceeds the budget. `beyond` says how it does.
 pub(crate) fn over_budget(beyond: &[String], plan: &Plan) -> Refusal {
     let lines: String = self::plan(plan, &[]).lines().map(|line| format!("\n    {line}")).collect();
     Refusal::new(beyond.join("\n"))
-        .meaning(format!("nothing was run; the plan was:{lines}"))
-        .remedy(format!("dbt-entrypoint --approve {} …     (build exactly this)", plan.hash))
-        .remedy("dbt-entrypoint --yes …     (build whatever there is)")
+        .meaning(format!("nothing was run; this is the plan:{lines}"))
+        .remedy(format!("dbt-entrypoint --approve {} …     (build exactly this plan)", plan.hash))
+        .remedy("dbt-entrypoint --yes …     (build without a limit)")
 }

@@ -11,7 +11,7 @@ use super::explained::explained;
 use super::{CONTROL, MANIFEST, POPULATED, RECORDS, Store, UNPUBLISHED, history, leftovers};
 use crate::dbt::manifest;
 use crate::decide::record::Record;
-use crate::decide::retention::Bounds;
+use crate::decide::retention::Retention;
 use crate::digest::hex_of;
 use crate::exit::{Failure, Refusal};
 use anyhow::{Context, Result, bail};
@@ -44,7 +44,7 @@ pub struct Commit<'a> {
     /// What is known about that.
     pub record: &'a Record,
     /// How much of the history is kept.
-    pub retention: Bounds,
+    pub retention: Retention,
     /// The digest of the present baseline, where that was found sound; where it is `None`, the
     /// present manifest is checked before it is kept in the history.
     pub replaces: Option<&'a str>,

@@ -8,7 +8,7 @@ use super::explained::explained;
 use super::{CONTROL, HISTORY, MANIFEST, look};
 use crate::dbt::manifest;
 use crate::decide::record::Record;
-use crate::decide::retention::Bounds;
+use crate::decide::retention::Retention;
 use crate::digest;
 use anyhow::{Context, Result, bail};
 use nix::Error as Errno;
@@ -87,7 +87,7 @@ fn try_read(dir: &Path, entry: &Entry) -> Result<(String, Option<Record>)> {
 ///
 /// `known` is its digest where it has been checked already. If a program that does not take the
 /// lock has replaced it since, [`read`] finds that the digest is wrong.
-pub(super) fn keep(state: &Dir, ours: &Dir, bounds: Bounds, known: Option<&str>) -> Result<()> {
+pub(super) fn keep(state: &Dir, ours: &Dir, bounds: Retention, known: Option<&str>) -> Result<()> {
     let Some(digest) = known.map(str::to_owned).or_else(|| sound(state)) else { return Ok(()) };
     let history = ours.enter_or_create(HISTORY).context(HISTORY)?;
     let newest = listed(&history)?.into_iter().next();
@@ -122,7 +122,7 @@ fn link(state: &Dir, history: &Dir, name: &str) -> Result<()> {
     }
 }
 
-fn bound(history: &Dir, bounds: Bounds) -> io::Result<()> {
+fn bound(history: &Dir, bounds: Retention) -> io::Result<()> {
     let mut bytes = 0;
     for (at, entry) in listed(history)?.iter().enumerate() {
         bytes += entry.bytes;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// A state directory that held these one after the other, the last one still in place.
-    fn after(nodes: impl Iterator<Item = usize>, bounds: Bounds) -> tempfile::TempDir {
+    fn after(nodes: impl Iterator<Item = usize>, bounds: Retention) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for node in nodes {
             let state = Dir::open(dir.path()).unwrap();
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_newest_ten_are_kept_and_read_back_whole() {
-        let dir = after(0..15, Bounds::default());
+        let dir = after(0..15, Retention::default());
         let entries = entries(dir.path()).unwrap();
         let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
         assert_eq!(numbers, (5..=14).rev().collect::<Vec<u64>>());
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn both_bounds_hold_and_the_newest_is_kept_whatever_its_size() {
         let kept = |number, bytes| {
-            let dir = after(0..5, Bounds { number, bytes });
+            let dir = after(0..5, Retention { number, bytes });
             entries(dir.path()).unwrap().iter().map(|entry| entry.number).collect::<Vec<_>>()
         };
         let one = u64::try_from(manifest(0).len()).unwrap();
@@ -182,21 +182,21 @@ mod tests {
 
     #[test]
     fn what_is_kept_twice_is_kept_once_and_damage_is_not_kept() {
-        let dir = after(0..2, Bounds::default());
+        let dir = after(0..2, Retention::default());
         let state = Dir::open(dir.path()).unwrap();
         let ours = state.enter(CONTROL).unwrap();
         for _ in 0..2 {
-            keep(&state, &ours, Bounds::default(), None).unwrap();
+            keep(&state, &ours, Retention::default(), None).unwrap();
         }
         fs::remove_file(dir.path().join(MANIFEST)).unwrap();
         fs::write(dir.path().join(MANIFEST), "{").unwrap();
-        keep(&state, &ours, Bounds::default(), None).unwrap();
+        keep(&state, &ours, Retention::default(), None).unwrap();
         assert_eq!(entries(dir.path()).unwrap().len(), 2);
     }
 
     #[test]
     fn an_entry_that_was_changed_is_not_used() {
-        let dir = after(0..2, Bounds::default());
+        let dir = after(0..2, Retention::default());
         let entry = entries(dir.path()).unwrap().remove(0);
         let path = dir.path().join(CONTROL).join(HISTORY).join(entry.name());
         fs::write(path, manifest(7)).unwrap();

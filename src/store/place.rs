@@ -49,7 +49,7 @@ pub(super) fn place(dir: &Path, surroundings: Surroundings) -> Place {
         return unwritable(dir).unwrap_or(Place::Lasting { warning: Some(warning) });
     };
     let path = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let lifetime = mount::of(&mounts, &file, &path)
+    let lifetime = mount::containing(&mounts, &file, &path)
         .map_or(Lifetime::Lasting, |mount| mount::lifetime(mount, surroundings));
     match lifetime {
         Lifetime::Container => return Place::NotMounted,

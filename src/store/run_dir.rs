@@ -7,7 +7,7 @@
 
 use super::Store;
 use super::explained::explained;
-use crate::decide::notes::Notes;
+use crate::decide::intent::Intent;
 use crate::os::random;
 use anyhow::Result;
 use std::fs::{self, File};
@@ -42,7 +42,7 @@ impl Journal {
 
     /// What that run set out to do; `None` where there is none, or it was noted by a later version
     /// that we do not understand.
-    pub(crate) fn notes(&self) -> Option<Notes> {
+    pub(crate) fn notes(&self) -> Option<Intent> {
         serde_json::from_slice(&self.store.read_file(INTENT)?).ok()
     }
 
@@ -96,7 +96,7 @@ impl RunDir {
     ///
     /// # Errors
     /// With what to do.
-    pub(crate) fn begin(&self, notes: &Notes) -> Result<()> {
+    pub(crate) fn begin(&self, notes: &Intent) -> Result<()> {
         for old in [LOG, INPUTS, MANIFEST] {
             self.store().remove_file(old)?;
         }
@@ -205,9 +205,9 @@ mod tests {
         (dir, run)
     }
 
-    fn notes(full_refresh: bool) -> Notes {
+    fn notes(full_refresh: bool) -> Intent {
         let (scope, unreal) = (Scope::Everything(["model".to_owned()].into()), None);
-        Notes { format: FORMAT, scope, unreal, identity: Identity::default(), full_refresh }
+        Intent { format: FORMAT, scope, unreal, identity: Identity::default(), full_refresh }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decide::record::FORMAT;
-use crate::decide::retention::Bounds;
+use crate::decide::retention::Retention;
 use std::io::Write;
 
 fn locked(dir: &Path) -> Locked {
@@ -24,10 +24,10 @@ fn record(written_at: u64) -> Record {
 
 /// Commit a manifest with this node; its digest.
 fn commit(store: &Locked, node: &str, record: &Record) -> String {
-    commit_keeping(Bounds::default(), store, node, record)
+    commit_keeping(Retention::default(), store, node, record)
 }
 
-fn commit_keeping(retention: Bounds, store: &Locked, node: &str, record: &Record) -> String {
+fn commit_keeping(retention: Retention, store: &Locked, node: &str, record: &Record) -> String {
     let text = format!(
         r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}},
            "nodes": {{"{node}": {{}}}}, "sources": {{}}, "macros": {{}}, "docs": {{}},
@@ -62,7 +62,7 @@ fn earlier_baselines_are_listed_without_the_present_one_and_keep_their_records()
 fn a_commit_removes_the_records_that_neither_it_nor_the_history_needs() {
     let dir = tempfile::tempdir().unwrap();
     let store = locked(dir.path());
-    let bounds = Bounds { number: 1, bytes: u64::MAX };
+    let bounds = Retention { number: 1, bytes: u64::MAX };
     let commit = |time: u64| commit_keeping(bounds, &store, &time.to_string(), &record(time));
     let digests: Vec<String> = (1..4).map(commit).collect();
     let records = std::fs::read_dir(store.path_of(RECORDS)).unwrap();

@@ -101,7 +101,7 @@ fn one_term(
     record: &Record,
     term: &str,
 ) -> BTreeSet<String> {
-    let present = graph.keys().filter(|id| manifest.is_named(id, term));
+    let present = graph.keys().filter(|id| manifest.is_matched_by(id, term));
     let is_named = |id: &&String| *id == term || id.rsplit('.').next() == Some(term);
     let absent = record.nodes.keys().filter(|id| !graph.contains_key(*id)).filter(is_named);
     present.chain(absent).cloned().into_tree()

@@ -6,7 +6,7 @@ use crate::dbt::command::Duty;
 use crate::decide::start::Mode;
 use crate::decide::summary::Summary;
 use crate::exit::{CHANGES, Failure};
-use crate::os::private::Private;
+use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
 use crate::run::{self, Access, Driver, Opened};
 use crate::say;
@@ -23,10 +23,10 @@ pub(super) fn plan(
     if invocation.command.duty() != Duty::BuildSelected || config.mode == Mode::Off {
         return Err(Failure::usage(format!(
             "plan shows what `run`, `build` or `seed` would build over the state volume, not `{}`",
-            say::words(words)
+            say::command_line(words)
         )));
     }
-    let private = Private::make(&config.environment).map_err(Failure::refused)?;
+    let private = PrivateDir::make(&config.environment).map_err(Failure::refused)?;
     let session = aside(invocation, &private)?;
     let access = Access::look(&session, private)?;
     let mut driver = Driver::new(&session, supervisor);
@@ -50,13 +50,13 @@ pub(super) fn plan(
 }
 
 /// The command with everything that dbt writes in a directory of our own.
-fn aside(invocation: DbtCommand<'_>, private: &Private) -> Result<Session, Failure> {
+fn aside(invocation: DbtCommand<'_>, private: &PrivateDir) -> Result<Session, Failure> {
     let words = [
         "--target-path".into(),
         private.path().join("target").into_os_string(),
         "--log-path".into(),
         private.path().join("log").into_os_string(),
     ];
-    let command = invocation.command.edited(invocation.command.with(&words));
+    let command = invocation.command.edited(invocation.command.with_options(&words));
     Session::new(DbtCommand { command, ..invocation })
 }

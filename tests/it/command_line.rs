@@ -7,10 +7,14 @@
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod warm;
 
 use corpus::{Case, corpus};
-use dbt_entrypoint::dbt::command::{Command, Duty, Flag, Opt, SKIPPED, Selection, Takes, takes};
+use dbt_entrypoint::dbt::command::{
+    Arity, Command, Duty, Flag, Opt, SKIPPED, Selection, arity as arity_of,
+};
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -52,15 +56,16 @@ fn every_option_of_every_subcommand_takes_as_many_words_as_we_think() {
             let [path, arity, names] = line.split('\t').collect::<Vec<_>>()[..] else {
                 panic!("{line}")
             };
-            let arity: &[Takes] = match arity {
-                "nothing" => &[Takes::Nothing, Takes::Any],
-                "one" => &[Takes::One],
-                "many" => &[Takes::Many],
+            let arity: &[Arity] = match arity {
+                "nothing" => &[Arity::Zero, Arity::ZeroOrMore],
+                "one" => &[Arity::One],
+                "many" => &[Arity::OneOrMore],
                 other => panic!("{other}"),
             };
             let subcommand = path.split(' ').next().unwrap();
             for name in names.split(' ') {
-                let ours = takes(subcommand, name).unwrap_or_else(|| panic!("{version}: {line}"));
+                let ours =
+                    arity_of(subcommand, name).unwrap_or_else(|| panic!("{version}: {line}"));
                 assert!(arity.contains(&ours), "{version}: {line}: {ours:?}");
             }
         }
@@ -250,7 +255,7 @@ type Edit = (&'static str, fn(&Command) -> Option<Vec<OsString>>, fn(&mut Value)
 const STATE: &str = "/state of/ours";
 
 const EDITS: [Edit; 6] = [
-    ("recorded", |command| Some(command.recorded()), |dbt| dbt["write_json"] = json!(true)),
+    ("recorded", |command| Some(command.with_write_json()), |dbt| dbt["write_json"] = json!(true)),
     (
         "selecting",
         |command| {
@@ -311,7 +316,7 @@ const EDITS: [Edit; 6] = [
     ),
     (
         "with",
-        |command| Some(command.with(&["--log-format-file".into(), "json".into()])),
+        |command| Some(command.with_options(&["--log-format-file".into(), "json".into()])),
         |dbt| dbt["log_format_file"] = json!("json"),
     ),
 ];

@@ -174,7 +174,7 @@ fn a_changed_seed_that_run_cannot_load_is_told_and_not_forgotten() {
     for _ in 0..2 {
         let run = shop.run(&["run"]);
         run.expect_built(&[]);
-        says(&run, "seed.shop.raw_customers is to be built (seed content)");
+        says(&run, "seed.shop.raw_customers has to be built (seed content)");
     }
     let expected =
         ["customers", "loyal_customers", "raw_customers", "revenue_by_country", "stg_customers"];

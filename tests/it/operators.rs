@@ -105,7 +105,7 @@ fn a_refusal_stands_on_the_volume_for_status_unless_the_volume_is_not_ours() {
     shop.run(&["--max-rebuild", "1", "run"]).expect_code(77);
     assert_eq!(last_run(&shop)["exit"], 77);
     says(&shop.run(&["status"]), "run (changes) refused with 77");
-    says(&shop.run(&["status"]), "5 nodes would be built, and --max-rebuild allows 1");
+    says(&shop.run(&["status"]), "5 nodes would be built, but --max-rebuild allows 1");
     // A plan is no run.
     let before = shop.files_of_the_volume();
     shop.run(&["--max-rebuild", "1", "plan", "run"]).expect_code(10);

@@ -192,7 +192,7 @@ fn an_incremental_model_killed_in_its_first_build_is_built_again_with_full_refre
     assert!(before == shop.files_of_the_volume(), "plan wrote on the volume");
     let done = shop.run(&["build"]);
     done.expect_built(&["after_slow"]);
-    assert!(done.stderr.contains("--full-refresh first"), "{done:#?}");
+    assert!(done.stderr.contains("first with --full-refresh"), "{done:#?}");
     assert!(done.stderr.contains("model.shop.slow"), "{done:#?}");
     shop.run(&["build"]).expect_built(&[]);
 }
@@ -206,7 +206,7 @@ fn an_incremental_model_that_was_cut_short_is_not_trusted_to_a_plain_run_of_the_
     unblock(&shop);
     shop.run(&["run", "-s", "slow"]).expect_built(&["slow"]);
     let done = shop.run(&["build"]);
-    assert!(done.stderr.contains("--full-refresh first"), "{done:#?}");
+    assert!(done.stderr.contains("first with --full-refresh"), "{done:#?}");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_refresh_that_is_killed_is_a_refresh_again() {
     assert!(plan.stdout.contains("[incremental: refreshed (dropped and rebuilt)]"), "{plan:#?}");
     let done = shop.run(&["--refresh-changed", "incremental", "run"]);
     done.expect_built(&["after_slow"]);
-    assert!(done.stderr.contains("refreshed, since they changed"), "{done:#?}");
+    assert!(done.stderr.contains("refreshing, because they changed"), "{done:#?}");
     assert_eq!(shop.query("select count(*) from main.slow"), "1\n");
 }
 

@@ -9,7 +9,7 @@ use crate::cli::nearest::{near, slip};
 use crate::cli::options;
 use crate::cli::values::{duration, not_empty, switch, text};
 use crate::dbt::command;
-use crate::decide::stop::{Policy, Target};
+use crate::decide::stop::{Policy, SignalTarget};
 use crate::exit::Refusal;
 use lexopt::Parser;
 use std::ffi::{OsStr, OsString};
@@ -117,7 +117,7 @@ pub(super) static GROUP: Definition<Policy> = Definition {
                  then runs in a process group of its own.",
     },
     set: |policy, value| {
-        policy.target = if switch(value)? { Target::Group } else { Target::Child };
+        policy.target = if switch(value)? { SignalTarget::Group } else { SignalTarget::Child };
         Ok(())
     },
 };

@@ -1,7 +1,7 @@
 //! How the words behind our options become a [`Request`].
 
 use super::*;
-use crate::decide::stop::Target;
+use crate::decide::stop::SignalTarget;
 use std::time::Duration;
 
 fn words(words: &[&str]) -> Vec<OsString> {
@@ -234,7 +234,7 @@ fn exec_takes_its_options_before_the_program() {
     let mut policy = Policy::exec();
     policy.add_rewrite("TERM:INT").unwrap();
     policy.add_rewrite("HUP:0").unwrap();
-    policy.target = Target::Group;
+    policy.target = SignalTarget::Group;
     policy.grace = Some(Duration::from_secs(90));
     let line =
         ["exec", "--rewrite", "TERM:INT", "--group", "--rewrite=HUP:0", "--stop-grace=1m30s"];

@@ -82,7 +82,7 @@ impl<'m, 'a> Closures<'m, 'a> {
         let mut seen = BTreeSet::from([root]);
         let mut open = vec![root];
         while let Some(id) = open.pop() {
-            let Some(found) = self.manifest.macro_of(id) else { continue };
+            let Some(found) = self.manifest.macro_by_id(id) else { continue };
             let calls = found.calls().iter().map(|id| &**id);
             let named = self.names.iter().flat_map(|names| names.in_code(&found.macro_sql()));
             open.extend(calls.chain(named).filter(|id| seen.insert(id)));

@@ -1,47 +1,51 @@
-//! Every option that a dbt has, and how many words it takes.
+//! Every option of every supported dbt, and how many values it takes.
 //!
-//! The union over dbt-core 1.8 to 1.12 (their click definitions;
-//! `tests/it/command_line/options.py` prints them and a test compares) and v2 (what
-//! `dbt completions zsh` of 2.0.0-alpha.4 says, and the source of 2.0.0-beta.2; hidden
-//! options included). No two versions give the same name another arity, but for two names:
-//! * `--show` is a flag in v1 and takes any number of words in v2;
-//! * `-s` is `--skip-profile-setup` after `init` and `--select` everywhere else.
+//! The table is the union of the options of dbt-core 1.8 to 1.12 (from their click definitions,
+//! which `tests/it/command_line/options.py` prints and a test compares) and of v2 (from `dbt
+//! completions zsh` of 2.0.0-alpha.4 and the source of 2.0.0-beta.2, hidden options included). All
+//! versions agree on how many values an option takes, except for two names:
+//! * `--show` is a flag in v1 and takes any number of values in v2;
+//! * `-s` means `--skip-profile-setup` after `init`, and `--select` after every other subcommand.
 //!
-//! A line with an option that is not here is not understood, and so passed through.
+//! A line with an option that is not in the table is not understood, and dbt gets it unchanged.
 
 use ForParse::{Dropped, Kept};
 
-/// How many words an option takes.
+/// How many values an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// None; `--no-NAME` is its opposite.
-    Nothing,
-    /// One, whatever it looks like.
+pub enum Arity {
+    /// A flag: no value. `--no-NAME` turns it off.
+    Zero,
+    /// One value: the next word, even if it begins with a dash.
     One,
-    /// One, and all that follow up to the next that begins with a dash.
-    Many,
-    /// All that follow up to the next that begins with a dash.
-    Any,
+    /// The next word, and all that follow up to the next word that begins with a dash.
+    OneOrMore,
+    /// All words that follow up to the next word that begins with a dash.
+    ZeroOrMore,
 }
 
-/// Whether `dbt parse` accepts an option and can be shaped or steered by it.
+/// Whether a `dbt parse` on behalf of a command needs an option of that command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ForParse {
+    /// `dbt parse` accepts the option, and it may change the manifest or how dbt runs.
     Kept,
+    /// `dbt parse` does not accept the option, or does not depend on it.
     Dropped,
 }
 
-/// An option by its names, the first of which stands for it.
+/// One option of dbt.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct OptionSpec {
+    /// Its long names without dashes, separated by spaces; the first one is its main name.
     names: &'static str,
+    /// Its letters.
     shorts: &'static str,
-    pub(super) takes: Takes,
+    pub(super) arity: Arity,
     pub(super) for_parse: ForParse,
 }
 
-impl Row {
-    /// The name without its dashes.
+impl OptionSpec {
+    /// The main name without its dashes.
     pub(super) fn name(&self) -> &'static str {
         self.names.split(' ').next().unwrap_or(self.names)
     }
@@ -51,58 +55,60 @@ impl Row {
     }
 }
 
-/// The option called `--name`, and whether it is said or denied (`--no-name`).
-pub(super) fn long(name: &str) -> Option<(&'static Row, bool)> {
-    let named = |name: &str| TABLE.iter().find(|row| row.has(name));
-    let denied = || {
+/// The option with the long name `name`, and `false` if `name` is `no-…`, which turns a flag off.
+/// `None` for an unknown name.
+pub(super) fn long(name: &str) -> Option<(&'static OptionSpec, bool)> {
+    let named = |name: &str| OPTIONS.iter().find(|spec| spec.has(name));
+    let negated = || {
         named(name.strip_prefix("no-")?)
-            .filter(|row| row.takes == Takes::Nothing)
-            .map(|row| (row, false))
+            .filter(|spec| spec.arity == Arity::Zero)
+            .map(|spec| (spec, false))
     };
-    named(name).map(|row| (row, true)).or_else(denied)
+    named(name).map(|spec| (spec, true)).or_else(negated)
 }
 
 /// All names of all options.
 pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
-    TABLE.iter().flat_map(|row| row.names.split(' '))
+    OPTIONS.iter().flat_map(|spec| spec.names.split(' '))
 }
 
-/// The option called `-letter` after `subcommand`.
-pub(super) fn short(subcommand: &str, letter: char) -> Option<&'static Row> {
+/// The option with this letter after `subcommand`; `None` for an unknown letter.
+pub(super) fn short(subcommand: &str, letter: char) -> Option<&'static OptionSpec> {
     if (subcommand, letter) == ("init", 's') {
-        return long("skip-profile-setup").map(|(row, _)| row);
+        return long("skip-profile-setup").map(|(spec, _)| spec);
     }
-    TABLE.iter().find(|row| row.shorts.contains(letter))
+    OPTIONS.iter().find(|spec| spec.shorts.contains(letter))
 }
 
-/// How many words the option `written` (`--target`, `-t`) takes after `subcommand`.
+/// How many values the option `written` (`--target` or `-t`) takes after `subcommand`; `None` for
+/// an unknown option.
 #[must_use]
-pub fn takes(subcommand: &str, written: &str) -> Option<Takes> {
-    let row = match written.strip_prefix("--") {
-        Some(name) => long(name).map(|(row, _)| row),
+pub fn arity(subcommand: &str, written: &str) -> Option<Arity> {
+    let spec = match written.strip_prefix("--") {
+        Some(name) => long(name).map(|(spec, _)| spec),
         None => short(subcommand, written.strip_prefix('-')?.chars().next()?),
     };
-    row.map(|row| row.takes)
+    spec.map(|spec| spec.arity)
 }
 
-const fn flag(names: &'static str, shorts: &'static str, for_parse: ForParse) -> Row {
-    Row { names, shorts, takes: Takes::Nothing, for_parse }
+const fn flag(names: &'static str, shorts: &'static str, for_parse: ForParse) -> OptionSpec {
+    OptionSpec { names, shorts, arity: Arity::Zero, for_parse }
 }
 
-const fn value(names: &'static str, shorts: &'static str, for_parse: ForParse) -> Row {
-    Row { names, shorts, takes: Takes::One, for_parse }
+const fn value(names: &'static str, shorts: &'static str, for_parse: ForParse) -> OptionSpec {
+    OptionSpec { names, shorts, arity: Arity::One, for_parse }
 }
 
-const fn many(names: &'static str, shorts: &'static str) -> Row {
-    Row { names, shorts, takes: Takes::Many, for_parse: Dropped }
+const fn many(names: &'static str, shorts: &'static str) -> OptionSpec {
+    OptionSpec { names, shorts, arity: Arity::OneOrMore, for_parse: Dropped }
 }
 
-const fn any(names: &'static str) -> Row {
-    Row { names, shorts: "", takes: Takes::Any, for_parse: Dropped }
+const fn any(names: &'static str) -> OptionSpec {
+    OptionSpec { names, shorts: "", arity: Arity::ZeroOrMore, for_parse: Dropped }
 }
 
-const TABLE: &[Row] = &[
-    // What is built, and from what.
+const OPTIONS: &[OptionSpec] = &[
+    // What dbt builds, and from what.
     many("select models model", "sm"),
     many("exclude", ""),
     value("selector", "", Dropped),
@@ -129,7 +135,7 @@ const TABLE: &[Row] = &[
     value("run-cache-mode", "", Dropped),
     flag("manage-state", "", Dropped),
     value("phase", "", Dropped),
-    // Where the project is, and what it is given.
+    // Where the project is, and what is passed to it.
     value("project-dir", "", Kept),
     value("profiles-dir", "", Kept),
     value("profile", "", Kept),
@@ -140,7 +146,7 @@ const TABLE: &[Row] = &[
     value("packages-install-path", "", Kept),
     value("internal-packages-install-path", "", Kept),
     value("internal-package", "", Kept),
-    // How it is parsed.
+    // How dbt parses the project.
     flag("partial-parse", "", Kept),
     flag("partial-parse-file-diff", "", Kept),
     value("partial-parse-file-path", "", Kept),
@@ -163,7 +169,7 @@ const TABLE: &[Row] = &[
     value("antlr-arena-limit-bytes", "", Kept),
     value("antlr-parser-cache-threshold-bytes", "", Kept),
     value("antlr-parser-recursion-limit", "", Kept),
-    // How it runs.
+    // How dbt runs.
     value("threads", "", Kept),
     flag("single-threaded", "", Kept),
     flag("parallel", "", Kept),
@@ -193,7 +199,7 @@ const TABLE: &[Row] = &[
     value("time-machine", "", Dropped),
     value("time-machine-path", "", Dropped),
     value("time-machine-ordering", "", Dropped),
-    // What it writes.
+    // What dbt writes.
     flag("write-json", "", Dropped),
     flag("write-catalog", "", Dropped),
     flag("write-metadata", "", Dropped),
@@ -206,7 +212,7 @@ const TABLE: &[Row] = &[
     flag("verify-parquet-schema-store", "", Dropped),
     flag("upload-to-artifacts-ingest-api", "", Dropped),
     value("record-timing-info", "r", Dropped),
-    // What it says.
+    // What dbt logs.
     flag("quiet", "q", Dropped),
     flag("debug", "d", Kept),
     flag("print", "", Kept),
@@ -234,12 +240,12 @@ const TABLE: &[Row] = &[
     any("show"),
     flag("help", "h", Dropped),
     flag("version", "Vv", Dropped),
-    // Only there to carry a variable; on the command line dbt refuses them.
+    // These exist only for their variables; dbt refuses them on the command line.
     value("deprecated-defer", "", Dropped),
     value("deprecated-favor-state", "", Dropped),
     value("deprecated-state", "", Dropped),
     flag("deprecated-print deprecated-no-print", "", Dropped),
-    // Of single subcommands that build nothing.
+    // Options of subcommands that build nothing.
     value("add-package", "", Dropped),
     value("args", "", Dropped),
     value("sql", "", Dropped),
@@ -279,22 +285,22 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn no_name_and_no_letter_means_two_options() {
-        let names: Vec<&str> = TABLE.iter().flat_map(|row| row.names.split(' ')).collect();
-        let letters: Vec<char> = TABLE.iter().flat_map(|row| row.shorts.chars()).collect();
+    fn no_name_and_no_letter_belongs_to_two_options() {
+        let names: Vec<&str> = OPTIONS.iter().flat_map(|spec| spec.names.split(' ')).collect();
+        let letters: Vec<char> = OPTIONS.iter().flat_map(|spec| spec.shorts.chars()).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         assert_eq!(letters.iter().collect::<BTreeSet<_>>().len(), letters.len());
     }
 
     #[test]
-    fn only_a_flag_can_be_denied() {
-        assert_eq!(long("no-write-json"), long("write-json").map(|(row, _)| (row, false)));
+    fn only_flags_have_a_negative_form() {
+        assert_eq!(long("no-write-json"), long("write-json").map(|(spec, _)| (spec, false)));
         assert_eq!(long("no-target"), None);
     }
 
     #[test]
-    fn s_selects_everywhere_but_after_init() {
-        assert_eq!(takes("run", "-s"), Some(Takes::Many));
-        assert_eq!(takes("init", "-s"), Some(Takes::Nothing));
+    fn the_letter_s_means_select_except_after_init() {
+        assert_eq!(arity("run", "-s"), Some(Arity::OneOrMore));
+        assert_eq!(arity("init", "-s"), Some(Arity::Zero));
     }
 }

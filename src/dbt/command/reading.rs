@@ -1,7 +1,7 @@
 //! How dbt would read the words of a command line, for those who check them beforehand.
 
 use super::options::{self, ForParse};
-use super::scan::Scan;
+use super::scan::ScannedLine;
 use std::ffi::OsString;
 
 /// The commands of dbt-core 1.8 to 1.12, and those of v2 (2.0.0-alpha.4 and later).
@@ -50,13 +50,13 @@ pub struct Reading {
 /// Read the words by the rules of dbt-core and of v2 (see `options`).
 #[must_use]
 pub fn reading(words: &[OsString]) -> Reading {
-    let scan = Scan::of(words);
-    let beyond = scan.given.iter().find(|given| given.row.for_parse != ForParse::Kept);
+    let scan = ScannedLine::scan(words);
+    let beyond = scan.given.iter().find(|given| given.spec.for_parse != ForParse::Kept);
     Reading {
         subcommand: scan.subcommand,
         operand: scan.positional.first().copied(),
-        unread: scan.lost,
-        beyond_parse: beyond.map(|given| given.row.name()),
+        unread: scan.not_understood,
+        beyond_parse: beyond.map(|given| given.spec.name()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a command line means, and what the edits make of it.
+//! Tests of what a command line means, and of the edits.
 
 use super::*;
 use proptest::prelude::*;
@@ -9,12 +9,12 @@ fn command(line: &str, variables: &[(&str, &str)]) -> Command {
     Command::parse(words(line), &environment)
 }
 
-/// `|` stands between words.
+/// Split a line into words at `|`.
 fn words(line: &str) -> Vec<OsString> {
     line.split('|').map(OsString::from).collect()
 }
 
-fn spelt(words: &[OsString]) -> String {
+fn joined(words: &[OsString]) -> String {
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     words.join("|")
 }
@@ -24,11 +24,11 @@ fn terms(terms: &[&str]) -> Selection {
 }
 
 #[test]
-fn a_value_is_not_taken_for_the_subcommand() {
+fn the_value_of_an_option_is_not_taken_for_the_subcommand() {
     for line in ["-t|build|run", "--profile|seed|run", "--state=x|-qr|test|run", "--|run"] {
         assert_eq!(command(line, &[]).subcommand(), Some("run"), "{line}");
     }
-    // v2 alone takes selections there, and no more than the attached word.
+    // Only v2 accepts a selection there, and only one attached value.
     assert_eq!(command("--select=a|run", &[]).selection(), &terms(&["a"]));
     assert_eq!(command("--select=a|run", &[]).duty(), Duty::BuildSelected);
     assert_eq!(command("--select|a|run", &[]).subcommand(), None);
@@ -36,13 +36,13 @@ fn a_value_is_not_taken_for_the_subcommand() {
 }
 
 #[test]
-fn list_is_ls_and_a_group_is_its_first_word() {
+fn list_means_ls_and_docs_generate_means_docs() {
     assert_eq!(command("list", &[]).subcommand(), Some("ls"));
     assert_eq!(command("docs|generate", &[]).subcommand(), Some("docs"));
 }
 
 #[test]
-fn what_is_not_understood_is_passed_through() {
+fn a_line_that_is_not_understood_reaches_dbt_unchanged() {
     for line in [
         "run|--bogus",
         "--bogus|run",
@@ -66,9 +66,9 @@ fn what_is_not_understood_is_passed_through() {
         let command = command(line, &[]);
         assert_eq!(command.duty(), Duty::Bystander, "{line}");
         let edited = [
-            command.recorded(),
+            command.with_write_json(),
             command.selecting(&words("a"), Some(Path::new("/s"))),
-            command.with(&words("--log-format|json")),
+            command.with_options(&words("--log-format|json")),
         ];
         assert!(edited.iter().all(|edited| edited == command.words()), "{line}");
         assert_eq!(command.narrowed(SKIPPED, Path::new("/s")), None, "{line}");
@@ -76,7 +76,7 @@ fn what_is_not_understood_is_passed_through() {
 }
 
 #[test]
-fn a_value_may_look_like_anything() {
+fn a_value_may_look_like_an_option() {
     assert_eq!(command("run|--vars|--full-refresh", &[]).flag(Flag::FullRefresh), None);
     assert_eq!(command("run|-s|-x|b", &[]).selection(), &terms(&["-x", "b"]));
     assert_eq!(command("run|--help|-s", &[]).duty(), Duty::Bystander);
@@ -84,7 +84,7 @@ fn a_value_may_look_like_anything() {
 }
 
 #[test]
-fn letters_may_stand_together_with_the_value_attached() {
+fn short_options_may_be_grouped_with_the_value_attached() {
     for line in ["run|-qxtprod", "run|-qxt|prod", "run|-t=prod", "run|--target=prod", "-tprod|run"]
     {
         let command = command(line, &[]);
@@ -94,7 +94,7 @@ fn letters_may_stand_together_with_the_value_attached() {
 }
 
 #[test]
-fn the_last_word_wins_and_any_word_wins_over_the_variables() {
+fn the_last_option_wins_and_options_win_over_variables() {
     let variables = [("DBT_TARGET", "old"), ("DBT_ENGINE_TARGET", "new"), ("DBT_PROFILE", "")];
     let value = |line, option| command(line, &variables).value(option).map(OsStr::to_owned);
     assert_eq!(value("run|-t|a|--target|b", Opt::Target), Some("b".into()));
@@ -104,7 +104,7 @@ fn the_last_word_wins_and_any_word_wins_over_the_variables() {
 }
 
 #[test]
-fn a_flag_may_be_denied_by_a_word_or_a_variable() {
+fn a_flag_can_be_turned_off_by_an_option_or_a_variable() {
     let flag =
         |line, value| command(line, &[("DBT_PARTIAL_PARSE", value)]).flag(Flag::PartialParse);
     assert_eq!(flag("run", ""), None);
@@ -125,7 +125,7 @@ fn a_selection_is_the_union_of_its_terms() {
 }
 
 #[test]
-fn state_is_the_users_own_affair_once_they_name_it() {
+fn an_option_or_method_for_state_makes_the_selection_depend_on_a_state() {
     for line in [
         "run|--state|/s",
         "--state=/s|run|-s|a",
@@ -142,7 +142,7 @@ fn state_is_the_users_own_affair_once_they_name_it() {
 }
 
 #[test]
-fn a_command_builds_its_own_types_and_build_those_asked_for() {
+fn each_command_builds_its_resource_types_and_build_builds_the_requested_ones() {
     let built = |line, variables: &[(&str, &str)]| {
         let command = command(line, variables);
         RESOURCE_TYPES.into_iter().filter(|kind| command.builds(kind)).collect::<Vec<_>>()
@@ -163,26 +163,26 @@ fn a_command_builds_its_own_types_and_build_those_asked_for() {
 }
 
 #[test]
-fn what_is_not_the_real_thing_is_named() {
-    let unreal = |line, variables: &[(&str, &str)]| command(line, variables).unreal();
-    assert_eq!(unreal("run|--full-refresh", &[]), None);
-    assert_eq!(unreal("run|--empty", &[]), Some("--empty"));
-    assert_eq!(unreal("run|--empty|--no-empty", &[]), None);
-    assert_eq!(unreal("run", &[("DBT_ENGINE_EMPTY", "t")]), Some("--empty"));
-    assert_eq!(unreal("run|--sample=3 days", &[]), Some("--sample"));
+fn options_that_build_something_else_than_the_complete_relations_are_found() {
+    let unreal_option = |line, variables: &[(&str, &str)]| command(line, variables).unreal_option();
+    assert_eq!(unreal_option("run|--full-refresh", &[]), None);
+    assert_eq!(unreal_option("run|--empty", &[]), Some("--empty"));
+    assert_eq!(unreal_option("run|--empty|--no-empty", &[]), None);
+    assert_eq!(unreal_option("run", &[("DBT_ENGINE_EMPTY", "t")]), Some("--empty"));
+    assert_eq!(unreal_option("run|--sample=3 days", &[]), Some("--sample"));
     assert_eq!(
-        unreal("run", &[("DBT_EVENT_TIME_START", "2026-01-01")]),
+        unreal_option("run", &[("DBT_EVENT_TIME_START", "2026-01-01")]),
         Some("--event-time-start")
     );
-    assert_eq!(unreal("run|--defer", &[]), None);
-    assert_eq!(unreal("run|--defer|--defer-state|/p", &[]), Some("--defer"));
-    assert_eq!(unreal("run|--state|/p", &[("DBT_DEFER", "1")]), Some("--defer"));
+    assert_eq!(unreal_option("run|--defer", &[]), None);
+    assert_eq!(unreal_option("run|--defer|--defer-state|/p", &[]), Some("--defer"));
+    assert_eq!(unreal_option("run|--state|/p", &[("DBT_DEFER", "1")]), Some("--defer"));
     let older = [("DBT_DEFER_TO_STATE", "1")];
-    assert_eq!(unreal("run|--no-defer|--state|/p", &older), Some("--defer"));
+    assert_eq!(unreal_option("run|--no-defer|--state|/p", &older), Some("--defer"));
 }
 
 #[test]
-fn our_selection_stands_right_after_the_subcommand() {
+fn the_added_selection_comes_right_after_the_subcommand() {
     let state = Some(Path::new("/the state"));
     for (line, edited) in [
         ("run", "run|--select=a|--select=b|--state=/the state|--write-json"),
@@ -193,19 +193,19 @@ fn our_selection_stands_right_after_the_subcommand() {
         ("--no-write-json|run", "--write-json|run|--select=a|--select=b|--state=/the state"),
         ("run|-x|--", "run|--select=a|--select=b|--state=/the state|--write-json|-x|--"),
     ] {
-        assert_eq!(spelt(&command(line, &[]).selecting(&words("a|b"), state)), edited);
+        assert_eq!(joined(&command(line, &[]).selecting(&words("a|b"), state)), edited);
     }
 }
 
 #[test]
-fn no_terms_select_nothing_and_the_users_own_stay() {
-    assert_eq!(spelt(&command("run", &[]).selecting(&[], None)), "run|--select=|--write-json");
+fn no_terms_select_nothing_and_the_selection_of_the_user_stays() {
+    assert_eq!(joined(&command("run", &[]).selecting(&[], None)), "run|--select=|--write-json");
     let own = command("run|-s|c", &[]).selecting(&words("a"), Some(Path::new("/s")));
-    assert_eq!(spelt(&own), "run|--write-json|-s|c");
+    assert_eq!(joined(&own), "run|--write-json|-s|c");
 }
 
 #[test]
-fn every_term_is_narrowed_in_whatever_form_it_came() {
+fn every_term_is_narrowed_in_whatever_form_it_is_written() {
     for (line, edited) in [
         ("-s|a|b  c", "-s|a,M|b,M  c,M"),
         ("-xsa|--models=b+|--exclude|c", "-xsa,M|--models=b+,M|--exclude|c"),
@@ -215,19 +215,19 @@ fn every_term_is_narrowed_in_whatever_form_it_came() {
         let narrowed =
             command(&format!("run|{line}"), &[]).narrowed(SKIPPED, Path::new("/s")).unwrap();
         let expected = format!("run|--state=/s|--write-json|{}", edited.replace('M', SKIPPED));
-        assert_eq!(spelt(&narrowed), expected);
+        assert_eq!(joined(&narrowed), expected);
     }
     assert_eq!(command("run|--selector|d", &[]).narrowed(SKIPPED, Path::new("/s")), None);
     assert_eq!(command("run|-s|state:new", &[]).narrowed(SKIPPED, Path::new("/s")), None);
 }
 
 #[test]
-fn a_selector_is_narrowed_as_a_method() {
+fn a_selector_is_narrowed_by_the_selector_method() {
     let narrowed = |line| {
         command(line, &[])
             .narrowed_selector(OsStr::new("d"), SKIPPED, Path::new("/s"))
             .as_deref()
-            .map(spelt)
+            .map(joined)
     };
     let ours = "run|--select=selector:d,result:skipped+|--state=/s|--write-json";
     assert_eq!(narrowed("run"), Some(ours.into()));
@@ -236,20 +236,20 @@ fn a_selector_is_narrowed_as_a_method() {
 }
 
 #[test]
-fn write_json_is_said_once_and_not_denied() {
+fn write_json_is_added_once_and_replaces_its_negation() {
     for (line, edited) in [
         ("run", "run|--write-json"),
         ("run|--write-json", "run|--write-json"),
         ("run|--no-write-json|-x|--write-json", "run|--write-json|-x"),
         ("--no-write-json|run", "--write-json|run"),
     ] {
-        assert_eq!(spelt(&command(line, &[]).recorded()), edited);
+        assert_eq!(joined(&command(line, &[]).with_write_json()), edited);
     }
 }
 
 #[test]
-fn an_extra_option_takes_the_place_of_the_users_own() {
-    let with = |line, extra| spelt(&command(line, &[]).with(&words(extra)));
+fn an_added_option_replaces_the_same_option_of_the_user() {
+    let with = |line, extra| joined(&command(line, &[]).with_options(&words(extra)));
     assert_eq!(with("run|-x", "--log-format-file|json"), "run|--log-format-file|json|-x");
     assert_eq!(
         with("--log-format-file=text|run|-x", "--log-format-file|json"),
@@ -258,27 +258,27 @@ fn an_extra_option_takes_the_place_of_the_users_own() {
     assert_eq!(with("run|-dqxtprod", "--no-quiet|-ta"), "run|--no-quiet|-ta|-dx");
     let command = command("run", &[]);
     let edited = command.selecting(&words("a"), None);
-    let edited = command.with_in(&edited, &words("--indirect-selection|empty"));
-    assert_eq!(spelt(&edited), "run|--indirect-selection|empty|--select=a|--write-json");
+    let edited = command.with_options_in(&edited, &words("--indirect-selection|empty"));
+    assert_eq!(joined(&edited), "run|--indirect-selection|empty|--select=a|--write-json");
 }
 
 #[test]
-fn parsing_first_takes_what_shapes_the_project() {
+fn parse_and_ls_keep_the_options_that_affect_the_project() {
     let line = "-qtprod|--no-write-json|build|--vars|{a: 1}|-s|a|b|--full-refresh|--no-partial-parse|\
                 --state|/s|--threads=4|--project-dir|p|--empty|--fail-fast";
     assert_eq!(
-        spelt(&command(line, &[]).as_parse()),
+        joined(&command(line, &[]).as_parse()),
         "parse|--target=prod|--vars={a: 1}|--no-partial-parse|--threads=4|--project-dir=p|\
          --write-json|--quiet"
     );
     assert_eq!(
-        spelt(&command(line, &[]).as_list()),
+        joined(&command(line, &[]).as_list()),
         "ls|--target=prod|--vars={a: 1}|--select=a|--select=b|--no-partial-parse|\
          --project-dir=p|--output=json|--output-keys=unique_id|--no-write-json|--quiet"
     );
 }
 
-/// Words that mean something, words that nearly do, and any bytes.
+/// Valid words, almost valid words, and arbitrary bytes.
 fn any_word() -> impl Strategy<Value = OsString> {
     let known = prop::sample::select(vec![
         "run",
@@ -323,7 +323,7 @@ fn any_line() -> impl Strategy<Value = Vec<OsString>> {
     prop::collection::vec(any_word(), 0..9)
 }
 
-/// A line of a command that builds, whose values are any bytes.
+/// The line of a command that builds, with arbitrary bytes as values.
 fn any_build() -> impl Strategy<Value = Vec<OsString>> {
     let value = prop::collection::vec(1_u8.., 0..6).prop_map(OsString::from_vec);
     let option = prop::sample::select(vec!["--vars", "-t", "--exclude", "--threads", "--profile"]);
@@ -346,38 +346,38 @@ fn about_write_json(word: &OsString) -> bool {
 
 proptest! {
     #[test]
-    fn no_line_makes_us_panic_and_a_bystander_is_left_alone(words in any_line()) {
+    fn no_line_causes_a_panic_and_a_bystander_stays_unchanged(words in any_line()) {
         let command = Command::parse(words.clone(), &Environment::new());
-        let edited = [command.recorded(), command.selecting(&[], None), command.with(&[])];
-        let _ = (command.as_parse(), command.as_list(), command.unreal(), command.builds("model"));
+        let edited = [command.with_write_json(), command.selecting(&[], None), command.with_options(&[])];
+        let _ = (command.as_parse(), command.as_list(), command.unreal_option(), command.builds("model"));
         let _ = (command.narrowed(SKIPPED, Path::new("/s")), command.value(Opt::Target));
         let _ = command.narrowed_selector(OsStr::new("d"), SKIPPED, Path::new("/s"));
         prop_assert!(command.duty() != Duty::Bystander || edited.iter().all(|line| *line == words));
     }
 
     #[test]
-    fn the_users_words_stay_in_order_byte_for_byte(words in any_line(), extra in any_build()) {
+    fn the_words_of_the_user_stay_in_order_byte_for_byte(words in any_line(), extra in any_build()) {
         for words in [words, extra] {
             let command = Command::parse(words.clone(), &Environment::new());
             let mut own = words.clone();
             own.retain(|word| !about_write_json(word) || command.duty() == Duty::Bystander);
             let state = Some(Path::new("/s"));
-            prop_assert!(is_subsequence(&own, &command.recorded()));
+            prop_assert!(is_subsequence(&own, &command.with_write_json()));
             prop_assert!(is_subsequence(&own, &command.selecting(&["a".into()], state)));
-            let with = command.with(&["--invocation-id=1".into()]);
+            let with = command.with_options(&["--invocation-id=1".into()]);
             prop_assert!(is_subsequence(&words, &with));
         }
     }
 
     #[test]
-    fn an_edit_done_twice_is_an_edit_done_once(words in prop_oneof![any_line(), any_build()]) {
+    fn applying_an_edit_twice_is_the_same_as_applying_it_once(words in prop_oneof![any_line(), any_build()]) {
         let command = Command::parse(words, &Environment::new());
         let extra = [OsString::from("--log-format-file=json")];
         type Edit<'a> = &'a dyn Fn(&Command) -> Vec<OsString>;
         let edits: [Edit<'_>; 3] = [
-            &Command::recorded,
+            &Command::with_write_json,
             &|command| command.selecting(&["a".into()], Some(Path::new("/s"))),
-            &|command| command.with(&extra),
+            &|command| command.with_options(&extra),
         ];
         for edit in edits {
             let once = command.edited(edit(&command));

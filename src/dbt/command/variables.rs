@@ -1,10 +1,11 @@
-//! dbt's variables, and the options and flags that have one.
+//! The options and flags of dbt that this program reads, and the environment variables that stand
+//! for them.
 
 use crate::environment::Environment;
 use crate::trees::IntoTree;
 use std::ffi::{OsStr, OsString};
 
-/// Options with a value that we read.
+/// The options with a value that this program reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opt {
     /// `--project-dir`, `DBT_PROJECT_DIR`.
@@ -25,7 +26,7 @@ pub enum Opt {
     LogLevelFile,
     /// `--vars`, which has no variable.
     Vars,
-    /// `--exclude`, which has no variable: the first word of the last one.
+    /// `--exclude`, which has no variable. Its value here is the first word of the last occurrence.
     Exclude,
     /// `--state`, `DBT_STATE`.
     State,
@@ -41,11 +42,11 @@ pub enum Opt {
     EventTimeStart,
     /// `--event-time-end`, `DBT_EVENT_TIME_END` (1.9 and later).
     EventTimeEnd,
-    /// `--inline`, which has no variable and no place in a command that builds.
+    /// `--inline`, which has no variable. No command that builds accepts it.
     Inline,
 }
 
-/// Flags that we read; `--no-X` is `Some(false)`.
+/// The flags that this program reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
     /// `--partial-parse`, `DBT_PARTIAL_PARSE`.
@@ -60,17 +61,18 @@ pub enum Flag {
     Empty,
     /// `--use-v2-parser`, `DBT_USE_V2_PARSER` (1.12 and later, not in v2).
     UseV2Parser,
-    /// `--defer`, `DBT_DEFER`, and the older `DBT_DEFER_TO_STATE`, which wins over both.
+    /// `--defer`, `DBT_DEFER`, and the deprecated `DBT_DEFER_TO_STATE`, which overrides both.
     Defer,
 }
 
-/// Variables that give dbt a state directory. dbt v1 lets the oldest of them win even over
-/// `--state` (dbt/cli/flags.py, `DEPRECATED_PARAMS`): a run with a `--state` of ours must
-/// have none of them in its environment.
+/// The variables that give dbt a state directory. In dbt v1 the oldest of them overrides even
+/// `--state` (dbt/cli/flags.py, `DEPRECATED_PARAMS`), so the environment of a run to which this
+/// program gives a `--state` must contain none of them.
 pub const STATE_VARIABLES: [&str; 4] =
     ["DBT_ENGINE_STATE", "DBT_STATE", "DBT_ENGINE_ARTIFACT_STATE_PATH", "DBT_ARTIFACT_STATE_PATH"];
 
 impl Opt {
+    /// The name of the option without its dashes.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ProjectDir => "project-dir",
@@ -94,7 +96,7 @@ impl Opt {
         }
     }
 
-    /// The end of the variable's name, if it has one.
+    /// The name of its variable after `DBT_` or `DBT_ENGINE_`; `None` if it has none.
     pub(super) fn variable(self) -> Option<&'static str> {
         match self {
             Self::Vars | Self::Exclude | Self::Inline => None,
@@ -118,6 +120,7 @@ impl Opt {
 }
 
 impl Flag {
+    /// The name of the flag without its dashes.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::PartialParse => "partial-parse",
@@ -130,7 +133,7 @@ impl Flag {
         }
     }
 
-    /// The end of the variable's name.
+    /// The name of its variable after `DBT_` or `DBT_ENGINE_`.
     pub(super) fn variable(self) -> &'static str {
         match self {
             Self::PartialParse => "PARTIAL_PARSE",
@@ -143,24 +146,25 @@ impl Flag {
         }
     }
 
-    /// The end of the name of an older variable, which wins even over the command line.
-    pub(super) fn older(self) -> Option<&'static str> {
+    /// The name, after `DBT_`, of a deprecated variable that overrides even the command line.
+    pub(super) fn deprecated_variable(self) -> Option<&'static str> {
         (self == Self::Defer).then_some("DEFER_TO_STATE")
     }
 }
 
-/// The part of the environment that begins with `DBT_`.
+/// The variables of the environment whose names begin with `DBT_`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Variables(Environment);
+pub(super) struct DbtVariables(Environment);
 
-impl Variables {
-    pub(super) fn of(environment: &Environment) -> Self {
-        let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"DBT_");
-        let pairs = environment.iter().filter(|(name, _)| ours(name));
+impl DbtVariables {
+    pub(super) fn from_environment(environment: &Environment) -> Self {
+        let is_dbt = |name: &OsString| name.as_encoded_bytes().starts_with(b"DBT_");
+        let pairs = environment.iter().filter(|(name, _)| is_dbt(name));
         Self(pairs.map(|(name, value)| (name.clone(), value.clone())).into_tree())
     }
 
-    /// `DBT_ENGINE_NAME`, else `DBT_NAME`; click takes an empty one for unset.
+    /// The value of `DBT_ENGINE_NAME`, otherwise of `DBT_NAME`. An empty variable counts as unset,
+    /// as for click.
     pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
         ["DBT_ENGINE_", "DBT_"].iter().find_map(|prefix| {
             let value = self.0.get(OsStr::new(&format!("{prefix}{name}")))?;
@@ -168,7 +172,8 @@ impl Variables {
         })
     }
 
-    /// The words of click and clap for yes and no; dbt refuses to start with any other.
+    /// The value of a variable that is a boolean, in the spellings that click and clap accept.
+    /// `None` if it is unset or has another value, with which dbt refuses to start.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         let value = self.get(name)?.to_str()?.trim().to_ascii_lowercase();
         match value.as_str() {

@@ -1,11 +1,12 @@
-//! What Jinja does to values: Python's rules for those that JSON has too.
+//! Jinja's operators, filters and methods on values, by the rules of Python, for the types that
+//! JSON has too.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 use std::cmp::Ordering;
 
-/// Python's `bool()`.
-pub(super) fn truth(value: &Value) -> bool {
+/// The truth of a value, as Python's `bool()` defines it.
+pub(super) fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(truth) => *truth,
@@ -16,46 +17,58 @@ pub(super) fn truth(value: &Value) -> bool {
     }
 }
 
-/// Python's `str()`; lists and mappings are not rendered here.
-pub(super) fn text(value: &Value) -> Result<String> {
+/// The text of a value, as Python's `str()` defines it.
+///
+/// # Errors
+/// The value is a list or a mapping, which this program does not render.
+pub(super) fn to_text(value: &Value) -> Result<String> {
     Ok(match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),
-        Value::Array(_) | Value::Object(_) => bail!("a list or a mapping where a text should be"),
+        Value::Array(_) | Value::Object(_) => bail!("a list or a mapping is not rendered as text"),
     })
 }
 
-/// `==`: a number equals another of the same size, whole or not.
-pub(super) fn equal(left: &Value, right: &Value) -> bool {
+/// `left == right`. Integers and floating-point numbers compare by value, so `1` equals `1.0`.
+pub(super) fn is_equal(left: &Value, right: &Value) -> bool {
     match (left.as_f64(), right.as_f64()) {
         (Some(left), Some(right)) => left.total_cmp(&right) == Ordering::Equal,
         _ => left == right,
     }
 }
 
-/// The order of two numbers or of two texts.
+/// The order of two numbers or of two strings.
+///
+/// # Errors
+/// The values are of other types.
 pub(super) fn order(left: &Value, right: &Value) -> Result<Ordering> {
     match (left.as_f64(), right.as_f64(), left.as_str(), right.as_str()) {
         (Some(left), Some(right), ..) => Ok(left.total_cmp(&right)),
         (_, _, Some(left), Some(right)) => Ok(left.cmp(right)),
-        _ => bail!("values that have no order"),
+        _ => bail!("these values cannot be ordered"),
     }
 }
 
-/// `needle in hay`.
+/// `needle in hay`, for strings, lists and mappings.
+///
+/// # Errors
+/// The values are of other types.
 pub(super) fn contains(hay: &Value, needle: &Value) -> Result<bool> {
     match (hay, needle) {
         (Value::String(hay), Value::String(needle)) => Ok(hay.contains(needle.as_str())),
-        (Value::Array(items), _) => Ok(items.iter().any(|item| equal(item, needle))),
+        (Value::Array(items), _) => Ok(items.iter().any(|item| is_equal(item, needle))),
         (Value::Object(entries), Value::String(key)) => Ok(entries.contains_key(key)),
-        _ => bail!("in what is no text, list or mapping"),
+        _ => bail!("`in` needs a string, a list or a mapping"),
     }
 }
 
-/// `+` of two whole numbers or two texts.
+/// `left + right` of two integers or two strings.
+///
+/// # Errors
+/// The values are of other types, or the sum overflows.
 pub(super) fn sum(left: &Value, right: &Value) -> Result<Value> {
     if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
         return Ok(Value::from(format!("{left}{right}")));
@@ -63,19 +76,22 @@ pub(super) fn sum(left: &Value, right: &Value) -> Result<Value> {
     let whole = left.as_i64().zip(right.as_i64());
     match whole.and_then(|(left, right)| left.checked_add(right)) {
         Some(sum) => Ok(Value::from(sum)),
-        None => bail!("a sum that is not understood here"),
+        None => bail!("`+` needs two integers or two strings"),
     }
 }
 
-/// `-` before a whole number.
+/// `-value` of an integer.
+///
+/// # Errors
+/// The value is not an integer.
 pub(super) fn negative(value: &Value) -> Result<Value> {
     match value.as_i64().and_then(i64::checked_neg) {
         Some(number) => Ok(Value::from(number)),
-        None => bail!("the negative of what is no whole number"),
+        None => bail!("`-` needs an integer"),
     }
 }
 
-/// `value[key]`.
+/// `value[key]`, or `None` if there is no such item. A negative index counts from the end.
 pub(super) fn item<'v>(value: &'v Value, key: &Value) -> Option<&'v Value> {
     match (value, key) {
         (Value::Object(entries), Value::String(key)) => entries.get(key),
@@ -88,9 +104,12 @@ pub(super) fn item<'v>(value: &'v Value, key: &Value) -> Option<&'v Value> {
     }
 }
 
-/// `text[start:end]`, in characters; negative from the end.
+/// `value[start:end]` of a string, in characters. Negative bounds count from the end.
+///
+/// # Errors
+/// The value is not a string.
 pub(super) fn slice(value: &Value, start: Option<i64>, end: Option<i64>) -> Result<Value> {
-    let Some(text) = value.as_str() else { bail!("a slice of what is no text") };
+    let Some(text) = value.as_str() else { bail!("a slice needs a string") };
     let length = text.chars().count();
     let at = |at: i64| match usize::try_from(at) {
         Ok(at) => at.min(length),
@@ -100,7 +119,10 @@ pub(super) fn slice(value: &Value, start: Option<i64>, end: Option<i64>) -> Resu
     Ok(text.chars().take(end).skip(start).collect::<String>().into())
 }
 
-/// The methods of Python's strings that turn up in profiles.
+/// Call one of the methods of Python's `str` that occur in profiles.
+///
+/// # Errors
+/// The value is not a string, or the method or its arguments are not supported.
 pub(super) fn method(value: &Value, name: &str, arguments: &[Value]) -> Result<Value> {
     let words: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
     let known = value.as_str().filter(|_| words.len() == arguments.len());
@@ -120,29 +142,32 @@ pub(super) fn method(value: &Value, name: &str, arguments: &[Value]) -> Result<V
     });
     match known {
         Some(known) => Ok(known),
-        None => bail!("the method {name} is not understood here"),
+        None => bail!("the method {name} is not supported"),
     }
 }
 
-/// A filter, but for `default`.
+/// Apply a filter other than `default`.
+///
+/// # Errors
+/// The filter, its arguments or the type of the value is not supported.
 pub(super) fn filter(value: Value, name: &str, arguments: &[Value]) -> Result<Value> {
     match (name, arguments) {
         ("as_text" | "as_bool" | "as_native" | "as_number", []) => Ok(value),
-        ("string", []) => text(&value).map(Value::from),
+        ("string", []) => to_text(&value).map(Value::from),
         ("lower" | "upper", []) | ("replace", [_, _]) => {
-            method(&text(&value)?.into(), name, arguments)
+            method(&to_text(&value)?.into(), name, arguments)
         }
-        ("trim", []) => method(&text(&value)?.into(), "strip", &[]),
+        ("trim", []) => method(&to_text(&value)?.into(), "strip", &[]),
         ("int", [] | [_]) => {
-            let whole = whole(&value).map(Value::from);
-            Ok(whole.or_else(|| arguments.first().cloned()).unwrap_or_else(|| 0.into()))
+            let integer = integer(&value).map(Value::from);
+            Ok(integer.or_else(|| arguments.first().cloned()).unwrap_or_else(|| 0.into()))
         }
-        _ => bail!("the filter {name} is not understood here"),
+        _ => bail!("the filter {name} is not supported"),
     }
 }
 
-/// Python's `int()`, which cuts a fraction off.
-fn whole(value: &Value) -> Option<i64> {
+/// The integer of a value, as Python's `int()` defines it: a fraction is cut off.
+fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Bool(truth) => Some(i64::from(*truth)),
         Value::Number(number) => number.as_i64().or_else(|| Some(number.as_f64()? as i64)),

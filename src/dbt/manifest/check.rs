@@ -1,22 +1,25 @@
-//! Whether a text is a manifest that can be a baseline: the rule for schema versions, and a check
-//! that reads the text once and keeps nothing, so that its memory does not grow with the project.
+//! Checks whether a text is a manifest that can serve as a baseline.
+//!
+//! The check reads the text once and keeps nothing of it, so that it needs the same memory for any
+//! project. The rule for schema versions is here too.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
-/// `manifest/v4.json`, of dbt-core 1.0: the oldest that dbt-core 1.8 to 1.12 load with `--state`.
+/// `manifest/v4.json` of dbt-core 1.0: the oldest version that dbt-core 1.8 to 1.12 loads with
+/// `--state`.
 const OLDEST: u32 = 4;
-/// `manifest/v12.json`, which dbt-core 1.8 to 1.12 and dbt 2.0 write.
+/// `manifest/v12.json`, which dbt-core 1.8 to 1.12 and dbt 2.0 write; the newest version.
 const NEWEST: u32 = 12;
 
-/// Why a text cannot be used as a manifest. `Display` is one sentence that begins with
+/// Why a text cannot be used as a baseline. `Display` prints one clause that begins with
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is not a manifest, or not a whole one.
+    /// The text is not a manifest, or not a complete one.
     Damaged(String),
-    /// Its schema version is newer than those that we know.
+    /// The manifest has a newer schema version than this program supports.
     Newer(String),
 }
 
@@ -29,36 +32,36 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The keys without which dbt-core (`WritableManifest.from_dict`) does not load the file.
+/// The keys without which dbt-core does not load a manifest (`WritableManifest.from_dict`).
 #[derive(serde::Deserialize)]
-#[expect(dead_code, reason = "read only to see that they are there")]
-struct Shape<'a> {
+#[expect(dead_code, reason = "the fields are only parsed to check that they are present")]
+struct RequiredKeys<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
-    nodes: Objects,
-    sources: Objects,
-    macros: Objects,
-    docs: Objects,
-    exposures: Objects,
-    metrics: Objects,
+    metadata: SchemaMetadata<'a>,
+    nodes: SkippedObjects,
+    sources: SkippedObjects,
+    macros: SkippedObjects,
+    docs: SkippedObjects,
+    exposures: SkippedObjects,
+    metrics: SkippedObjects,
 }
 
 #[derive(serde::Deserialize)]
-struct Header<'a> {
+struct SchemaHeader<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: SchemaMetadata<'a>,
 }
 
 #[derive(serde::Deserialize)]
-struct Metadata<'a> {
+struct SchemaMetadata<'a> {
     #[serde(borrow)]
     dbt_schema_version: Cow<'a, str>,
 }
 
-/// Check that dbt and we can use the text of a `manifest.json` as a baseline.
+/// Check that dbt and this program can use the text of a `manifest.json` as a baseline.
 ///
 /// # Errors
-/// [`Fault`] says what is wrong with it.
+/// [`Fault`] says why they cannot.
 pub(crate) fn check(text: &str) -> Result<(), Fault> {
     if text.trim_ascii_start().is_empty() {
         return Err(Fault::Damaged("manifest.json is empty".into()));
@@ -67,13 +70,12 @@ pub(crate) fn check(text: &str) -> Result<(), Fault> {
         let why = "manifest.json contains zero bytes instead of text, as after a power failure";
         return Err(Fault::Damaged(why.into()));
     }
-    match serde_json::from_str::<Shape<'_>>(text) {
-        Ok(shape) => version(&shape.metadata.dbt_schema_version).map(drop),
-        // A schema so new that we do not know its shape still has its version in the header.
-        Err(error) => match serde_json::from_str::<Header<'_>>(text) {
-            Ok(header) => {
-                version(&header.metadata.dbt_schema_version).and_then(|_| Err(misshapen(&error)))
-            }
+    match serde_json::from_str::<RequiredKeys<'_>>(text) {
+        Ok(shape) => schema_version(&shape.metadata.dbt_schema_version).map(drop),
+        // The metadata name the schema version even if a newer schema has other keys.
+        Err(error) => match serde_json::from_str::<SchemaHeader<'_>>(text) {
+            Ok(header) => schema_version(&header.metadata.dbt_schema_version)
+                .and_then(|_| Err(misshapen(&error))),
             Err(_) => Err(misshapen(&error)),
         },
     }
@@ -91,11 +93,11 @@ fn misshapen(error: &serde_json::Error) -> Fault {
     })
 }
 
-/// The number in `metadata.dbt_schema_version`: 12 for `…/manifest/v12.json`.
+/// The schema version that `metadata.dbt_schema_version` names: 12 for `…/manifest/v12.json`.
 ///
 /// # Errors
-/// [`Fault`] where it is not the address of a manifest's schema, or the version is not supported.
-pub(super) fn version(url: &str) -> Result<u32, Fault> {
+/// `url` is not the address of a manifest schema, or the version is not supported.
+pub(super) fn schema_version(url: &str) -> Result<u32, Fault> {
     let number = url.rsplit_once("/manifest/v").and_then(|(_, end)| end.strip_suffix(".json"));
     match number.and_then(|number| number.parse().ok()) {
         Some(version @ OLDEST..=NEWEST) => Ok(version),
@@ -111,33 +113,34 @@ pub(super) fn version(url: &str) -> Result<u32, Fault> {
     }
 }
 
-/// `{"any": {…}, …}`, forgotten as it is read.
-struct Objects;
+/// A JSON object of objects: `{"any": {…}, …}`. Parsed and dropped.
+struct SkippedObjects;
 
-/// `{…}`, forgotten as it is read.
-struct Object;
+/// A JSON object: `{…}`. Parsed and dropped.
+struct SkippedObject;
 
-impl<'de> Deserialize<'de> for Objects {
+impl<'de> Deserialize<'de> for SkippedObjects {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Forget::<Object>::NEW)?;
+        deserializer.deserialize_map(SkipMembers::<SkippedObject>::NEW)?;
         Ok(Self)
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for SkippedObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Forget::<IgnoredAny>::NEW)?;
+        deserializer.deserialize_map(SkipMembers::<IgnoredAny>::NEW)?;
         Ok(Self)
     }
 }
 
-struct Forget<V>(std::marker::PhantomData<V>);
+/// Parses the members of an object, each as a `V`, and drops them.
+struct SkipMembers<V>(std::marker::PhantomData<V>);
 
-impl<V> Forget<V> {
+impl<V> SkipMembers<V> {
     const NEW: Self = Self(std::marker::PhantomData);
 }
 
-impl<'de, V: Deserialize<'de>> Visitor<'de> for Forget<V> {
+impl<'de, V: Deserialize<'de>> Visitor<'de> for SkipMembers<V> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn every_schema_version_from_4_to_12_is_sound_and_no_other() {
+    fn exactly_the_schema_versions_4_to_12_are_accepted() {
         for version in 0..20 {
             let text = manifest(&V12.replace("12", &version.to_string()), "{}");
             match version {
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_cut_off_anywhere_is_damaged() {
+    fn a_manifest_truncated_anywhere_is_damaged() {
         let whole = manifest(V12, r#"{"model.a": {"name": "ä\u00e9"}}"#);
         assert_eq!(check(&whole), Ok(()));
         for end in (0..whole.len()).filter(|end| whole.is_char_boundary(*end)) {
@@ -190,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_named_even_when_its_shape_is_unknown() {
+    fn a_newer_schema_version_is_recognized_even_if_its_keys_are_unknown() {
         expect(&manifest(&V12.replace("12", "13"), "[]"), "Newer", "13");
     }
 
     #[test]
-    fn json_that_is_no_manifest_is_damaged() {
+    fn json_that_is_not_a_manifest_is_damaged() {
         expect("{}", "Damaged", "metadata");
         expect("[]", "Damaged", "can load");
         expect("null", "Damaged", "can load");

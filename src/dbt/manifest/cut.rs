@@ -1,45 +1,51 @@
-//! The same file without some of its nodes: everything else byte for byte.
+//! Writes a manifest without some of its nodes, and everything else byte for byte.
+//!
+//! The baseline is dbt's own manifest minus the nodes that still have to be built. Cutting them out
+//! of the text keeps every field that this program does not know.
 
-use super::{File, Manifest};
+use super::{Manifest, ManifestFile};
 use serde::de::IgnoredAny;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::ops::Range;
 
 impl Manifest<'_> {
-    /// Write the file without these `unique_id`s under `nodes`, `unit_tests` and `functions`.
+    /// Write the manifest without the nodes `absent`, which are looked up under `nodes`,
+    /// `unit_tests` and `functions`.
     ///
-    /// What refers to them (`parent_map`, `depends_on`) stays: dbt tolerates it in a state
-    /// manifest (1.9 to 2.0 alpha), and takes an absent node for a new one.
+    /// References to them (`parent_map`, `depends_on`) stay. dbt 1.9 to 2.0 alpha tolerates that
+    /// in a state manifest, and treats an absent node as new.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Writing to `out` failed.
     pub fn write_without(&self, absent: &BTreeSet<String>, out: &mut dyn Write) -> io::Result<()> {
         let mut written = 0;
-        for hole in self.holes(absent)? {
-            out.write_all(slice(self.text, written..hole.start).as_bytes())?;
-            written = hole.end;
+        for range in self.omitted(absent)? {
+            out.write_all(slice(self.text, written..range.start).as_bytes())?;
+            written = range.end;
         }
         out.write_all(slice(self.text, written..self.text.len()).as_bytes())
     }
 
-    /// The ranges of the text to leave out, ascending.
-    fn holes(&self, absent: &BTreeSet<String>) -> io::Result<Vec<Range<usize>>> {
-        let File { nodes, unit_tests, functions, .. } = &self.file;
+    /// The byte ranges of the text to leave out, in ascending order.
+    fn omitted(&self, absent: &BTreeSet<String>) -> io::Result<Vec<Range<usize>>> {
+        let ManifestFile { nodes, unit_tests, functions, .. } = &self.file;
         let sections = [nodes, unit_tests, functions];
         let names = sections.iter().flat_map(|section| {
             absent.iter().filter_map(|id| Some(section.get_key_value(&**id)?.0.raw))
         });
         let members = names.map(|name| member(self.text, name));
-        let mut holes = joined(members.collect::<io::Result<_>>()?);
-        let commas: Vec<_> = holes.iter().filter_map(|hole| comma_after(self.text, hole)).collect();
-        holes.extend(commas);
-        holes.sort_by_key(|hole| hole.start);
-        Ok(holes)
+        let mut omitted = joined(members.collect::<io::Result<_>>()?);
+        let commas: Vec<_> =
+            omitted.iter().filter_map(|range| comma_after(self.text, range)).collect();
+        omitted.extend(commas);
+        omitted.sort_by_key(|range| range.start);
+        Ok(omitted)
     }
 }
 
-/// A member reaches from the end of the one before it, so that its comma goes with it.
+/// The range of an object's member: from the end of the member before it, so that the comma
+/// between them is included. `name` is a slice of `text`.
 fn member(text: &str, name: &str) -> io::Result<Range<usize>> {
     let start = name.as_ptr().addr() - text.as_ptr().addr();
     let before = slice(text, 0..start).trim_end();
@@ -51,6 +57,7 @@ fn member(text: &str, name: &str) -> io::Result<Range<usize>> {
     Ok(before.len()..text.len() - value.len() + values.byte_offset())
 }
 
+/// The same ranges in ascending order, adjacent ones joined.
 fn joined(mut members: Vec<Range<usize>>) -> Vec<Range<usize>> {
     members.sort_by_key(|member| member.start);
     let mut joined: Vec<Range<usize>> = Vec::with_capacity(members.len());
@@ -63,10 +70,11 @@ fn joined(mut members: Vec<Range<usize>>) -> Vec<Range<usize>> {
     joined
 }
 
-/// When the first members go, the comma before the first that stays goes as well.
-fn comma_after(text: &str, hole: &Range<usize>) -> Option<Range<usize>> {
-    let rest = slice(text, hole.end..text.len()).trim_start();
-    let first = slice(text, 0..hole.start).ends_with('{');
+/// The comma after a range that begins at the start of an object: without the first members, the
+/// comma before the first remaining one has to go too.
+fn comma_after(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
+    let rest = slice(text, range.end..text.len()).trim_start();
+    let first = slice(text, 0..range.start).ends_with('{');
     let at = text.len() - rest.len();
     (first && rest.starts_with(',')).then_some(at..at + 1)
 }

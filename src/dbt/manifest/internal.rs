@@ -1,8 +1,11 @@
-//! Which macros come with dbt or the adapter, rather than with the project or its packages.
+//! Tells the macros of dbt and of the adapter from those of the project and its packages.
+//!
+//! Macros of dbt and of the adapter change only with an upgrade, and an upgrade by itself must not
+//! rebuild anything.
 
 use super::{Macro, Manifest};
 
-/// Adapters that are built on another one, whose macros they inherit.
+/// Adapters with the adapter on which they are based and whose macros they inherit.
 const BASES: [(&str, &str); 8] = [
     ("databricks", "spark"),
     ("fabric", "sqlserver"),
@@ -15,7 +18,7 @@ const BASES: [(&str, &str); 8] = [
 ];
 
 impl Manifest<'_> {
-    /// The adapter and those it inherits from, the most special first.
+    /// The adapter of the project, followed by those from which it inherits macros, nearest first.
     #[must_use]
     pub fn adapters(&self) -> Vec<&str> {
         let mut adapters: Vec<&str> = self.adapter_type().into_iter().collect();
@@ -25,7 +28,8 @@ impl Manifest<'_> {
         adapters
     }
 
-    /// Comes with dbt or the adapter: packages `dbt`, `dbt_duckdb`… `dbt_utils` is a user's.
+    /// Whether the macro comes with dbt or the adapter: its package is `dbt` or, for example,
+    /// `dbt_duckdb`. `dbt_utils` is a package of the user.
     #[must_use]
     pub fn is_internal(&self, found: &Macro<'_>) -> bool {
         let package = &*found.package_name;

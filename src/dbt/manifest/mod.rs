@@ -1,9 +1,9 @@
-//! A borrowed, typed view of dbt's `manifest.json` (schemas up to v12: dbt 1.8 to 2.0 alpha).
+//! A typed view of dbt's `manifest.json` (schema versions up to 12: dbt 1.8 to 2.0 alpha).
 //!
-//! The text of the file stays alive beside the view: parts that are rarely looked at (code,
-//! configuration, columns) stay slices of it, so that a view of 50 MB costs some 10 MB.
-//! Fields that we do not name are skipped; `created_at`, `build_path` and `compiled_*` change
-//! with every parse and are among them.
+//! The view borrows from the text of the file. Parts that are rarely needed (code, configuration,
+//! columns) stay slices of that text, so the view of a file of 50 MB takes about 10 MB. Fields
+//! without a name here are skipped; `created_at`, `build_path` and `compiled_*`, which change with
+//! every parse, are among them.
 
 mod check;
 mod cut;
@@ -28,18 +28,18 @@ use members::Members;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// A manifest; `'a` is the text of the file.
+/// A parsed manifest. `'a` is the lifetime of the text of the file.
 #[derive(Debug)]
 pub struct Manifest<'a> {
     text: &'a str,
-    file: File<'a>,
+    file: ManifestFile<'a>,
     schema: u32,
 }
 
 #[derive(Debug, Deserialize)]
-struct File<'a> {
+struct ManifestFile<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: ManifestMetadata<'a>,
     #[serde(borrow)]
     nodes: Members<'a>,
     #[serde(borrow, default)]
@@ -53,7 +53,7 @@ struct File<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Metadata<'a> {
+struct ManifestMetadata<'a> {
     #[serde(borrow)]
     dbt_schema_version: Text<'a>,
     #[serde(borrow)]
@@ -66,91 +66,92 @@ struct Metadata<'a> {
     adapter_type: Option<Text<'a>>,
 }
 
-/// The part that says who wrote it.
+/// Only the metadata of a manifest, whatever the rest looks like.
 #[derive(Deserialize)]
-struct Header<'a> {
+struct ManifestHeader<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: ManifestMetadata<'a>,
 }
 
-/// Whether a text that is no manifest to us is one all the same, and not the beginning of one.
+/// Whether the text is complete JSON with the metadata of a manifest. It distinguishes a manifest
+/// that [`Manifest::read`] does not support from one that was truncated.
 #[must_use]
 pub fn is_whole(text: &str) -> bool {
-    serde_json::from_str::<Header<'_>>(text).is_ok()
+    serde_json::from_str::<ManifestHeader<'_>>(text).is_ok()
 }
 
-/// `metadata.invocation_id` alone, at once where `metadata` comes first, as dbt writes it. The
-/// rest is then not looked at, whole or not.
+/// `metadata.invocation_id` of a manifest, without parsing the rest. dbt writes `metadata` first;
+/// as long as it does, the rest of the text may be truncated. `None` if there is no such id.
 #[must_use]
-pub fn begun_by(text: &str) -> Option<String> {
+pub fn invocation_id_of(text: &str) -> Option<String> {
     metadata(text)?.invocation_id.map(|id| id.0.into_owned())
 }
 
-/// `metadata.dbt_version`, likewise.
+/// `metadata.dbt_version` of a manifest, read in the same way as [`invocation_id_of`].
 #[must_use]
 pub fn dbt_version_of(text: &str) -> Option<String> {
     metadata(text).map(|metadata| metadata.dbt_version.0.into_owned())
 }
 
-fn metadata(text: &str) -> Option<Metadata<'_>> {
-    first(text).or_else(|| Some(serde_json::from_str::<Header<'_>>(text).ok()?.metadata))
+fn metadata(text: &str) -> Option<ManifestMetadata<'_>> {
+    first(text).or_else(|| Some(serde_json::from_str::<ManifestHeader<'_>>(text).ok()?.metadata))
 }
 
-/// The metadata, where they come before all else.
-fn first(text: &str) -> Option<Metadata<'_>> {
+/// The metadata if they are the first member of the file.
+fn first(text: &str) -> Option<ManifestMetadata<'_>> {
     let inside = text.trim_start().strip_prefix('{')?.trim_start().strip_prefix("\"metadata\"")?;
     let value = inside.trim_start().strip_prefix(':')?;
     serde_json::Deserializer::from_str(value).into_iter().next()?.ok()
 }
 
 impl<'a> Manifest<'a> {
-    /// View `text`, the whole file.
+    /// Parse the text of a `manifest.json`.
     ///
     /// # Errors
-    /// When it is not JSON, not a manifest, or of a schema version that [`check()`] does not accept;
-    /// the message tells line and column.
+    /// The text is not JSON, not a manifest, or of a schema version that [`check()`] does not
+    /// accept. The message names the line and the column.
     pub fn read(text: &'a str) -> Result<Self> {
-        let file: File<'a> =
+        let file: ManifestFile<'a> =
             serde_json::from_str(text).context("this is not a manifest that dbt wrote")?;
-        let schema = check::version(&file.metadata.dbt_schema_version)?;
+        let schema = check::schema_version(&file.metadata.dbt_schema_version)?;
         Ok(Self { text, file, schema })
     }
 
-    /// `metadata.dbt_version`, e.g. `1.11.16` or `2.0.0-alpha.4`.
+    /// `metadata.dbt_version`, for example `1.11.16` or `2.0.0-alpha.4`.
     #[must_use]
     pub fn dbt_version(&self) -> &str {
         &self.file.metadata.dbt_version
     }
 
-    /// `metadata.invocation_id`; equal to that of the `run_results.json` of the same command.
+    /// `metadata.invocation_id`. The `run_results.json` of the same command has the same id.
     #[must_use]
     pub fn invocation_id(&self) -> Option<&str> {
         self.file.metadata.invocation_id.as_deref()
     }
 
-    /// `metadata.project_name`: the root project.
+    /// `metadata.project_name`: the name of the root project.
     #[must_use]
     pub fn project_name(&self) -> Option<&str> {
         self.file.metadata.project_name.as_deref()
     }
 
-    /// `metadata.adapter_type`, e.g. `clickhouse`.
+    /// `metadata.adapter_type`, for example `clickhouse`.
     #[must_use]
     pub fn adapter_type(&self) -> Option<&str> {
         self.file.metadata.adapter_type.as_deref()
     }
 
-    /// Manifests of one generation spell the same project in the same way: the schema and
-    /// dbt's minor version, e.g. `(12, "1.11")`.
+    /// The schema version and dbt's minor version, for example `(12, "1.11")`. Two manifests of
+    /// the same generation write the same project in the same way.
     #[must_use]
     pub fn generation(&self) -> (u32, &str) {
         (self.schema, engine::minor(self.dbt_version()))
     }
 
-    /// Everything under `nodes`, `unit_tests` and `functions`, by `unique_id`; analyses and
-    /// operations included.
+    /// Everything under `nodes`, `unit_tests` and `functions`, by `unique_id`. Analyses and
+    /// operations are included.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node<'a>)> {
-        let File { nodes, unit_tests, functions, .. } = &self.file;
+        let ManifestFile { nodes, unit_tests, functions, .. } = &self.file;
         nodes
             .iter()
             .chain(unit_tests.iter())
@@ -158,10 +159,10 @@ impl<'a> Manifest<'a> {
             .map(|(id, node)| (&**id, &**node))
     }
 
-    /// One of [`Manifest::nodes`].
+    /// The one of [`Manifest::nodes`] with this `unique_id`.
     #[must_use]
     pub fn node(&self, id: &str) -> Option<&Node<'a>> {
-        let File { nodes, unit_tests, functions, .. } = &self.file;
+        let ManifestFile { nodes, unit_tests, functions, .. } = &self.file;
         let found = nodes.get(id).or_else(|| unit_tests.get(id)).or_else(|| functions.get(id));
         found.map(|node| &**node)
     }
@@ -172,35 +173,37 @@ impl<'a> Manifest<'a> {
         self.file.sources.get(id)
     }
 
-    /// Every macro by `unique_id`, those of dbt and of the adapter included.
+    /// Every macro by `unique_id`, including those of dbt and of the adapter.
     pub fn macros(&self) -> impl Iterator<Item = (&str, &Macro<'a>)> {
         self.file.macros.iter().map(|(id, found)| (&**id, found))
     }
 
-    /// The macro with this `unique_id`, e.g. `macro.dbt.is_incremental`.
+    /// The macro with this `unique_id`, for example `macro.dbt.is_incremental`.
     #[must_use]
-    pub fn macro_of(&self, id: &str) -> Option<&Macro<'a>> {
+    pub fn macro_by_id(&self, id: &str) -> Option<&Macro<'a>> {
         self.file.macros.get(id)
     }
 
-    /// The rendered `config.materialized` of a node, e.g. `incremental`.
+    /// The rendered `config.materialized` of a node, for example `incremental`.
     #[must_use]
     pub fn materialized(&self, id: &str) -> Option<Text<'a>> {
         self.node(id)?.materialized()
     }
 
-    /// Whether a build of the node may leave rows of an earlier one in place; see [`Node::appends`].
+    /// Whether a build of the node may leave rows of an earlier build in place; see
+    /// [`Node::appends`]. `false` for a node that is not in the manifest.
     #[must_use]
     pub fn appends(&self, id: &str) -> bool {
         self.node(id).is_some_and(Node::appends)
     }
 
-    /// Every `unique_id` that dbt can build or test, with the node's own name.
+    /// The `unique_id` and the name of every node that dbt can build or test.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.nodes().filter(|(_, node)| role(node).is_some()).map(|(id, node)| (id, &*node.name))
     }
 
-    /// What dbt can build or test, among its parents.
+    /// The nodes that dbt can build or test, each with those of its parents that it can build or
+    /// test as well.
     #[must_use]
     pub fn graph(&self) -> Graph {
         let known: BTreeMap<&str, (Role, &Node<'_>)> =
@@ -214,7 +217,7 @@ impl<'a> Manifest<'a> {
     }
 }
 
-/// `None` for what dbt neither builds nor tests: analyses, operations, SQL operations.
+/// `None` for nodes that dbt neither builds nor tests: analyses, operations, SQL operations.
 fn role(node: &Node<'_>) -> Option<Role> {
     match &*node.resource_type {
         "model" if node.materialized().as_deref() == Some("ephemeral") => Some(Role::Ephemeral),

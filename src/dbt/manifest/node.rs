@@ -1,48 +1,50 @@
-//! Nodes, sources and macros as dbt writes them, reduced to what decisions need.
+//! The nodes, sources and macros of a manifest, reduced to the fields that decisions depend on.
 
 use super::text::{Text, json_text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Model, seed, snapshot, test, unit test, function, analysis or operation.
+/// A model, seed, snapshot, test, unit test, function, analysis or operation.
 ///
-/// `null` and absent are the same here. Parts in their file's spelling are [`RawValue`]s.
+/// A field that is `null` and a field that is missing are the same here. A [`RawValue`] is the JSON
+/// of a field exactly as the file has it.
 #[derive(Debug, Deserialize)]
 pub struct Node<'a> {
     /// `model`, `seed`, `snapshot`, `test`, `unit_test`, `function`, `analysis`, `operation`.
     #[serde(borrow)]
     pub resource_type: Text<'a>,
-    /// Its name within its package.
+    /// The name of the node within its package.
     #[serde(borrow)]
     pub name: Text<'a>,
-    /// The project that it belongs to: the root project or an installed package.
+    /// The project that the node belongs to: the root project or an installed package.
     #[serde(borrow)]
     pub package_name: Text<'a>,
-    /// Relative to the root of its package, e.g. `models/marts/orders.sql`.
+    /// The path of its file relative to the root of its package: `models/marts/orders.sql`.
     #[serde(borrow)]
     pub original_file_path: Text<'a>,
-    /// The YAML file that describes it, e.g. `shop://models/marts/schema.yml`.
+    /// The YAML file that describes the node: `shop://models/marts/schema.yml`.
     #[serde(borrow, default)]
     pub patch_path: Option<Text<'a>>,
-    /// `sql` or `python`; seeds of dbt 1.x have none.
+    /// `sql` or `python`; `None` for seeds of dbt 1.x.
     #[serde(borrow, default)]
     pub language: Option<Text<'a>>,
-    /// The database's full name for it, quoted; none for ephemeral models and most tests.
+    /// The full quoted name of the relation in the warehouse; `None` for ephemeral models and most
+    /// tests.
     #[serde(borrow, default)]
     pub relation_name: Option<Text<'a>>,
-    /// What it reads and which macros it calls.
+    /// The nodes and sources that it reads, and the macros that it calls.
     #[serde(borrow, default)]
     pub depends_on: DependsOn<'a>,
-    /// The configuration after rendering and merging: an object.
+    /// The configuration after rendering and merging, a JSON object.
     #[serde(borrow, default)]
     pub config: Option<&'a RawValue>,
-    /// What the user configured, an object; dbt before 1.12 renders part of it.
+    /// The configuration as the user wrote it, a JSON object. dbt before 1.12 renders part of it.
     #[serde(borrow, default)]
     pub unrendered_config: Option<&'a RawValue>,
     #[serde(borrow, default)]
     raw_code: Option<&'a RawValue>,
-    /// Seeds: `{name: sha256|path, checksum}`; unit tests of dbt 1.x: a string.
+    /// For seeds `{name: sha256|path, checksum}`; for unit tests of dbt 1.x a string.
     #[serde(borrow, default)]
     pub(crate) checksum: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -59,7 +61,7 @@ pub struct Node<'a> {
     pub(crate) access: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(crate) deprecation_date: Option<&'a RawValue>,
-    /// Generic tests only.
+    /// Only generic tests have it.
     #[serde(borrow, default)]
     pub(crate) test_metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -82,7 +84,7 @@ pub struct DependsOn<'a> {
     /// Nodes and sources.
     #[serde(borrow, default)]
     pub nodes: Vec<Text<'a>>,
-    /// Macros that it calls itself, as far as dbt could tell when it parsed.
+    /// The macros that the node calls itself, as far as dbt recognized them when it parsed.
     #[serde(borrow, default)]
     pub macros: Vec<Text<'a>>,
 }
@@ -93,12 +95,12 @@ struct Materialized<'a> {
     materialized: Option<Text<'a>>,
 }
 
-/// Materializations that keep the rows that are there, unless they are built with
-/// `--full-refresh`. (ClickHouse's and Materialize's views included; a table or a plain view is
-/// made anew each time.)
+/// Materializations of which a build keeps the existing rows unless it runs with `--full-refresh`:
+/// incremental models and materialized views (including those of ClickHouse and Materialize). A
+/// table or a view is created anew by every build.
 pub const KEEPS_ROWS: [&str; 3] = ["incremental", "materialized_view", "distributed_incremental"];
 
-/// Materializations that every build replaces as a whole.
+/// Materializations of which every build replaces the whole relation.
 const REPLACED: [&str; 5] = ["table", "view", "seed", "ephemeral", "test"];
 
 #[derive(Deserialize)]
@@ -108,14 +110,14 @@ struct FullRefresh {
 }
 
 impl<'a> Node<'a> {
-    /// SQL or Python as it stands in the file; empty for seeds.
+    /// The SQL or Python of the node as written in its file; empty for seeds.
     #[must_use]
     pub fn raw_code(&self) -> Cow<'a, str> {
         self.raw_code.map_or(Cow::Borrowed(""), json_text)
     }
 
-    /// Whether every part that is ever compared is spelled alike, which for most nodes saves
-    /// looking into them. `false` says nothing.
+    /// Whether all compared fields have the same JSON text in both nodes. `true` means that the
+    /// nodes are equal, which saves the exact comparison for most nodes; `false` means nothing.
     #[must_use]
     pub fn spelled_alike(&self, other: &Self) -> bool {
         self.resource_type == other.resource_type
@@ -148,8 +150,8 @@ impl<'a> Node<'a> {
         .map(|part| part.map(RawValue::get))
     }
 
-    /// Whether a build leaves the rows that are there as they are. `config.full_refresh` wins
-    /// over the command line.
+    /// Whether a build leaves the existing rows in place. `full_refresh` says whether the command
+    /// has `--full-refresh`; the node's `config.full_refresh` overrides it.
     #[must_use]
     pub fn keeps_rows(&self, full_refresh: bool) -> bool {
         let keeps = self.materialized().is_some_and(|kind| KEEPS_ROWS.contains(&&*kind));
@@ -158,8 +160,8 @@ impl<'a> Node<'a> {
         keeps && !refreshes
     }
 
-    /// Whether a build may leave rows of an earlier one in place. True for every materialization
-    /// that is not known to replace the whole relation, custom ones included.
+    /// Whether a build may leave rows of an earlier build in place. True for every materialization
+    /// that is not known to replace the whole relation, including custom materializations.
     #[must_use]
     pub fn appends(&self) -> bool {
         self.materialized().is_some_and(|kind| !REPLACED.contains(&&*kind))
@@ -172,16 +174,16 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A source table: what its readers depend on.
+/// A source, reduced to the fields that its readers depend on.
 #[derive(Debug, Deserialize)]
 pub struct Source<'a> {
-    /// `source_name` and `name` as `source('…', '…')` takes them.
+    /// The first argument of `source('…', '…')`.
     #[serde(borrow)]
     pub source_name: Text<'a>,
-    /// See [`Source::source_name`].
+    /// The second argument of `source('…', '…')`.
     #[serde(borrow)]
     pub name: Text<'a>,
-    /// The database's full name for it, quoted.
+    /// The full quoted name of the relation in the warehouse.
     #[serde(borrow, default)]
     pub relation_name: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -198,10 +200,10 @@ pub struct Source<'a> {
     pub(crate) config: Option<&'a RawValue>,
 }
 
-/// A macro, generic test or materialization.
+/// A macro, a generic test or a materialization.
 #[derive(Debug, Deserialize)]
 pub struct Macro<'a> {
-    /// Its name without the package.
+    /// The name of the macro without its package.
     #[serde(borrow)]
     pub name: Text<'a>,
     /// The project, package or adapter (`dbt`, `dbt_duckdb`) that defines it.
@@ -214,13 +216,14 @@ pub struct Macro<'a> {
 }
 
 impl<'a> Macro<'a> {
-    /// Its text, with the tags around it.
+    /// The text of the macro, including its `{% macro … %}` and `{% endmacro %}` tags.
     #[must_use]
     pub fn macro_sql(&self) -> Cow<'a, str> {
         json_text(self.macro_sql)
     }
 
-    /// `unique_id`s of the macros that it calls, as far as dbt could tell; dispatch included.
+    /// The `unique_id` of every macro that it calls, as far as dbt recognized them; those called
+    /// by dispatch are included.
     #[must_use]
     pub fn calls(&self) -> &[Text<'a>] {
         &self.depends_on.macros

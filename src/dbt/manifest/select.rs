@@ -1,16 +1,17 @@
-//! Nodes as terms of dbt's `--select`, for a dbt that cannot compare for us.
+//! Turns nodes into terms for dbt's `--select`, for commands where dbt has to be given the nodes
+//! by name.
 
 use super::{Manifest, Node};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
 impl Manifest<'_> {
-    /// One term for each node, in dbt's own words. `fqn:` means a whole folder as well, where
-    /// one has the model's name; the file then tells them apart.
+    /// One term for each of these nodes that the manifest has, in dbt's syntax. A term `fqn:` also
+    /// selects a folder of the same name; if there is one, the term adds the path of the file.
     #[must_use]
     pub fn selection_terms(&self, ids: &BTreeSet<String>) -> Vec<String> {
-        let named = ids.iter().filter_map(|id| Some((id, self.node(id)?)));
-        named.filter_map(|(id, node)| self.term(id, node)).collect()
+        let nodes = ids.iter().filter_map(|id| Some((id, self.node(id)?)));
+        nodes.filter_map(|(id, node)| self.term(id, node)).collect()
     }
 
     fn term(&self, id: &str, node: &Node<'_>) -> Option<String> {
@@ -27,9 +28,9 @@ impl Manifest<'_> {
         })
     }
 
-    /// Seeds whose checksum is their path, since they are larger than what dbt reads (1 MiB
-    /// unless told otherwise), each with its package and its file relative to
-    /// the root of that.
+    /// Seeds whose checksum is their path instead of their content, because they exceed the size
+    /// up to which dbt digests a seed (1 MiB by default). Each with its `unique_id`, its package,
+    /// and its file relative to the root of that package.
     pub fn seeds_by_path(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         let seeds = self.nodes().filter(|(_, node)| is_by_path(node));
         seeds.map(|(id, node)| (id, &*node.package_name, &*node.original_file_path))

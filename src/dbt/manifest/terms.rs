@@ -1,4 +1,5 @@
-//! Nodes by what operators call them: names, `tag:`, `path:`, `config.materialized:`.
+//! Matches nodes against the terms that operators type: names, `tag:`, `path:` and
+//! `config.materialized:`.
 
 use super::Manifest;
 use serde::Deserialize;
@@ -12,16 +13,17 @@ enum Tags {
 }
 
 #[derive(Deserialize)]
-struct Tagged {
+struct NodeTags {
     #[serde(default)]
     tags: Option<Tags>,
 }
 
 impl Manifest<'_> {
-    /// Whether `term` names the node: its name, its `unique_id`, its `fqn` joined by dots,
-    /// `tag:NAME`, `path:FILE` or a directory above it, `config.materialized:KIND`.
+    /// Whether `term` matches the node: its name, its `unique_id`, `tag:NAME`, `path:` with its
+    /// file or a directory above it, or `config.materialized:KIND`. `false` for a node that the
+    /// manifest does not have.
     #[must_use]
-    pub fn is_named(&self, id: &str, term: &str) -> bool {
+    pub fn is_matched_by(&self, id: &str, term: &str) -> bool {
         let Some(node) = self.node(id) else { return false };
         match term.split_once(':') {
             Some(("tag", tag)) => tags(node.config).iter().any(|own| own == tag),
@@ -39,7 +41,7 @@ impl Manifest<'_> {
 }
 
 fn tags(config: Option<&RawValue>) -> Vec<String> {
-    let tagged = config.and_then(|raw| serde_json::from_str::<Tagged>(raw.get()).ok());
+    let tagged = config.and_then(|raw| serde_json::from_str::<NodeTags>(raw.get()).ok());
     match tagged.and_then(|tagged| tagged.tags) {
         Some(Tags::One(tag)) => vec![tag],
         Some(Tags::Many(tags)) => tags,

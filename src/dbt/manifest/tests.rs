@@ -1,4 +1,4 @@
-//! Tests of the view over small manifests.
+//! Tests with small manifests.
 
 use super::*;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn shop() -> Value {
 }
 
 #[test]
-fn what_dbt_builds_or_tests_is_in_the_graph_with_its_parents_there() {
+fn the_graph_has_every_node_that_dbt_builds_or_tests_with_its_parents() {
     let text = shop().to_string();
     let member = |role, parents: &[&str]| Member {
         role,
@@ -62,21 +62,21 @@ fn what_dbt_builds_or_tests_is_in_the_graph_with_its_parents_there() {
 }
 
 #[test]
-fn escapes_are_resolved_and_the_rest_is_borrowed() {
+fn strings_with_escapes_are_decoded_and_all_others_are_borrowed() {
     let text = shop().to_string();
     let manifest = Manifest::read(&text).unwrap();
     let node = manifest.node("model.shop.a").unwrap();
     assert_eq!(node.raw_code(), "select \"x\"\n");
     assert!(matches!(node.name.0, std::borrow::Cow::Borrowed("n")));
     assert_eq!(
-        manifest.macro_of("macro.shop.m").unwrap().macro_sql(),
+        manifest.macro_by_id("macro.shop.m").unwrap().macro_sql(),
         "{% macro m() %}\"{% endmacro %}"
     );
     assert_eq!(manifest.generation(), (12, "1.11"));
 }
 
 #[test]
-fn a_torn_manifest_is_refused_wherever_it_ends() {
+fn a_truncated_manifest_is_refused_wherever_it_ends() {
     let text = shop().to_string();
     for end in 0..text.len() {
         assert!(Manifest::read(&text[..end]).is_err(), "{end}");
@@ -84,7 +84,7 @@ fn a_torn_manifest_is_refused_wherever_it_ends() {
 }
 
 #[test]
-fn what_is_no_manifest_is_refused_by_name() {
+fn the_refusal_of_another_file_says_what_is_wrong_with_it() {
     let refusal = |text: &str| format!("{:#}", Manifest::read(text).unwrap_err());
     let of_schema = |url: &str| {
         let mut manifest = shop();
@@ -97,7 +97,7 @@ fn what_is_no_manifest_is_refused_by_name() {
     let older = of_schema("https://schemas.getdbt.com/dbt/manifest/v3.json");
     assert!(older.contains("before 1.0"), "{older}");
     let twice = shop().to_string().replace("analysis.shop.n", "operation.shop.o");
-    assert!(refusal(&twice).contains("\"operation.shop.o\" stands there twice"));
+    assert!(refusal(&twice).contains("\"operation.shop.o\" occurs twice"));
     let other = of_schema("https://schemas.getdbt.com/dbt/catalog/v1.json");
     assert!(other.contains("is not a dbt manifest"), "{other}");
 }
@@ -109,13 +109,13 @@ fn without(manifest: &Manifest<'_>, absent: &BTreeSet<String>) -> String {
 }
 
 #[test]
-fn without_nothing_the_file_is_the_same_byte_for_byte() {
+fn a_manifest_without_absent_nodes_is_written_byte_for_byte() {
     let text = format!("  {}\n", serde_json::to_string_pretty(&shop()).unwrap());
     assert_eq!(without(&Manifest::read(&text).unwrap(), &BTreeSet::new()), text);
 }
 
 #[test]
-fn what_stays_is_spelled_as_it_was() {
+fn the_remaining_nodes_keep_their_text() {
     let text = r#"{ "metadata" : {"dbt_schema_version": "/manifest/v12.json", "dbt_version": "1"},
         "nodes" : { "a" : N , "b\"c": N,"d" :  N  }, "sources": {}, "macros": {}, "x": 1.50 }"#
         .replace('N', &node("model", "table", &[]).to_string());
@@ -138,7 +138,7 @@ fn what_stays_is_spelled_as_it_was() {
 
 proptest! {
     #[test]
-    fn whatever_is_taken_out_the_rest_is_left(taken in proptest::collection::btree_set(0..9_usize, 0..9), pretty: bool) {
+    fn whatever_nodes_are_left_out_the_others_remain(taken in proptest::collection::btree_set(0..9_usize, 0..9), pretty: bool) {
         let whole = shop();
         let text = if pretty { serde_json::to_string_pretty(&whole).unwrap() } else { whole.to_string() };
         let manifest = Manifest::read(&text).unwrap();
@@ -153,23 +153,23 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(text in ".{0,200}") {
+    fn no_text_makes_the_parser_panic(text in ".{0,200}") {
         let _ = Manifest::read(&text);
     }
 }
 
 #[test]
-fn who_began_a_manifest_is_read_from_its_first_words_or_wherever_they_are() {
+fn the_invocation_is_read_from_a_truncated_manifest_and_from_metadata_anywhere() {
     let metadata = r#"{"dbt_schema_version": "s", "dbt_version": "1.11.16", "invocation_id": "i"}"#;
     for text in [
         format!(r#" {{ "metadata" : {metadata}, "nodes": {{"cut sho"#),
         format!(r#"{{"nodes": {{}}, "metadata": {metadata}}}"#),
     ] {
-        assert_eq!(begun_by(&text).as_deref(), Some("i"), "{text}");
+        assert_eq!(invocation_id_of(&text).as_deref(), Some("i"), "{text}");
         assert_eq!(dbt_version_of(&text).as_deref(), Some("1.11.16"), "{text}");
     }
     for text in ["", "{", r#"{"metadata": {"#, r#"{"nodes": {}}"#, "[]"] {
-        assert_eq!((begun_by(text), dbt_version_of(text)), (None, None), "{text}");
+        assert_eq!((invocation_id_of(text), dbt_version_of(text)), (None, None), "{text}");
     }
     let begun = format!(r#"{{"metadata": {metadata}, "nodes": {{"#);
     assert_eq!((is_whole(&begun), is_whole(&(begun.clone() + "}}"))), (false, true));

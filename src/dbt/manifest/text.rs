@@ -1,4 +1,4 @@
-//! Strings of a JSON file, borrowed where no escape stands in them.
+//! Strings of a JSON file, borrowed from its text unless they contain escapes.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -6,8 +6,8 @@ use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::ops::Deref;
 
-/// A string of the file. (Serde borrows a plain `Cow<str>` field, but not an optional one or a
-/// map's key: hence a type of our own.)
+/// A string of the file. It is a type of its own because serde borrows a plain `Cow<str>` field,
+/// but neither an optional one nor the key of a map.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
@@ -32,7 +32,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// The string that `raw` spells; empty when it is no string.
+/// The value of a JSON string; the empty string if `raw` is anything else.
 #[must_use]
 pub fn json_text<'a>(raw: &'a RawValue) -> Cow<'a, str> {
     serde_json::from_str::<Text<'a>>(raw.get()).map_or(Cow::Borrowed(""), |text| text.0)

@@ -1,15 +1,17 @@
-//! What a dbt command did to each node: `run_results.json`, and [`journal()`] for a command that
-//! did not live to write it.
+//! What a dbt command did to each node.
+//!
+//! dbt reports it in `run_results.json`. A command that was killed did not write that file; what
+//! it had done by then is read from its structured log ([`RunLog`]).
 
 mod fate;
-mod journal;
 mod listed;
+mod run_log;
 mod skipped;
 
 pub use fate::{Fate, Outcome};
-pub use journal::{Journal, journal};
-pub use listed::listed;
-pub use skipped::skipped;
+pub use listed::listed_ids;
+pub use run_log::RunLog;
+pub use skipped::results_with_skipped;
 
 use crate::dbt::manifest::Text;
 use crate::graph::{Graph, Role};
@@ -17,51 +19,54 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// `run_results.json` (schemas v4 to v6: dbt 1.8 to 2.0 alpha).
+/// The content of a `run_results.json` (schema versions 4 to 6: dbt 1.8 to 2.0 alpha).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Results {
-    /// Equal to that of the manifest that the same command wrote. dbt leaves a stale file in
-    /// place when it fails before it runs anything.
+    /// The id of the command that wrote the file; the manifest of the same command has the same
+    /// id. A command that fails before it runs any node leaves the file of an earlier command
+    /// in place.
     pub invocation_id: Option<String>,
-    /// The subcommand: `run`, `build`… A `retry` says which command it repeated.
+    /// `args.which`: the subcommand, such as `run` or `build`. `dbt retry` writes the subcommand
+    /// that it repeats.
     pub which: Option<String>,
-    /// `--empty` or `--sample` (dbt 1.10+): what was built is not the real thing.
+    /// Set if dbt ran with `--empty` or `--sample` (dbt 1.10 and later), so that the relations do
+    /// not hold their real rows. The text is the reason to record for each node.
     pub unreal: Option<&'static str>,
-    /// In the order of the file; hooks are among them, as `operation.…`.
+    /// In the order of the file. Hooks are included; their `unique_id` begins with `operation.`.
     pub nodes: Vec<NodeResult>,
 }
 
-/// What happened to one node.
+/// One entry of `results` in `run_results.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeResult {
-    /// Of the node.
+    /// The `unique_id` of the node or hook.
     pub unique_id: String,
-    /// In dbt's word, e.g. `success` or `partial success`.
+    /// dbt's status, such as `success` or `partial success`.
     pub status: String,
-    /// dbt's words on it, e.g. `INSERT 2` or an error in several lines.
+    /// dbt's message, such as `INSERT 2` or an error of several lines.
     pub message: Option<String>,
-    /// `execution_time`: wall seconds.
+    /// `execution_time`, in wall-clock seconds; 0 if dbt wrote none.
     pub seconds: f64,
 }
 
 #[derive(Deserialize)]
-struct File<'a> {
+struct RunResultsFile<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: RunResultsMetadata<'a>,
     #[serde(borrow, default)]
-    args: Args<'a>,
+    args: RunResultsArgs<'a>,
     #[serde(borrow)]
-    results: Vec<Entry<'a>>,
+    results: Vec<RunResultsEntry<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Metadata<'a> {
+struct RunResultsMetadata<'a> {
     #[serde(borrow, default)]
     invocation_id: Option<Text<'a>>,
 }
 
 #[derive(Default, Deserialize)]
-struct Args<'a> {
+struct RunResultsArgs<'a> {
     #[serde(borrow, default)]
     which: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -71,7 +76,7 @@ struct Args<'a> {
 }
 
 #[derive(Deserialize)]
-struct Entry<'a> {
+struct RunResultsEntry<'a> {
     #[serde(borrow)]
     unique_id: Text<'a>,
     #[serde(borrow)]
@@ -82,29 +87,55 @@ struct Entry<'a> {
     execution_time: Option<f64>,
 }
 
-/// Read `run_results.json`.
-///
-/// # Errors
-/// When it is not JSON or not of that shape; a torn file is not read in part.
-pub fn read(text: &str) -> Result<Results> {
-    let file: File<'_> =
-        serde_json::from_str(text).context("this is not a run_results.json that dbt wrote")?;
-    let owned = |text: Text<'_>| text.0.into_owned();
-    let node = |entry: Entry<'_>| NodeResult {
-        unique_id: owned(entry.unique_id),
-        status: owned(entry.status),
-        message: entry.message.map(owned),
-        seconds: entry.execution_time.unwrap_or_default(),
-    };
-    Ok(Results {
-        invocation_id: file.metadata.invocation_id.map(owned),
-        unreal: unreal(&file.args),
-        which: file.args.which.map(owned),
-        nodes: file.results.into_iter().map(node).collect(),
-    })
+impl Results {
+    /// Parse the text of a `run_results.json`.
+    ///
+    /// # Errors
+    /// The text is not JSON, or does not have the fields that dbt writes. A truncated file is an
+    /// error too.
+    pub fn read(text: &str) -> Result<Self> {
+        let file: RunResultsFile<'_> =
+            serde_json::from_str(text).context("this is not a run_results.json that dbt wrote")?;
+        let owned = |text: Text<'_>| text.0.into_owned();
+        let node = |entry: RunResultsEntry<'_>| NodeResult {
+            unique_id: owned(entry.unique_id),
+            status: owned(entry.status),
+            message: entry.message.map(owned),
+            seconds: entry.execution_time.unwrap_or_default(),
+        };
+        Ok(Self {
+            invocation_id: file.metadata.invocation_id.map(owned),
+            unreal: unreal(&file.args),
+            which: file.args.which.map(owned),
+            nodes: file.results.into_iter().map(node).collect(),
+        })
+    }
+
+    /// What the command did to the nodes of `graph`. Entries that are not in the graph, such as
+    /// hooks, are left out, and so is everything that a command like `compile` reports, which
+    /// builds nothing.
+    #[must_use]
+    pub fn outcome(&self, graph: &Graph) -> Outcome {
+        if !builds(self.which.as_deref()) {
+            return Outcome::new();
+        }
+        let mut outcome = Outcome::new();
+        for node in &self.nodes {
+            let Some(member) = graph.get(&node.unique_id) else { continue };
+            let fate = match fate(&node.status, node.message.as_deref(), node.seconds) {
+                Some(Fate::Built(_)) if member.role != Role::Test && self.unreal.is_some() => {
+                    self.unreal.map(Fate::Touched)
+                }
+                fate => fate,
+            };
+            outcome.extend(fate.map(|fate| (node.unique_id.clone(), fate)));
+        }
+        outcome
+    }
 }
 
-fn unreal(args: &Args<'_>) -> Option<&'static str> {
+/// The reason why `args` say that the relations do not hold their real rows, if they do.
+fn unreal(args: &RunResultsArgs<'_>) -> Option<&'static str> {
     let given = |value: Option<&RawValue>| value.is_some_and(|value| value.get() != "false");
     match (given(args.empty), given(args.sample)) {
         (true, _) => Some("built with --empty"),
@@ -113,58 +144,39 @@ fn unreal(args: &Args<'_>) -> Option<&'static str> {
     }
 }
 
-/// What the command did to the nodes of `graph`.
-#[must_use]
-pub fn outcome(results: &Results, graph: &Graph) -> Outcome {
-    if !builds(results.which.as_deref()) {
-        return Outcome::new();
-    }
-    let mut outcome = Outcome::new();
-    for node in &results.nodes {
-        let Some(member) = graph.get(&node.unique_id) else { continue };
-        let fate = match fate(&node.status, node.message.as_deref(), node.seconds) {
-            Some(Fate::Built(_)) if member.role != Role::Test && results.unreal.is_some() => {
-                results.unreal.map(Fate::Touched)
-            }
-            fate => fate,
-        };
-        outcome.extend(fate.map(|fate| (node.unique_id.clone(), fate)));
-    }
-    outcome
-}
-
-/// Whether a `success` of this subcommand means that something stands in the warehouse: a
-/// compiled model is a `success` as well. A command that we do not know is taken to build; its
-/// statuses then decide.
+/// Whether a `success` of this subcommand means that the warehouse holds the node: `compile`
+/// reports `success` as well, and builds nothing. An unknown subcommand is assumed to build, so
+/// that its statuses decide.
 fn builds(which: Option<&str>) -> bool {
     let harmless =
         ["compile", "generate", "list", "parse", "run-operation", "show", "freshness", "docs"];
     !which.is_some_and(|which| harmless.contains(&which))
 }
 
-/// The one table of dbt's statuses (`NodeStatus` in dbt, and what its log events say).
+/// What each status of dbt means: `NodeStatus` in dbt-core, and the `node_status` of its log
+/// events. `None` if the run did not touch the node. `seconds` are wall-clock seconds.
 ///
-/// | status | dbt | fate |
+/// | status | dbt versions | fate |
 /// |---|---|---|
 /// | success | all | built |
-/// | pass, warn | all, tests | built: tests stand in the baseline like anything else |
-/// | reused | 1.12, 2.0 | built: dbt found that what stands there is what it would build |
+/// | pass, warn | all, for tests | built: the baseline holds tests like any other node |
+/// | reused | 1.12, 2.0 | built: the relation already is what dbt would build |
 /// | error, fail, runtime error | all | touched |
-/// | partial success | 1.9, microbatch | touched: some batches are missing |
-/// | skipped | all | untouched, unless by `--fail-fast` |
-/// | no-op | 1.10 | untouched: dbt has nothing to do for such a node |
+/// | partial success | 1.9, for microbatch models | touched: some batches are missing |
+/// | skipped | all | not touched, except by `--fail-fast` |
+/// | no-op | 1.10 | not touched: dbt has nothing to do for such a node |
 /// | anything else | | touched |
 fn fate(status: &str, message: Option<&str>, seconds: f64) -> Option<Fate> {
     match status {
         "success" | "pass" | "warn" | "reused" => Some(Fate::Built(seconds)),
         "error" | "fail" | "runtime error" => Some(Fate::Touched("failed in the last run")),
-        "partial success" => Some(Fate::Touched("built only in part in the last run")),
-        // dbt says this of the nodes in flight as well, whose queries it cancelled.
-        "skipped" if message.is_some_and(|said| said.contains("fail_fast")) => {
-            Some(Fate::Touched("cut off when the last run failed fast"))
+        "partial success" => Some(Fate::Touched("only partly built in the last run")),
+        // dbt also reports nodes that were running when it cancelled their queries as skipped.
+        "skipped" if message.is_some_and(|message| message.contains("fail_fast")) => {
+            Some(Fate::Touched("cancelled by --fail-fast in the last run"))
         }
         "skipped" | "no-op" => None,
-        _ => Some(Fate::Touched("ended in a way that this program does not know")),
+        _ => Some(Fate::Touched("ended with an unknown status in the last run")),
     }
 }
 
@@ -187,7 +199,7 @@ mod tests {
             )
         };
         let results: Vec<String> = results.iter().map(entry).collect();
-        read(&format!(
+        Results::read(&format!(
             r#"{{"metadata": {{"invocation_id": "i"}}, "args": {args}, "elapsed_time": 1.0,
                 "results": [{}]}}"#,
             results.join(",")
@@ -197,11 +209,11 @@ mod tests {
 
     fn outcome_of(status: &str, message: &str) -> Option<Fate> {
         let results = file(r#"{"which": "run"}"#, &[("m", status, message)]);
-        outcome(&results, &graph(&[("m", Role::Model)])).remove("m")
+        results.outcome(&graph(&[("m", Role::Model)])).remove("m")
     }
 
     #[test]
-    fn a_file_of_results_is_read_whole() {
+    fn all_fields_of_run_results_are_read() {
         let results =
             file(r#"{"which": "run", "empty": false, "sample": null}"#, &[("m", "success", "OK")]);
         let node = NodeResult {
@@ -220,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_of_dbt_has_a_fate_and_an_unknown_one_is_not_trusted() {
+    fn every_status_of_dbt_has_a_fate_and_an_unknown_status_counts_as_touched() {
         let built = Some(Fate::Built(2.5));
         for status in ["success", "pass", "warn", "reused"] {
             assert_eq!(outcome_of(status, ""), built, "{status}");
@@ -234,19 +246,19 @@ mod tests {
     }
 
     #[test]
-    fn a_node_skipped_by_fail_fast_may_have_been_in_flight() {
-        let cut = Some(Fate::Touched("cut off when the last run failed fast"));
-        assert_eq!(outcome_of("skipped", "Skipping due to fail_fast"), cut);
+    fn a_node_skipped_by_fail_fast_may_have_been_running() {
+        let cancelled = Some(Fate::Touched("cancelled by --fail-fast in the last run"));
+        assert_eq!(outcome_of("skipped", "Skipping due to fail_fast"), cancelled);
     }
 
     #[test]
-    fn a_compiled_model_is_not_a_built_one() {
+    fn compiling_a_model_does_not_build_it() {
         let compiled = file(r#"{"which": "compile"}"#, &[("m", "success", "")]);
-        assert_eq!(outcome(&compiled, &graph(&[("m", Role::Model)])), Outcome::new());
+        assert_eq!(compiled.outcome(&graph(&[("m", Role::Model)])), Outcome::new());
     }
 
     #[test]
-    fn an_empty_or_sampled_build_touches_models_and_runs_tests() {
+    fn a_build_with_empty_or_sample_touches_models_and_runs_tests() {
         let graph = graph(&[("m", Role::Model), ("t", Role::Test)]);
         for (args, why) in [
             (r#"{"which": "build", "empty": true}"#, "built with --empty"),
@@ -255,22 +267,22 @@ mod tests {
             let results = file(args, &[("m", "success", ""), ("t", "pass", "")]);
             let expected =
                 [("m".to_owned(), Fate::Touched(why)), ("t".to_owned(), Fate::Built(2.5))];
-            assert_eq!(outcome(&results, &graph), Outcome::from(expected));
+            assert_eq!(results.outcome(&graph), Outcome::from(expected));
         }
     }
 
     #[test]
-    fn hooks_and_strangers_have_no_fate() {
+    fn hooks_and_nodes_outside_the_graph_have_no_fate() {
         let results = file(r#"{"which": "run"}"#, &[("operation.p.p-on-run-start-0", "error", "")]);
-        assert_eq!(outcome(&results, &graph(&[("m", Role::Model)])), Outcome::new());
+        assert_eq!(results.outcome(&graph(&[("m", Role::Model)])), Outcome::new());
     }
 
     #[test]
-    fn a_torn_file_is_refused() {
+    fn a_truncated_file_is_refused() {
         let whole = r#"{"metadata": {}, "results": [{"unique_id": "m", "status": "success"}]}"#;
-        assert!(read(whole).is_ok());
+        assert!(Results::read(whole).is_ok());
         for end in 0..whole.len() {
-            assert!(read(&whole[..end]).is_err(), "{end}");
+            assert!(Results::read(&whole[..end]).is_err(), "{end}");
         }
     }
 }

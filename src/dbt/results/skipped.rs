@@ -1,33 +1,37 @@
-//! Nodes as a `run_results.json` for dbt's selection method `result:`.
+//! Writes the `run_results.json` by which dbt selects nodes with its `result:` method.
+//!
+//! dbt-core 1.8 to 1.12 reads the file from the `--state` directory. A file that reports some
+//! nodes as skipped lets `--select result:skipped+` select exactly those nodes and their
+//! descendants, however many there are, without a long command line.
 
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Schema v6, which dbt-core 1.8 to 1.12 read and write; they refuse a later one.
+/// Schema version 6, which dbt-core 1.8 to 1.12 reads and writes. These versions refuse a newer one.
 const SCHEMA: &str = "https://schemas.getdbt.com/dbt/run-results/v6.json";
 
 #[derive(Serialize)]
-struct File<'a> {
-    metadata: Metadata,
-    results: Vec<Entry<'a>>,
+struct SkippedFile<'a> {
+    metadata: SkippedMetadata,
+    results: Vec<SkippedEntry<'a>>,
     elapsed_time: f64,
-    args: Nothing,
+    args: EmptyObject,
 }
 
 #[derive(Serialize)]
-struct Metadata {
+struct SkippedMetadata {
     dbt_schema_version: &'static str,
 }
 
-/// All of these are asked for.
+/// One entry of `results`. dbt refuses a file in which any of these fields is missing.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct SkippedEntry<'a> {
     status: &'static str,
     unique_id: &'a str,
-    timing: [Nothing; 0],
+    timing: [EmptyObject; 0],
     thread_id: &'static str,
     execution_time: f64,
-    adapter_response: Nothing,
+    adapter_response: EmptyObject,
     message: Option<&'static str>,
     failures: Option<u64>,
     compiled: Option<bool>,
@@ -35,48 +39,48 @@ struct Entry<'a> {
     relation_name: Option<&'static str>,
 }
 
-/// An empty object.
+/// An empty JSON object, `{}`.
 #[derive(Serialize)]
-struct Nothing {}
+struct EmptyObject {}
 
-/// What a dbt command would have written that skipped these nodes and did nothing else.
+/// The text of a `run_results.json` that reports these nodes as skipped, and no others.
 #[must_use]
-pub fn skipped(ids: &BTreeSet<String>) -> String {
-    let results = ids.iter().map(|id| Entry {
+pub fn results_with_skipped(ids: &BTreeSet<String>) -> String {
+    let results = ids.iter().map(|id| SkippedEntry {
         status: "skipped",
         unique_id: id,
         timing: [],
         thread_id: "",
         execution_time: 0.0,
-        adapter_response: Nothing {},
+        adapter_response: EmptyObject {},
         message: None,
         failures: None,
         compiled: None,
         compiled_code: None,
         relation_name: None,
     });
-    let file = File {
-        metadata: Metadata { dbt_schema_version: SCHEMA },
+    let file = SkippedFile {
+        metadata: SkippedMetadata { dbt_schema_version: SCHEMA },
         results: results.collect(),
         elapsed_time: 0.0,
-        args: Nothing {},
+        args: EmptyObject {},
     };
-    // Strings and numbers: there is nothing in it that could not be written.
+    // Strings and numbers can always be serialized.
     serde_json::to_string(&file).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dbt::results::read;
+    use crate::dbt::results::Results;
 
     #[test]
-    fn each_node_is_told_as_skipped() {
+    fn every_node_is_reported_as_skipped() {
         let ids = BTreeSet::from(["model.p.\"m\"".to_owned(), "seed.p.s".to_owned()]);
-        let read = read(&skipped(&ids)).unwrap();
-        let told = read.nodes.iter().map(|node| (node.unique_id.as_str(), node.status.as_str()));
+        let read = Results::read(&results_with_skipped(&ids)).unwrap();
+        let nodes = read.nodes.iter().map(|node| (node.unique_id.as_str(), node.status.as_str()));
         assert_eq!(
-            told.collect::<Vec<_>>(),
+            nodes.collect::<Vec<_>>(),
             [("model.p.\"m\"", "skipped"), ("seed.p.s", "skipped")]
         );
     }

@@ -1,4 +1,4 @@
-//! Each rule of the ladder and of the terminal, by value.
+//! Tests of each rule for stopping the child and for the terminal.
 
 use super::*;
 
@@ -8,21 +8,21 @@ const HUP: i32 = Signal::SIGHUP as i32;
 const TSTP: i32 = Signal::SIGTSTP as i32;
 const USR1: i32 = Signal::SIGUSR1 as i32;
 
-const CONTAINER: Place =
-    Place { pid1: true, session_leader: true, shares_group: true, apart_on_terminal: false };
-const SHELL_JOB: Place =
-    Place { pid1: false, session_leader: false, shares_group: true, apart_on_terminal: false };
+const CONTAINER: JobControl =
+    JobControl { pid1: true, session_leader: true, shares_group: true, apart_on_terminal: false };
+const SHELL_JOB: JobControl =
+    JobControl { pid1: false, session_leader: false, shares_group: true, apart_on_terminal: false };
 
 fn dbt() -> Policy {
     Policy::dbt(Signal::SIGINT, Duration::from_secs(8))
 }
 
-/// All actions that the events cause, and the last state.
-fn told(policy: &Policy, place: Place, events: &[Event]) -> (State, Vec<Action>) {
+/// The state after all events, and the action for each of them.
+fn run_events(policy: &Policy, job_control: JobControl, events: &[Event]) -> (State, Vec<Action>) {
     let mut state = START;
     let mut actions = Vec::new();
     for event in events {
-        let (next, action) = step(policy, place, state, *event);
+        let (next, action) = step(policy, job_control, state, *event);
         state = next;
         actions.push(action);
     }
@@ -30,32 +30,32 @@ fn told(policy: &Policy, place: Place, events: &[Event]) -> (State, Vec<Action>)
 }
 
 fn kill(signal: i32) -> Event {
-    Event::Signal(signal, Origin::Process)
+    Event::Signal(signal, SignalOrigin::Process)
 }
 
 fn key(signal: i32) -> Event {
-    Event::Signal(signal, Origin::Kernel)
+    Event::Signal(signal, SignalOrigin::Kernel)
 }
 
 #[test]
-fn term_reaches_dbt_as_int_and_the_deadline_kills() {
+fn term_is_forwarded_as_int_and_kill_follows_after_the_grace_time() {
     let events = [kill(TERM), Event::Deadline, Event::Deadline, Event::Deadline];
-    let (state, actions) = told(&dbt(), CONTAINER, &events);
+    let (state, actions) = run_events(&dbt(), CONTAINER, &events);
     assert_eq!(actions, [Action::Send(INT), Action::Nothing, Action::Kill, Action::GiveUp]);
     assert_eq!(state, State { phase: Phase::Killed, stopped: true, ..START });
 }
 
 #[test]
-fn a_second_term_hastens_and_an_echo_of_the_first_does_not() {
+fn a_second_term_kills_at_once_and_an_echo_of_the_first_does_not() {
     let events = [kill(TERM), kill(TERM), Event::Deadline, kill(TERM)];
-    let (_, actions) = told(&dbt(), CONTAINER, &events);
+    let (_, actions) = run_events(&dbt(), CONTAINER, &events);
     assert_eq!(actions, [Action::Send(INT), Action::Nothing, Action::Nothing, Action::Kill]);
 }
 
 #[test]
-fn without_a_grace_time_every_signal_is_passed_on_and_nothing_is_killed() {
+fn without_a_grace_time_every_signal_is_forwarded_and_nothing_is_killed() {
     let events = [kill(TERM), kill(TERM), Event::Deadline, kill(37)];
-    let (state, actions) = told(&Policy::exec(), CONTAINER, &events);
+    let (state, actions) = run_events(&Policy::exec(), CONTAINER, &events);
     assert_eq!(
         actions,
         [Action::Send(TERM), Action::Send(TERM), Action::Nothing, Action::Send(37)]
@@ -64,66 +64,66 @@ fn without_a_grace_time_every_signal_is_passed_on_and_nothing_is_killed() {
 }
 
 #[test]
-fn other_signals_pass_in_every_phase_and_move_nothing() {
+fn other_signals_are_forwarded_in_every_phase_and_do_not_change_it() {
     let mut events = vec![kill(TERM)];
     for _ in 0..4 {
         events.extend([kill(USR1), Event::Deadline]);
     }
-    let (_, actions) = told(&dbt(), CONTAINER, &events);
+    let (_, actions) = run_events(&dbt(), CONTAINER, &events);
     assert_eq!(actions.iter().filter(|action| **action == Action::Send(USR1)).count(), 4);
 }
 
 #[test]
-fn a_terminals_ctrl_c_is_not_sent_twice_and_starts_no_ladder() {
-    let (state, actions) = told(&dbt(), CONTAINER, &[key(INT)]);
+fn ctrl_c_on_a_terminal_is_not_sent_twice_and_starts_no_grace_time() {
+    let (state, actions) = run_events(&dbt(), CONTAINER, &[key(INT)]);
     assert_eq!((actions.as_slice(), state.phase), (&[Action::Nothing][..], Phase::Running));
     assert!(state.stopped);
-    let apart = Place { shares_group: false, ..CONTAINER };
-    assert_eq!(told(&dbt(), apart, &[key(INT)]).1, [Action::Send(INT)]);
+    let apart = JobControl { shares_group: false, ..CONTAINER };
+    assert_eq!(run_events(&dbt(), apart, &[key(INT)]).1, [Action::Send(INT)]);
 }
 
 #[test]
-fn a_hang_up_is_told_to_the_session_leader_alone_and_is_passed_on() {
-    assert_eq!(told(&dbt(), CONTAINER, &[key(HUP)]).1, [Action::Send(HUP)]);
-    let (state, actions) = told(&dbt(), SHELL_JOB, &[key(HUP)]);
+fn a_hang_up_is_forwarded_if_only_the_session_leader_got_it() {
+    assert_eq!(run_events(&dbt(), CONTAINER, &[key(HUP)]).1, [Action::Send(HUP)]);
+    let (state, actions) = run_events(&dbt(), SHELL_JOB, &[key(HUP)]);
     assert_eq!((actions.as_slice(), state.phase), (&[Action::Nothing][..], Phase::JustAsked));
 }
 
 #[test]
-fn an_alarm_set_before_us_is_the_childs() {
+fn an_alarm_that_was_set_before_exec_is_forwarded_to_the_child() {
     let alarm = Signal::SIGALRM as i32;
-    assert_eq!(told(&dbt(), CONTAINER, &[key(alarm)]).1, [Action::Send(alarm)]);
+    assert_eq!(run_events(&dbt(), CONTAINER, &[key(alarm)]).1, [Action::Send(alarm)]);
 }
 
 #[test]
-fn ctrl_z_suspends_us_with_the_child_in_either_order_but_never_pid_1() {
+fn ctrl_z_suspends_this_process_with_the_child_in_either_order_but_never_pid_1() {
     let both = [key(TSTP), Event::Suspended(TSTP)];
-    assert_eq!(told(&dbt(), SHELL_JOB, &both).1, [Action::Nothing, Action::Suspend]);
+    assert_eq!(run_events(&dbt(), SHELL_JOB, &both).1, [Action::Nothing, Action::Suspend]);
     let swapped = [Event::Suspended(TSTP), key(TSTP)];
-    assert_eq!(told(&dbt(), SHELL_JOB, &swapped).1, [Action::Nothing, Action::Suspend]);
-    assert_eq!(told(&dbt(), CONTAINER, &both).1, [Action::Nothing, Action::Nothing]);
+    assert_eq!(run_events(&dbt(), SHELL_JOB, &swapped).1, [Action::Nothing, Action::Suspend]);
+    assert_eq!(run_events(&dbt(), CONTAINER, &both).1, [Action::Nothing, Action::Nothing]);
 }
 
 #[test]
-fn a_child_that_suspends_itself_does_not_suspend_us() {
+fn a_child_that_suspends_itself_does_not_suspend_this_process() {
     let stop = Signal::SIGSTOP as i32;
-    let (_, actions) = told(&dbt(), SHELL_JOB, &[Event::Suspended(stop), Event::Continued]);
+    let (_, actions) = run_events(&dbt(), SHELL_JOB, &[Event::Suspended(stop), Event::Continued]);
     assert_eq!(actions, [Action::Nothing, Action::Nothing]);
 }
 
 #[test]
-fn a_child_in_a_group_of_its_own_takes_us_along_or_gets_the_terminal() {
-    let apart = Place { shares_group: false, apart_on_terminal: true, ..SHELL_JOB };
-    assert_eq!(told(&dbt(), apart, &[Event::Suspended(TSTP)]).1, [Action::Suspend]);
+fn a_child_in_its_own_group_suspends_this_process_or_gets_the_terminal() {
+    let apart = JobControl { shares_group: false, apart_on_terminal: true, ..SHELL_JOB };
+    assert_eq!(run_events(&dbt(), apart, &[Event::Suspended(TSTP)]).1, [Action::Suspend]);
     let ttin = Signal::SIGTTIN as i32;
-    assert_eq!(told(&dbt(), apart, &[Event::Suspended(ttin)]).1, [Action::LendTerminal]);
+    assert_eq!(run_events(&dbt(), apart, &[Event::Suspended(ttin)]).1, [Action::LendTerminal]);
 }
 
 #[test]
-fn a_dropped_signal_does_not_stop() {
+fn a_dropped_signal_does_not_stop_the_child() {
     let mut policy = Policy::exec();
     policy.add_rewrite("TERM:0").unwrap();
-    assert_eq!(told(&policy, CONTAINER, &[kill(TERM)]), (START, vec![Action::Nothing]));
+    assert_eq!(run_events(&policy, CONTAINER, &[kill(TERM)]), (START, vec![Action::Nothing]));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn rules_take_names_numbers_and_real_time_signals() {
 }
 
 #[test]
-fn whatever_happens_a_kill_is_never_taken_back() {
+fn no_event_moves_back_to_an_earlier_phase() {
     let events = [
         kill(TERM),
         key(INT),

@@ -1,10 +1,10 @@
-//! Start a child as if we were not there.
+//! Starts a child with the signal mask and dispositions that it would have without this program.
 //!
-//! `posix_spawn`, because it sets the child's mask and default actions between fork and exec
-//! without unsafe code, and because both libcs block every signal meanwhile: one sent to the
-//! whole process group finds the child with its own dispositions, never with ours.
+//! It uses posix_spawn(3), which sets the child's mask and default actions between fork and exec
+//! without unsafe code. Both glibc and musl block every signal meanwhile, so a signal to the whole
+//! process group never finds the child with the dispositions of this program.
 
-use super::{Child, Stdout, Target, Variables};
+use super::{Child, SignalTarget, Stdout, Variables};
 use crate::environment;
 use crate::exit::Failure;
 use anyhow::{Context, Error, Result, anyhow};
@@ -18,20 +18,25 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// The shell that runs a script without `#!`, as execvp(3) does.
+/// The shell that runs a script without `#!`, as for execvp(3).
 const SHELL: &str = "/bin/sh";
 
-/// Start it with this signal mask; 126 and 127 as POSIX has them for `env` and `nohup`.
+/// Start a child with this signal mask.
+///
+/// # Errors
+/// 127 if the program was not found, 126 if it cannot be executed: the codes that POSIX defines for
+/// `env` and `nohup`.
 pub(super) fn spawn(child: &Child<'_>, mask: &SigSet) -> Result<Pid, Failure> {
     let words = std::iter::once(&child.name).chain(&child.args).cloned();
     match start(child, &child.program, words.collect(), mask).map_err(Failure::internal)? {
-        Err(Errno::ENOEXEC) if !is_binary(&child.program) => by_shell(child, mask),
+        Err(Errno::ENOEXEC) if !is_binary(&child.program) => start_by_shell(child, mask),
         Ok(pid) => Ok(pid),
         Err(errno) => Err(explain(&child.program, errno)),
     }
 }
 
-fn by_shell(child: &Child<'_>, mask: &SigSet) -> Result<Pid, Failure> {
+/// Start a script that has no `#!` line.
+fn start_by_shell(child: &Child<'_>, mask: &SigSet) -> Result<Pid, Failure> {
     let script = child.program.as_os_str().to_owned();
     let words = [OsString::from(SHELL), script].into_iter().chain(child.args.iter().cloned());
     start(child, Path::new(SHELL), words.collect(), mask)
@@ -46,12 +51,13 @@ fn start(
     mask: &SigSet,
 ) -> Result<Result<Pid, Errno>> {
     let args = words.into_iter().map(c_string).collect::<Result<Vec<_>>>()?;
-    let environment = block(child.environment)?;
-    let files = files(&child.stdout)?;
+    let environment = environment_block(child.environment)?;
+    let file_actions = file_actions(&child.stdout)?;
     let attributes = attributes(child, mask)?;
-    Ok(posix_spawn(program, &files, &attributes, &args, &environment))
+    Ok(posix_spawn(program, &file_actions, &attributes, &args, &environment))
 }
 
+/// The signal mask, the signals with their default action, and the process group of the child.
 fn attributes(child: &Child<'_>, mask: &SigSet) -> Result<PosixSpawnAttr> {
     let mut flags =
         PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
@@ -62,7 +68,7 @@ fn attributes(child: &Child<'_>, mask: &SigSet) -> Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_sigmask(mask)?;
     attributes.set_sigdefault(&default)?;
-    if child.policy.target == Target::Group {
+    if child.policy.target == SignalTarget::Group {
         flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
         attributes.set_pgroup(Pid::from_raw(0))?;
     }
@@ -70,47 +76,51 @@ fn attributes(child: &Child<'_>, mask: &SigSet) -> Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-fn files(stdout: &Stdout) -> Result<PosixSpawnFileActions> {
-    let mut files = PosixSpawnFileActions::init()?;
+fn file_actions(stdout: &Stdout) -> Result<PosixSpawnFileActions> {
+    let mut actions = PosixSpawnFileActions::init()?;
     match stdout {
         Stdout::Inherit => {}
-        Stdout::ToStderr => files.add_dup2(2, 1)?,
-        Stdout::File(file) => files.add_dup2(file.as_raw_fd(), 1)?,
+        Stdout::ToStderr => actions.add_dup2(2, 1)?,
+        Stdout::File(file) => actions.add_dup2(file.as_raw_fd(), 1)?,
     }
-    Ok(files)
+    Ok(actions)
 }
 
-fn block(environment: Variables<'_>) -> Result<Vec<CString>> {
+fn environment_block(environment: Variables<'_>) -> Result<Vec<CString>> {
     match environment {
-        Variables::AsFound => environment::in_order().map(pair).collect(),
-        Variables::These(these) => these.clone().into_iter().map(pair).collect(),
+        Variables::AsFound => environment::in_order().map(assignment).collect(),
+        Variables::These(these) => these.clone().into_iter().map(assignment).collect(),
     }
 }
 
-fn pair((mut key, value): (OsString, OsString)) -> Result<CString> {
+/// `NAME=value`.
+fn assignment((mut key, value): (OsString, OsString)) -> Result<CString> {
     key.push("=");
     key.push(value);
     c_string(key)
 }
 
 fn c_string(word: OsString) -> Result<CString> {
-    CString::new(word.into_vec()).context("a word for the child contains a NUL byte")
+    CString::new(word.into_vec())
+        .context("an argument or variable of the child contains a NUL byte")
 }
 
 fn is_binary(program: &Path) -> bool {
-    let head = head(program);
+    let head = first_bytes(program);
     head.starts_with(b"\x7fELF") || head.contains(&0)
 }
 
-fn head(program: &Path) -> Vec<u8> {
+/// The first 256 bytes of a file; fewer if they cannot be read.
+fn first_bytes(program: &Path) -> Vec<u8> {
     let mut head = Vec::new();
     if let Ok(file) = std::fs::File::open(program) {
-        // A short read only makes the explanation poorer.
+        // If the read fails, the error message is less specific.
         let _ = file.take(256).read_to_end(&mut head);
     }
     head
 }
 
+/// The failure to report for an error of posix_spawn(3).
 fn explain(program: &Path, errno: Errno) -> Failure {
     if matches!(errno, Errno::ENOENT | Errno::ENOTDIR) {
         return Failure::not_found(not_found(program));
@@ -123,30 +133,31 @@ fn explain(program: &Path, errno: Errno) -> Failure {
 }
 
 const REFUSALS: [(Errno, &str); 5] = [
-    (Errno::EACCES, "no permission to execute it, or its file system is mounted noexec"),
-    (Errno::ENOEXEC, "it is damaged, or made for another machine"),
-    (Errno::EAGAIN, "no more processes are allowed (--pids-limit, ulimit -u)"),
-    (Errno::EMFILE, "too few file descriptors are allowed (ulimit -n); 6 are enough"),
-    (Errno::E2BIG, "its arguments and environment are too long together"),
+    (Errno::EACCES, "it is not executable, or its file system is mounted noexec"),
+    (Errno::ENOEXEC, "it is damaged, or built for another machine"),
+    (Errno::EAGAIN, "the limit of processes is reached (--pids-limit, ulimit -u)"),
+    (Errno::EMFILE, "the limit of open files is reached (ulimit -n); 6 are enough"),
+    (Errno::E2BIG, "its arguments and its environment together are too long"),
 ];
 
-/// The kernel's ENOENT does not tell a missing program from a missing interpreter.
+/// What is missing: with ENOENT, the kernel does not distinguish a missing program from a missing
+/// interpreter.
 fn not_found(program: &Path) -> Error {
     if std::fs::symlink_metadata(program).is_err() {
         return anyhow!("{} was not found", program.display());
     }
     let name = program.display();
-    match interpreter(&head(program)) {
+    match interpreter(&first_bytes(program)) {
         Some(interpreter) => {
             anyhow!("cannot run {name}: its interpreter {} was not found", interpreter.display())
         }
         None => anyhow!(
-            "cannot run {name}: its dynamic loader was not found; it was built for another libc than this image has"
+            "cannot run {name}: its dynamic loader was not found; it was built for a C library that this image does not have"
         ),
     }
 }
 
-/// The program of a `#!` line.
+/// The program that the `#!` line names, if there is such a line.
 fn interpreter(head: &[u8]) -> Option<&Path> {
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let word = line.split(|byte| byte.is_ascii_whitespace()).find(|word| !word.is_empty())?;
@@ -158,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interpreter_is_the_first_word_after_the_mark() {
+    fn the_interpreter_is_the_first_word_after_the_shebang() {
         let of = |head: &'static str| interpreter(head.as_bytes()).and_then(Path::to_str);
         assert_eq!(of("#! /usr/bin/env python3\nprint()"), Some("/usr/bin/env"));
         assert_eq!(of("#!/venv/bin/python"), Some("/venv/bin/python"));

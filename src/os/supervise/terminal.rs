@@ -1,14 +1,14 @@
-//! The terminal of a child that has a process group of its own: lent to it while it runs.
+//! Makes a child with its own process group the foreground job of the terminal while it runs.
 //!
-//! Only for `--group`. Otherwise the child stays in our group, and the terminal treats both
-//! alike without our help.
+//! This is only needed for `exec --group`. Otherwise the child is in the process group of this
+//! process, and the terminal treats both in the same way.
 
-use super::{Target, tree};
+use super::{SignalTarget, tree};
 use nix::sys::signal::{Signal, raise};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// By which of our descriptors the terminal is reached.
+/// The descriptor of this process that refers to the terminal.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Terminal {
     Input,
@@ -25,21 +25,24 @@ impl Terminal {
         }
     }
 
+    /// The foreground process group; `None` if the descriptor is not the controlling terminal.
     fn foreground(self) -> Option<Pid> {
         self.with(|fd| tcgetpgrp(fd)).ok()
     }
 
-    /// TTOU is blocked, so a background process may do this too: the callers look first.
+    /// Make `group` the foreground process group. Since TTOU is blocked, this also works from the
+    /// background, so the callers first check who has the terminal.
     fn give_to(self, group: Pid) {
         if let Err(errno) = self.with(|fd| tcsetpgrp(fd, group)) {
-            log::debug!("the terminal stays where it is: {errno}");
+            log::debug!("the foreground process group of the terminal was not changed: {errno}");
         }
     }
 }
 
-/// Lend our terminal to the child's group; never take one away from others.
-pub(super) fn lend(target: Target, child: Pid) -> Option<Terminal> {
-    if target == Target::Child {
+/// Give the terminal to the process group of the child, but only if this process has it. `None` if
+/// the child has no group of its own or there is no terminal.
+pub(super) fn lend(target: SignalTarget, child: Pid) -> Option<Terminal> {
+    if target == SignalTarget::Child {
         return None;
     }
     let all = [Terminal::Input, Terminal::Output, Terminal::Error];
@@ -50,8 +53,9 @@ pub(super) fn lend(target: Target, child: Pid) -> Option<Terminal> {
     Some(terminal)
 }
 
-/// The child touched the terminal from the background: it was quicker than [`lend`], or we are
-/// in the background ourselves and are suspended as it is.
+/// Handle a child that was suspended because it used the terminal from the background (TTIN, TTOU).
+/// If it has the terminal by now, it was only faster than [`lend`] and is continued. Otherwise this
+/// process is in the background too, and suspends itself as well.
 pub(super) fn lend_again(terminal: Option<Terminal>, child: Pid) {
     if terminal.and_then(Terminal::foreground) == Some(child) {
         tree::send_to_group(child, Signal::SIGCONT as i32);
@@ -60,11 +64,12 @@ pub(super) fn lend_again(terminal: Option<Terminal>, child: Pid) {
     }
 }
 
-/// Be suspended until somebody continues us.
+/// Suspend this process, and continue the child when somebody continues this process. The terminal
+/// is taken back before and lent again afterwards.
 pub(super) fn suspend(terminal: Option<Terminal>, child: Pid) {
     take_back(terminal, child);
     if let Err(errno) = raise(Signal::SIGSTOP) {
-        log::debug!("not suspended: {errno}");
+        log::debug!("this process could not suspend itself: {errno}");
     }
     if let Some(terminal) = terminal {
         if terminal.foreground() == Some(getpgrp()) {
@@ -74,7 +79,7 @@ pub(super) fn suspend(terminal: Option<Terminal>, child: Pid) {
     }
 }
 
-/// When the child has it.
+/// Take the terminal back if the child has it.
 pub(super) fn take_back(terminal: Option<Terminal>, child: Pid) {
     if let Some(terminal) = terminal.filter(|terminal| terminal.foreground() == Some(child)) {
         terminal.give_to(getpgrp());

@@ -1,89 +1,94 @@
-//! Ends of processes: ours, those we adopted, and those that outlive the child.
+//! Waits for, signals and lists the children of this process, including orphans that it adopted.
 
-use super::End;
+use super::Termination;
 use crate::trees::IntoTree;
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions, WaitOptions, WaitStatus, wait, waitid};
 use rustix_libc_wrappers::process::SignalExt;
 use std::collections::BTreeSet;
 
-/// News of one child of ours, adopted ones included.
+/// A state change of a child (waitpid(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
-    Ended(Pid, End),
+pub(super) enum ChildEvent {
+    /// It ended, and has been reaped.
+    Ended(Pid, Termination),
+    /// The signal with this number suspended it.
     Suspended(Pid, i32),
+    /// It was continued.
     Continued(Pid),
 }
 
-/// The next piece of news; `None` when there is none now, or no child left.
+/// The next state change of a child, without blocking; `None` if there is none at present, or no
+/// child.
 ///
-/// rustix, because nix cannot say that a process died of a real-time signal: it would have been
-/// reaped, and its status lost.
-pub(super) fn news() -> Option<News> {
+/// It uses rustix because nix has no value for a process killed by a real-time signal: that process
+/// would be reaped, and its status lost.
+pub(super) fn next_event() -> Option<ChildEvent> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
     loop {
         match wait(options) {
-            Ok(Some((pid, status))) => return Some(read(pid.as_raw_pid(), status)),
+            Ok(Some((pid, status))) => return Some(child_event(pid.as_raw_pid(), status)),
             Err(rustix::io::Errno::INTR) => {}
             Ok(None) | Err(_) => return None,
         }
     }
 }
 
-fn read(pid: i32, status: WaitStatus) -> News {
+fn child_event(pid: i32, status: WaitStatus) -> ChildEvent {
     let pid = Pid::from_raw(pid);
     if let Some(code) = status.exit_status() {
-        News::Ended(pid, End::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)))
+        ChildEvent::Ended(pid, Termination::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)))
     } else if let Some(signal) = status.terminating_signal() {
-        News::Ended(pid, End::Signal(signal))
+        ChildEvent::Ended(pid, Termination::Signaled(signal))
     } else if let Some(signal) = status.stopping_signal() {
-        News::Suspended(pid, signal)
+        ChildEvent::Suspended(pid, signal)
     } else {
-        News::Continued(pid)
+        ChildEvent::Continued(pid)
     }
 }
 
-/// Send a signal by number; a target that has just ended is no error.
+/// Send a signal, given by its number, to a process. If the process has just ended, nothing happens.
 pub(super) fn send(pid: Pid, signal: i32) {
-    with(pid, signal, rustix::process::kill_process);
+    send_by(pid, signal, rustix::process::kill_process);
 }
 
-/// The same to a process group.
+/// Send a signal, given by its number, to a process group. If its processes have just ended, nothing
+/// happens.
 pub(super) fn send_to_group(group: Pid, signal: i32) {
-    with(group, signal, rustix::process::kill_process_group);
+    send_by(group, signal, rustix::process::kill_process_group);
 }
 
-type Kill = fn(rustix::process::Pid, rustix::process::Signal) -> rustix::io::Result<()>;
+type KillFn = fn(rustix::process::Pid, rustix::process::Signal) -> rustix::io::Result<()>;
 
-fn with(pid: Pid, signal: i32, kill: Kill) {
+fn send_by(pid: Pid, signal: i32, kill: KillFn) {
     let pid_and_signal = rustix::process::Pid::from_raw(pid.as_raw())
         .zip(<rustix::process::Signal as SignalExt>::from_raw(signal));
     let Some((pid, signal)) = pid_and_signal else {
-        return log::warn!("signal {signal} is the C library's own and cannot be sent on");
+        return log::warn!("signal {signal} is reserved by the C library and is not forwarded");
     };
     match kill(pid, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-        Err(errno) => log::warn!("signal {} was not delivered: {errno}", signal.as_raw()),
+        Err(errno) => log::warn!("signal {} could not be sent: {errno}", signal.as_raw()),
     }
 }
 
-/// Is there any child of ours, adopted ones included?
+/// Whether this process has any child, including adopted ones.
 pub(super) fn has_children() -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(waitid(WaitId::All, look), Err(rustix::io::Errno::CHILD))
 }
 
-/// Our present children: the child, what it left behind, what was ours before (exec keeps them).
-/// Empty without /proc.
+/// The children of this process: the child, orphans that it left behind, and children from before
+/// execve(2), which keeps them. Empty if `/proc` is not mounted.
 pub(super) fn children() -> BTreeSet<Pid> {
     match std::fs::read_to_string(format!("/proc/self/task/{}/children", Pid::this())) {
         Ok(list) => list.split_whitespace().filter_map(pid).into_tree(),
-        Err(_) => scan(),
+        Err(_) => children_by_scanning_proc(),
     }
 }
 
-/// For kernels without `CONFIG_PROC_CHILDREN`.
-fn scan() -> BTreeSet<Pid> {
+/// The children of this process, for kernels without `CONFIG_PROC_CHILDREN`.
+fn children_by_scanning_proc() -> BTreeSet<Pid> {
     let me = Pid::this().to_string();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let is_ours = |entry: &std::fs::DirEntry| {
@@ -97,7 +102,8 @@ fn pid(word: &str) -> Option<Pid> {
     word.parse().ok().map(Pid::from_raw)
 }
 
-/// The second field behind the name, which may itself contain `) `.
+/// The pid of the parent in `/proc/PID/stat` (proc_pid_stat(5)): the second field after the name of
+/// the program, which itself may contain `) `.
 fn parent(stat: &str) -> Option<&str> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)
 }
@@ -107,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parent_is_found_behind_whatever_name() {
+    fn the_parent_is_found_after_any_program_name() {
         assert_eq!(parent("12 (a) R 9 (b) S 7 12 12"), Some("7"));
         assert_eq!(parent(""), None);
     }

@@ -40,7 +40,7 @@ fn commit_reserved(
     record: &Record,
 ) -> Result<String, Failure> {
     let mut manifest = |out: &mut dyn Write| out.write_all(text.as_bytes());
-    let (retention, replaces) = (Bounds::default(), None);
+    let (retention, replaces) = (Retention::default(), None);
     let owes_publish = false;
     let next = Commit { manifest: &mut manifest, record, retention, replaces, owes_publish };
     commit(&Store::at(dir).unwrap(), reservation, next).map(|saved| saved.digest)
@@ -166,7 +166,7 @@ fn a_publish_hook_is_owed_from_before_the_change() {
     let next = Commit {
         manifest: &mut write,
         record: &record(1),
-        retention: Bounds::default(),
+        retention: Retention::default(),
         replaces: None,
         owes_publish: true,
     };

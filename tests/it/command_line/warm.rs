@@ -42,7 +42,7 @@ fn a_run_starts_warm_from_the_parse_before_it() {
         let project = shop();
         let parse = dbt(&python, project.path(), &command.as_parse());
         assert_eq!((parse.status.code(), parse.stdout.len()), (Some(0), 0), "{version}: {parse:?}");
-        let run = dbt(&python, project.path(), &command.recorded());
+        let run = dbt(&python, project.path(), &command.with_write_json());
         assert_eq!(run.status.code(), Some(0), "{version}: {run:?}");
         let log = std::fs::read_to_string(project.path().join("logs/dbt.log")).unwrap();
         assert!(log.contains("no changes found, skipping parsing"), "{version}: {log}");

@@ -33,7 +33,10 @@ fn where_no_second_process_is_allowed_the_reason_is_said() {
     let Some(image) = images::bin() else { return };
     let options = ["--entrypoint", PROGRAM, "--pids-limit", "1"];
     let done = docker::run(&image, &options, &["exec", PROGRAM, "--version"]);
-    assert!(done.expect_code(126).stderr.contains("no more processes"), "{done:#?}");
+    assert!(
+        done.expect_code(126).stderr.contains("the limit of processes is reached"),
+        "{done:#?}"
+    );
 }
 
 /// How often INT is sent: of two that come together the kernel may make one.

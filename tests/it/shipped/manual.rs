@@ -62,7 +62,7 @@ pub(super) fn page() -> String {
         text.extend(group.options().map(option));
     }
     text.push_str(".SH EXIT STATUS\n");
-    for (code, meaning) in CODES {
+    for (code, meaning, _) in CODES {
         text.push_str(&format!(".TP\n.B {}\n{}\n", escaped(code), prose(meaning)));
     }
     text.push_str(EPILOGUE);

@@ -73,6 +73,7 @@ fn lower(text: &str) -> String {
 }
 
 fn exit_codes() -> String {
-    let rows = CODES.map(|(code, meaning)| format!("| {code} | {} |\n", cell(meaning)));
-    format!("| code | meaning |\n|---|---|\n{}", rows.concat())
+    let rows =
+        CODES.map(|(code, meaning, retry)| format!("| {code} | {} | {retry} |\n", cell(meaning)));
+    format!("| code | meaning | retry? |\n|---|---|---|\n{}", rows.concat())
 }

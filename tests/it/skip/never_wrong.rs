@@ -6,7 +6,7 @@
 use super::populated;
 use crate::support::{Shop, variable};
 use dbt_entrypoint::dbt::command::Command;
-use dbt_entrypoint::decide::settle::{Looked, Verdict, verdict};
+use dbt_entrypoint::decide::settle::{CurrentInputs, Verdict, verdict};
 use dbt_entrypoint::os::inputs::{self, Places};
 use dbt_entrypoint::os::installation::Installation;
 use dbt_entrypoint::os::project::{Asked, locate_from};
@@ -139,9 +139,8 @@ impl World {
             is_first_look: false,
         };
         let Ok(inputs) = inputs::look(&places) else { return false };
-        let looked = Looked { inputs, command: settled.commands.keys().next().cloned() };
-        verdict(Some(settled), &looked, &record.nodes, |kind| command.builds(kind))
-            == Verdict::Spare
+        let looked = CurrentInputs { inputs, command: settled.commands.keys().next().cloned() };
+        verdict(Some(settled), &looked, &record.nodes, |kind| command.builds(kind)) == Verdict::Skip
     }
 
     /// What dbt, parsing afresh, would build.

@@ -1,12 +1,15 @@
-//! dbt's structured log as a journal of a run: it tells what a killed dbt had done.
+//! Reads from dbt's structured log what a run did, also if dbt was killed before it could write
+//! `run_results.json`.
 //!
-//! Written by `--log-format-file json`, one event a line, dbt 1.8 to 1.12. At `info` a node's
-//! begin is `LogStartLine` and its end `Log…Result`; `debug` adds `NodeStart` and
-//! `NodeFinished`. The events carry the node's status in the words of `run_results.json`.
+//! dbt 1.8 to 1.12 write such a log with `--log-format-file json`: one event as a JSON object per
+//! line. At level `info`, `LogStartLine` says that a node has started and `Log…Result` that it has
+//! ended; level `debug` adds `NodeStart` and `NodeFinished`. The events have the same statuses as
+//! `run_results.json`.
 //!
-//! An event whose node has a `meta` that protobuf cannot hold, a date for example, becomes a
-//! `Note` that quotes the event as Python prints it: `[NodeStart]: Unable to parse … Dictionary:
-//! {'node_info': {…}}`. Such a node must not be overlooked, so these are read as well.
+//! If the `meta` of a node contains a value that protobuf cannot represent, such as a date, dbt
+//! writes a `Note` in place of the event. The note quotes the event as a Python dictionary:
+//! `[NodeStart]: Unable to parse … Dictionary: {'node_info': {…}}`. These notes are parsed too, so
+//! that no node is missed.
 
 use super::fate;
 use crate::dbt::manifest::Text;
@@ -14,27 +17,28 @@ use crate::dbt::results::Outcome;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// What a log says of a run. It knows no graph: hooks have been left out, tests have not.
+/// What the log of one dbt command says about its nodes. Tests are included; hooks and ephemeral
+/// models are not.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Journal {
-    /// `unique_id`s that dbt began to work on.
+pub struct RunLog {
+    /// The `unique_id` of every node that dbt started.
     pub started: BTreeSet<String>,
-    /// How those that it finished ended; of the others the warehouse may hold anything.
+    /// How the nodes ended that dbt finished. The state of the other started nodes is unknown.
     pub outcome: Outcome,
-    /// Of the last command that speaks; the log of an earlier one in the same file is dropped.
+    /// The id of the last command in the log. Events of earlier commands are dropped.
     pub invocation_id: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Event<'a> {
+struct LogEvent<'a> {
     #[serde(borrow)]
-    info: Info<'a>,
+    info: LogEventInfo<'a>,
     #[serde(borrow, default)]
-    data: Data<'a>,
+    data: LogEventData<'a>,
 }
 
 #[derive(Deserialize)]
-struct Info<'a> {
+struct LogEventInfo<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     #[serde(borrow, default)]
@@ -44,7 +48,7 @@ struct Info<'a> {
 }
 
 #[derive(Default, Deserialize)]
-struct Data<'a> {
+struct LogEventData<'a> {
     #[serde(borrow, default)]
     node_info: NodeInfo<'a>,
     #[serde(borrow, default)]
@@ -73,9 +77,10 @@ struct RunResult<'a> {
     message: Option<Text<'a>>,
 }
 
-/// What a line says of one node.
-struct News<'a> {
-    event: &'a str,
+/// What one line of the log says about a node.
+struct NodeEvent<'a> {
+    /// The name of the event, such as `LogStartLine`.
+    name: &'a str,
     id: &'a str,
     materialized: &'a str,
     status: &'a str,
@@ -83,39 +88,41 @@ struct News<'a> {
     message: Option<&'a str>,
 }
 
-impl<'a> News<'a> {
-    fn of(event: &'a Event<'_>) -> Option<Self> {
-        let Event { info, data } = event;
+impl<'a> NodeEvent<'a> {
+    fn from_event(event: &'a LogEvent<'_>) -> Option<Self> {
+        let LogEvent { info, data } = event;
         if &*info.name == "Note" {
-            return Self::quoted(&info.msg);
+            return Self::from_note(&info.msg);
         }
         let result = data.run_result.as_ref();
         let seconds = data.execution_time.or_else(|| result?.execution_time);
         let message = result.and_then(|result| result.message.as_deref());
-        // A unit test's result has no status of the node.
+        // The result of a unit test has its status outside the node.
         let status = match (&*info.name, &*data.node_info.node_status) {
             ("LogTestResult", "None") => data.status.as_deref().unwrap_or_default(),
             (_, status) => status,
         };
         let NodeInfo { unique_id: id, materialized, .. } = &data.node_info;
-        Some(Self { event: &info.name, id, materialized, status, seconds, message })
+        Some(Self { name: &info.name, id, materialized, status, seconds, message })
     }
 
-    /// Not of a hook, nor of an ephemeral model, which is only compiled: it is never a result.
-    fn is_of_a_node(&self) -> bool {
+    /// Whether the event is about a node that can be built or tested: neither a hook nor an
+    /// ephemeral model, which dbt only compiles and never reports as a result.
+    fn is_about_a_node(&self) -> bool {
         !self.id.is_empty()
             && !self.id.starts_with("operation.")
             && self.materialized != "ephemeral"
     }
 
-    /// From a note's words. The node's own fields come before its `meta`.
-    fn quoted(words: &'a str) -> Option<Self> {
-        let (event, rest) = words.strip_prefix('[')?.split_once("]: Unable to parse")?;
+    /// Parse the message of a `Note`. The fields of the node come before its `meta`, so the first
+    /// match of a key is the right one.
+    fn from_note(message: &'a str) -> Option<Self> {
+        let (name, rest) = message.strip_prefix('[')?.split_once("]: Unable to parse")?;
         let (_, node) = rest.split_once("'node_info': {")?;
         let quoted = |key: &str| node.split_once(key)?.1.split_once('\'').map(|(word, _)| word);
         let seconds = rest.split_once("'execution_time': ").map_or("", |(_, rest)| rest);
         Some(Self {
-            event,
+            name,
             id: quoted("'unique_id': '")?,
             materialized: quoted("'materialized': '").unwrap_or_default(),
             status: quoted("'node_status': '")?,
@@ -125,52 +132,53 @@ impl<'a> News<'a> {
     }
 }
 
-impl Journal {
-    /// Nodes that dbt began and did not finish.
+impl RunLog {
+    /// Read the lines of a log. Truncated lines and lines that are not events of dbt are ignored.
+    pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+        let mut run_log = Self::default();
+        for line in lines {
+            if let Ok(event) = serde_json::from_str::<LogEvent<'a>>(line) {
+                run_log.add(&event);
+            }
+        }
+        run_log
+    }
+
+    /// The `unique_id` of every node that dbt started and did not finish.
     pub fn in_flight(&self) -> impl Iterator<Item = &str> {
         self.started.iter().filter(|id| !self.outcome.contains_key(*id)).map(String::as_str)
     }
 
-    fn take(&mut self, event: &Event<'_>) {
-        let speaker = event.info.invocation_id.as_deref();
-        if speaker.is_some() && speaker != self.invocation_id.as_deref() {
-            *self = Self { invocation_id: speaker.map(str::to_owned), ..Self::default() };
+    fn add(&mut self, event: &LogEvent<'_>) {
+        let invocation = event.info.invocation_id.as_deref();
+        if invocation.is_some() && invocation != self.invocation_id.as_deref() {
+            *self = Self { invocation_id: invocation.map(str::to_owned), ..Self::default() };
         }
-        let Some(news) = News::of(event).filter(News::is_of_a_node) else { return };
-        match news.event {
-            "NodeStart" | "LogStartLine" => drop(self.started.insert(news.id.to_owned())),
+        let event = NodeEvent::from_event(event).filter(NodeEvent::is_about_a_node);
+        let Some(event) = event else { return };
+        match event.name {
+            "NodeStart" | "LogStartLine" => drop(self.started.insert(event.id.to_owned())),
             "NodeFinished" | "LogModelResult" | "LogSeedResult" | "LogSnapshotResult"
-            | "LogTestResult" | "LogFunctionResult" => self.end(&news),
+            | "LogTestResult" | "LogFunctionResult" => self.add_end(&event),
             _ => {}
         }
     }
 
-    fn end(&mut self, news: &News<'_>) {
-        if !ended(news.status) {
+    fn add_end(&mut self, event: &NodeEvent<'_>) {
+        if !is_final(event.status) {
             return;
         }
-        match fate(news.status, news.message, news.seconds.unwrap_or_default()) {
-            Some(fate) => drop(self.outcome.insert(news.id.to_owned(), fate)),
-            // dbt says NodeStart of what it skips as well.
-            None => drop(self.started.remove(news.id)),
+        match fate(event.status, event.message, event.seconds.unwrap_or_default()) {
+            Some(fate) => drop(self.outcome.insert(event.id.to_owned(), fate)),
+            // dbt writes NodeStart for skipped nodes as well.
+            None => drop(self.started.remove(event.id)),
         }
     }
 }
 
-/// Whether a status says more than how far the node has come.
-fn ended(status: &str) -> bool {
+/// Whether a node with this status has ended.
+fn is_final(status: &str) -> bool {
     !matches!(status, "" | "None" | "started" | "compiling" | "executing")
-}
-
-/// Read the lines of a log. A line that is torn or not dbt's is ignored.
-pub fn journal<'a>(lines: impl Iterator<Item = &'a str>) -> Journal {
-    let mut journal = Journal::default();
-    for line in lines {
-        if let Ok(event) = serde_json::from_str::<Event<'a>>(line) {
-            journal.take(&event);
-        }
-    }
-    journal
 }
 
 #[cfg(test)]
@@ -187,76 +195,79 @@ mod tests {
         .replace('\n', " ")
     }
 
-    fn read(lines: &[String]) -> Journal {
-        journal(lines.iter().map(String::as_str))
+    fn read(lines: &[String]) -> RunLog {
+        RunLog::read(lines.iter().map(String::as_str))
     }
 
     #[test]
-    fn begun_and_finished_nodes_are_told_apart() {
-        let journal = read(&[
+    fn started_and_finished_nodes_are_told_apart() {
+        let run_log = read(&[
             line("LogStartLine", "model.p.a", "started", 0.0),
             line("LogStartLine", "model.p.b", "started", 0.0),
             line("LogModelResult", "model.p.a", "success", 1.5),
         ]);
-        let expected = Journal {
+        let expected = RunLog {
             started: BTreeSet::from(["model.p.a".into(), "model.p.b".into()]),
             outcome: Outcome::from([("model.p.a".into(), Fate::Built(1.5))]),
             invocation_id: Some("i".into()),
         };
-        assert_eq!(journal, expected);
-        assert_eq!(journal.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
+        assert_eq!(run_log, expected);
+        assert_eq!(run_log.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
     }
 
     #[test]
-    fn a_torn_or_alien_line_is_ignored() {
+    fn truncated_lines_and_lines_of_other_programs_are_ignored() {
         let whole = line("LogModelResult", "model.p.a", "success", 1.5);
         for end in 0..whole.len() {
             if whole.is_char_boundary(end) {
-                assert_eq!(journal([&whole[..end]].into_iter()), Journal::default(), "{end}");
+                assert_eq!(RunLog::read([&whole[..end]].into_iter()), RunLog::default(), "{end}");
             }
         }
-        assert_eq!(journal(["15:29:22  OK", "null", "[]", "{}"].into_iter()), Journal::default());
+        assert_eq!(
+            RunLog::read(["15:29:22  OK", "null", "[]", "{}"].into_iter()),
+            RunLog::default()
+        );
     }
 
     #[test]
     fn a_skipped_node_was_not_in_flight() {
-        let journal = read(&[
+        let run_log = read(&[
             line("NodeStart", "model.p.a", "started", 0.0),
             line("NodeFinished", "model.p.a", "skipped", 0.0),
         ]);
-        assert_eq!(journal.in_flight().count(), 0);
-        assert_eq!(journal.outcome, Outcome::new());
+        assert_eq!(run_log.in_flight().count(), 0);
+        assert_eq!(run_log.outcome, Outcome::new());
     }
 
     #[test]
-    fn a_compiled_ephemeral_model_is_not_built() {
+    fn an_ephemeral_model_is_compiled_and_not_built() {
         let ephemeral = |status| {
             line("NodeFinished", "model.p.e", status, 0.5)
                 .replace("\"node_status\"", "\"materialized\": \"ephemeral\", \"node_status\"")
         };
-        let journal = read(&[ephemeral("started"), ephemeral("success")]);
-        assert_eq!((journal.started.len(), journal.outcome.len()), (0, 0));
+        let run_log = read(&[ephemeral("started"), ephemeral("success")]);
+        assert_eq!((run_log.started.len(), run_log.outcome.len()), (0, 0));
     }
 
     #[test]
-    fn hooks_and_events_on_the_way_say_nothing() {
-        let journal = read(&[
+    fn hooks_and_intermediate_events_are_ignored() {
+        let run_log = read(&[
             line("LogHookStartLine", "operation.p.p-on-run-start-0", "started", 0.0),
             line("NodeStart", "operation.p.p-on-run-start-0", "started", 0.0),
             line("SQLQuery", "model.p.a", "executing", 0.0),
         ]);
-        assert_eq!(journal, Journal { invocation_id: Some("i".into()), ..Journal::default() });
+        assert_eq!(run_log, RunLog { invocation_id: Some("i".into()), ..RunLog::default() });
     }
 
     #[test]
-    fn the_result_of_a_unit_test_is_in_another_place() {
+    fn the_status_of_a_unit_test_is_read_from_outside_the_node() {
         let result = line("LogTestResult", "unit_test.p.a.t", "None", 0.5)
             .replace("\"execution_time\"", "\"status\": \"pass\", \"execution_time\"");
         let built = Outcome::from([("unit_test.p.a.t".into(), Fate::Built(0.5))]);
         assert_eq!(read(&[result]).outcome, built);
     }
 
-    /// As dbt 1.9 to 1.12 write it for a node with a date in its `meta`.
+    /// The line that dbt 1.9 to 1.12 write for a node with a date in its `meta`.
     fn note(event: &str, before: &str, status: &str) -> String {
         let words = format!(
             "[{event}]: Unable to parse logging event dictionary. Failed to parse node_info field: \
@@ -273,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_dbt_could_not_write_is_read_from_its_note() {
+    fn an_event_that_dbt_could_not_serialize_is_read_from_its_note() {
         let begin = note("LogStartLine", "", "started");
         assert_eq!(
             read(std::slice::from_ref(&begin)).in_flight().collect::<Vec<_>>(),
@@ -288,10 +299,10 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_command_in_the_same_file_is_not_this_one() {
+    fn events_of_an_earlier_command_in_the_same_file_are_dropped() {
         let earlier = line("LogModelResult", "model.p.a", "success", 1.5).replace("\"i\"", "\"h\"");
-        let journal = read(&[earlier, line("LogStartLine", "model.p.b", "started", 0.0)]);
-        assert_eq!(journal.outcome, Outcome::new());
-        assert_eq!(journal.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
+        let run_log = read(&[earlier, line("LogStartLine", "model.p.b", "started", 0.0)]);
+        assert_eq!(run_log.outcome, Outcome::new());
+        assert_eq!(run_log.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
     }
 }

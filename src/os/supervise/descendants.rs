@@ -1,4 +1,6 @@
-//! Processes whose end is ours to see to: the child, and what it leaves behind.
+//! Kills the child when this process panics, and the processes that a child leaves behind.
+//!
+//! Leftover processes would keep a container alive, or go on writing to the warehouse.
 
 use super::tree;
 use anyhow::Result;
@@ -10,27 +12,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long the leftovers of a child may take to vanish after KILL.
+/// How long to wait for leftover processes to end after SIGKILL.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// A killed process's own children become ours a moment later.
+/// How often to look for leftover processes. The children of a killed process become children of
+/// this process only after it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Whose end is ours to see to; the panic hook knows it too.
+/// The child processes, shared with the panic hook.
 #[derive(Debug)]
-pub(super) struct Family {
-    /// Children that the process had before it became us; they are nobody's leftovers.
+pub(super) struct Descendants {
+    /// Children that this process already had when it was started by execve(2). They are left
+    /// alone.
     pub(super) inherited: BTreeSet<Pid>,
-    /// The pid of the child that runs, else 0.
-    pub(super) living: AtomicI32,
+    /// The pid of the running child; 0 if there is none.
+    pub(super) child: AtomicI32,
 }
 
-impl Family {
-    /// Kill what the child left behind: it would keep a container alive, or go on writing.
+impl Descendants {
+    /// Kill the processes that the child left behind, until none is left or [`SWEEP`] has passed.
+    /// `wait` waits at most the given time.
     pub(super) fn sweep(&self, mut wait: impl FnMut(Duration) -> Result<()>) {
         let end = Instant::now() + SWEEP;
         loop {
-            while tree::news().is_some() {}
+            while tree::next_event().is_some() {}
             let left = end.saturating_duration_since(Instant::now());
             if !tree::has_children() || left.is_zero() {
                 return;
@@ -44,8 +49,9 @@ impl Family {
         }
     }
 
-    fn take_along(&self) {
-        let pid = self.living.swap(0, Ordering::SeqCst);
+    /// Kill the child and all processes that it started.
+    fn kill(&self) {
+        let pid = self.child.swap(0, Ordering::SeqCst);
         if pid != 0 {
             tree::send(Pid::from_raw(pid), Signal::SIGKILL as i32);
             self.sweep(|at_most| {
@@ -56,10 +62,11 @@ impl Family {
     }
 }
 
-pub(super) fn take_along_when_panicking(family: Arc<Family>) {
+/// Set a panic hook that kills the child and then calls the previous hook.
+pub(super) fn kill_on_panic(descendants: Arc<Descendants>) {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |bug| {
-        family.take_along();
+        descendants.kill();
         next(bug);
     }));
 }
