@@ -290,7 +290,7 @@ const EDITS: [Edit; 6] = [
             let narrow = |word: &Value| {
                 let terms = word.as_str().unwrap().split(' ').map(|term| match term {
                     "" => String::new(),
-                    term => format!("{term},state:modified+"),
+                    term => format!("{term},result:skipped+"),
                 });
                 terms.collect::<Vec<_>>().join(" ")
             };
@@ -307,7 +307,7 @@ const EDITS: [Edit; 6] = [
         },
         |dbt| {
             let name = dbt["selector"].as_str().unwrap();
-            dbt["select"] = json!([format!("selector:{name},state:modified+")]);
+            dbt["select"] = json!([format!("selector:{name},result:skipped+")]);
             dbt["selector"] = Value::Null;
             dbt["exclude"] = json!([]);
             dbt["state"] = json!(STATE);
