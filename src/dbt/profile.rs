@@ -1,8 +1,8 @@
 //! `profiles.yml`: where in the warehouse this project's relations are, and nothing secret.
 
-use super::inputs::{Name, names};
 use super::jinja::Renderer;
 use super::project::{Project, mapping, scalar, switch};
+use super::reads::{Facet, facets};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -98,12 +98,12 @@ pub fn partial_parse(profiles_yml: &str) -> Option<bool> {
 /// The rendered value, unless it is unknown or secret.
 fn known(value: &Value, renderer: &Renderer) -> Option<String> {
     let text = scalar(value)?;
-    let secret = |name: &Name| match name {
-        Name::Env(name) => name.starts_with("DBT_ENV_SECRET_"),
-        Name::AnyEnv => true,
-        Name::Var(_) | Name::AnyVar => false,
+    let secret = |facet: &Facet| match facet {
+        Facet::EnvVar(name) => name.starts_with("DBT_ENV_SECRET_"),
+        Facet::AnyEnvVar => true,
+        Facet::Var(_) | Facet::AnyVar => false,
     };
-    if names(&text).0.iter().any(secret) { None } else { renderer.render(&text).ok() }
+    if facets(&text).iter().any(secret) { None } else { renderer.render(&text).ok() }
 }
 
 fn location(

@@ -7,8 +7,8 @@
 //! Descendants of an absent node stay present while they themselves are as they were built:
 //! the `+` reaches them. They become absent when the ancestor has been rebuilt without them.
 
-use crate::dbt::changes::Needs;
-use crate::dbt::changes::Reason;
+use crate::dbt::compare::Needs;
+use crate::dbt::compare::Reason;
 use crate::dbt::results::Fate;
 use crate::dbt::results::Outcome;
 use crate::decide::record::NodeRecord;

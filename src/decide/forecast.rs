@@ -1,7 +1,7 @@
 //! What a run will build, why, what becomes of it in the warehouse, and how long that takes.
 
-use crate::dbt::changes;
-use crate::dbt::changes::Needs;
+use crate::dbt::compare;
+use crate::dbt::compare::Needs;
 use crate::dbt::manifest::Manifest;
 use crate::decide::baseline;
 use crate::decide::needs::{self, Inputs};
@@ -169,7 +169,7 @@ fn action(materialized: &str, there: bool, keeps: bool, outdated: bool) -> &'sta
 
 fn hash(basis: Basis<'_>, steps: &[Step]) -> String {
     let ids: Vec<&str> = steps.iter().map(|step| &*step.id).collect();
-    let code = changes::fingerprints(basis.manifest, &ids);
+    let code = compare::fingerprints(basis.manifest, &ids);
     let empty = BTreeMap::new();
     let mut digest = Pieces::new();
     for step in steps {

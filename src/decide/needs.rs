@@ -1,8 +1,7 @@
 //! Which nodes have to be built now, and why: their own needs, descendants not included.
 
-use crate::dbt::changes::Needs;
-use crate::dbt::changes::{self, Reason};
-use crate::dbt::inputs;
+use crate::dbt::compare::Needs;
+use crate::dbt::compare::{self, Reason};
 use crate::dbt::manifest::Manifest;
 use crate::decide::baseline;
 use crate::decide::record::NodeRecord;
@@ -48,7 +47,7 @@ pub enum Scope {
 #[must_use]
 pub fn needs(before: Before<'_>, now: Now<'_>) -> Needs {
     let mut needs = match before.manifest {
-        Some(manifest) => changes::changes(manifest, now.manifest),
+        Some(manifest) => compare::compare(manifest, now.manifest),
         None => now.graph.keys().map(|id| (id.clone(), vec![Reason::New])).into_tree(),
     };
     needs.retain(|id, _| now.graph.contains_key(id));
@@ -72,7 +71,7 @@ fn values_changed(before: Before<'_>, now: Now<'_>) -> Needs {
     let recorded = before.nodes.iter().filter(|(_, record)| record.pending.is_none());
     let differing = recorded.filter(|(id, _)| now.graph.contains_key(*id)).map(|(id, record)| {
         let values = now.inputs.get(id).unwrap_or(&empty);
-        (id.clone(), inputs::differing(&record.inputs, values))
+        (id.clone(), compare::differing(&record.inputs, values))
     });
     differing.filter(|(_, reasons)| !reasons.is_empty()).into_tree()
 }
@@ -85,7 +84,7 @@ fn reverted<'a>(
     let built: BTreeMap<&str, &str> =
         pending.filter_map(|(id, record)| Some((&**id, record.built.as_deref()?))).into_tree();
     let ids: Vec<&str> = built.keys().copied().collect();
-    let (compared, empty) = (changes::fingerprints(now.manifest, &ids), BTreeMap::new());
+    let (compared, empty) = (compare::fingerprints(now.manifest, &ids), BTreeMap::new());
     let stands_again = |(id, built): &(&str, &str)| {
         let values = now.inputs.get(*id).unwrap_or(&empty);
         compared.get(*id).is_some_and(|now| baseline::fingerprint(now, values) == *built)
@@ -106,7 +105,7 @@ pub fn built_before(before: Before<'_>, inputs: &Inputs, ids: &[&str]) -> BTreeM
         let digest = baseline::fingerprint(&compared, values.unwrap_or(&empty));
         (id, digest)
     };
-    changes::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
+    compare::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
 }
 
 /// What of these needs makes the rows that a node already has those of former code: any

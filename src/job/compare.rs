@@ -3,8 +3,8 @@
 use super::comparison::Comparison;
 use super::writable::refuse_unwritable;
 use super::{Job, Words, artifacts, knows_selector_method};
-use crate::dbt::changes::Needs;
 use crate::dbt::command::{CHANGED, Flag, Opt};
+use crate::dbt::compare::Needs;
 use crate::dbt::manifest::{Manifest, begun_by, dbt_version_of};
 use crate::dbt::results;
 use crate::dbt::results::Outcome;

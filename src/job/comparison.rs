@@ -4,8 +4,8 @@
 //! longer to read than all that is decided from it.
 
 use super::Job;
-use crate::dbt::changes::Needs;
-use crate::dbt::changes::Reason;
+use crate::dbt::compare::Needs;
+use crate::dbt::compare::Reason;
 use crate::dbt::manifest::Manifest;
 use crate::decide::needs::{self, Before, Inputs, Now, Scope};
 use crate::exit::Failure;

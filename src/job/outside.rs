@@ -3,10 +3,10 @@
 //! A value of its own, so that a thread can look while dbt runs.
 
 use super::Job;
-use crate::dbt::inputs;
-use crate::dbt::inputs::dotenv::effective_environment;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::project::reads_dotenv;
+use crate::dbt::reads;
+use crate::dbt::reads::dotenv::effective_environment;
 use crate::decide::needs::Inputs;
 use crate::environment::Environment;
 use crate::os::project::{self, Project};
@@ -54,17 +54,17 @@ impl Outside {
     pub(super) fn inputs(&self, manifest: &Manifest<'_>) -> Result<Inputs> {
         let vars = self.project.vars(manifest.dbt_version())?;
         let environment = self.seen_by(manifest.dbt_version())?;
-        let fingerprints = |(id, names): (String, inputs::Names)| {
+        let fingerprints = |(id, facets): (String, reads::Facets)| {
             let package = manifest.node(&id).map_or("", |node| &*node.package_name);
-            let values = inputs::fingerprints(&names, package, &self.salt, &vars, &environment);
+            let values = reads::fingerprints(&facets, package, &self.salt, &vars, &environment);
             (id, values)
         };
         let mut all: Inputs =
-            inputs::of_manifest(manifest).into_iter().map(fingerprints).into_tree();
+            reads::facets_of_nodes(manifest).into_iter().map(fingerprints).into_tree();
         for (id, package, path) in manifest.seeds_by_path() {
             let file = self.project.directory_of(package).unwrap_or(&self.project.root).join(path);
             let values = all.entry(id.to_owned()).or_default();
-            values.insert(inputs::SEED_CONTENT.to_owned(), project::seed_digest(&file)?);
+            values.insert(reads::SEED_CONTENT.to_owned(), project::seed_digest(&file)?);
         }
         Ok(all)
     }

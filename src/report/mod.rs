@@ -5,8 +5,8 @@ mod forecast;
 pub use forecast::{over_budget, plan};
 
 use crate::cli::{Config, LogStyle};
-use crate::dbt::changes::Needs;
-use crate::dbt::changes::Reason;
+use crate::dbt::compare::Needs;
+use crate::dbt::compare::Reason;
 use crate::dbt::results::Journal;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Absence;

@@ -22,9 +22,6 @@ pub struct Node<'a> {
     /// Relative to the root of its package, e.g. `models/marts/orders.sql`.
     #[serde(borrow)]
     pub original_file_path: Text<'a>,
-    /// The YAML file that describes it, e.g. `shop://models/marts/schema.yml`.
-    #[serde(borrow, default)]
-    pub patch_path: Option<Text<'a>>,
     /// `sql` or `python`; seeds of dbt 1.x have none.
     #[serde(borrow, default)]
     pub language: Option<Text<'a>>,
