@@ -8,9 +8,9 @@
 //! ```
 
 use anyhow::{Context as _, Result};
-use dbt_entrypoint::dbt::changes::{changes, fingerprints};
-use dbt_entrypoint::dbt::inputs::of_manifest;
+use dbt_entrypoint::dbt::compare::{compare, fingerprints};
 use dbt_entrypoint::dbt::manifest::Manifest;
+use dbt_entrypoint::dbt::reads::facets_of_nodes;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write as _};
@@ -31,10 +31,10 @@ fn decide(before: &str, now: &str) -> Result<()> {
     let start = Instant::now();
     let (before, now) = (std::fs::read_to_string(before)?, std::fs::read_to_string(now)?);
     let (before, now) = (Manifest::read(&before)?, Manifest::read(&now)?);
-    let needs = changes(&before, &now);
+    let needs = compare(&before, &now);
     let changed: Vec<&str> = needs.keys().map(String::as_str).collect();
     let fingerprints = fingerprints(&before, &changed).len();
-    let (nodes, read) = (now.graph().len(), of_manifest(&now).len());
+    let (nodes, read) = (now.graph().len(), facets_of_nodes(&now).len());
     let absent: BTreeSet<String> = needs.keys().cloned().collect();
     now.write_without(&absent, &mut io::sink())?;
     let took = start.elapsed();
@@ -56,7 +56,7 @@ fn promote(now: &str) -> Result<()> {
     let text = std::fs::read_to_string(now)?;
     let manifest = Manifest::read(&text)?;
     let absent = manifest.graph().keys().step_by(20).cloned().collect();
-    let read = of_manifest(&manifest).len();
+    let read = facets_of_nodes(&manifest).len();
     manifest.write_without(&absent, &mut io::sink())?;
     let peak = peak()?;
     writeln!(io::stdout(), "{} nodes left out, the variables of {read}; {peak}", absent.len())?;

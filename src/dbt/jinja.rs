@@ -10,7 +10,7 @@
 mod expression;
 mod value;
 
-use super::inputs::tokens::{Opening, Token, block, next_opening};
+use super::reads::tokens::{Opening, Token, block, next_opening};
 use crate::environment::Environment;
 use anyhow::{Context, Result, anyhow, bail};
 use expression::{JinjaContext, evaluate};

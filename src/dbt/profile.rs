@@ -3,9 +3,9 @@
 //! A baseline is only valid for the warehouse in which it was built, and dbt does not check that. No
 //! credentials are read.
 
-use super::inputs::{Name, names};
 use super::jinja::Renderer;
 use super::project::{ProjectFile, boolean, mapping, scalar};
+use super::reads::{Facet, facets};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -104,12 +104,12 @@ pub fn flag(profiles_yml: &str, name: &str) -> Option<bool> {
 /// The rendered value; `None` if it is unknown, or comes from a secret variable.
 fn rendered_unless_secret(value: &Value, renderer: &Renderer) -> Option<String> {
     let text = scalar(value)?;
-    let secret = |name: &Name| match name {
-        Name::Env(name) => name.starts_with("DBT_ENV_SECRET_"),
-        Name::AnyEnv => true,
-        Name::Var(_) | Name::AnyVar => false,
+    let secret = |facet: &Facet| match facet {
+        Facet::EnvVar(name) => name.starts_with("DBT_ENV_SECRET_"),
+        Facet::AnyEnvVar => true,
+        Facet::Var(_) | Facet::AnyVar => false,
     };
-    if names(&text).0.iter().any(secret) { None } else { renderer.render(&text).ok() }
+    if facets(&text).iter().any(secret) { None } else { renderer.render(&text).ok() }
 }
 
 fn location(

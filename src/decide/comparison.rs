@@ -3,7 +3,7 @@
 //! It is made once for each parse, and every later step uses it: parsing the two manifests of a large
 //! project takes longer than all decisions together.
 
-use crate::dbt::changes::{Needs, Reason};
+use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::command::Command;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};

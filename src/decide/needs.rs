@@ -1,9 +1,8 @@
 //! Finds the nodes that have to be built themselves, and why. Their descendants are not included;
 //! they follow from the graph.
 
-use crate::dbt::changes::Needs;
-use crate::dbt::changes::{self, Reason};
-use crate::dbt::inputs;
+use crate::dbt::compare::Needs;
+use crate::dbt::compare::{self, Reason};
 use crate::dbt::manifest::Manifest;
 use crate::decide::next;
 use crate::decide::record::NodeRecord;
@@ -50,7 +49,7 @@ pub enum Scope {
 #[must_use]
 pub fn needs(before: LastBuild<'_>, now: CurrentProject<'_>) -> Needs {
     let mut needs = match before.manifest {
-        Some(manifest) => changes::changes(manifest, now.manifest),
+        Some(manifest) => compare::compare(manifest, now.manifest),
         None => now.graph.keys().map(|id| (id.clone(), vec![Reason::New])).into_tree(),
     };
     needs.retain(|id, _| now.graph.contains_key(id));
@@ -75,7 +74,7 @@ fn values_changed(before: LastBuild<'_>, now: CurrentProject<'_>) -> Needs {
     let recorded = before.nodes.iter().filter(|(_, record)| record.pending.is_none());
     let differing = recorded.filter(|(id, _)| now.graph.contains_key(*id)).map(|(id, record)| {
         let values = now.inputs.get(id).unwrap_or(&empty);
-        (id.clone(), inputs::differing(&record.inputs, values))
+        (id.clone(), compare::differing(&record.inputs, values))
     });
     differing.filter(|(_, reasons)| !reasons.is_empty()).into_tree()
 }
@@ -88,7 +87,7 @@ fn reverted<'a>(
     let built: BTreeMap<&str, &str> =
         pending.filter_map(|(id, record)| Some((&**id, record.built.as_deref()?))).into_tree();
     let ids: Vec<&str> = built.keys().copied().collect();
-    let (compared, empty) = (changes::fingerprints(now.manifest, &ids), BTreeMap::new());
+    let (compared, empty) = (compare::fingerprints(now.manifest, &ids), BTreeMap::new());
     let is_as_built = |(id, built): &(&str, &str)| {
         let values = now.inputs.get(*id).unwrap_or(&empty);
         compared.get(*id).is_some_and(|now| next::fingerprint(now, values) == *built)
@@ -113,7 +112,7 @@ pub fn last_built_digests(
         let digest = next::fingerprint(&compared, values.unwrap_or(&empty));
         (id, digest)
     };
-    changes::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
+    compare::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
 }
 
 /// What changed in a node so that its existing rows become those of earlier code, for messages. Any

@@ -6,7 +6,7 @@
 //! The descendants of an absent node stay in the baseline as long as they are as they were built:
 //! building the node builds them too. They become absent when the node has been rebuilt without them.
 
-use crate::dbt::changes::{Needs, Reason};
+use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;

@@ -4,8 +4,8 @@
 //! The verb `plan`, the rebuild budget, `--approve` and the run itself share this one value, so that
 //! the run does exactly what was announced.
 
-use crate::dbt::changes;
-use crate::dbt::changes::Needs;
+use crate::dbt::compare;
+use crate::dbt::compare::Needs;
 use crate::dbt::command::Command;
 use crate::dbt::engine::Engine;
 use crate::decide::baseline::Baseline;
@@ -336,7 +336,7 @@ fn action(materialized: &str, exists: bool, keeps: bool, outdated: bool) -> &'st
 /// The digest of the steps, and of the code and the values from which they are built.
 fn hash(basis: Basis<'_, '_, '_>, steps: &[Step]) -> String {
     let ids: Vec<&str> = steps.iter().map(|step| &*step.id).collect();
-    let codes = changes::fingerprints(&basis.now.manifest, &ids);
+    let codes = compare::fingerprints(&basis.now.manifest, &ids);
     let empty = BTreeMap::new();
     let mut digest = Pieces::new();
     for step in steps {

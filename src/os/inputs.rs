@@ -8,8 +8,8 @@ mod installation;
 mod read;
 mod walk;
 
-use crate::dbt::inputs::dotenv::effective_environment;
-use crate::dbt::inputs::variables;
+use crate::dbt::reads::dotenv::effective_environment;
+use crate::dbt::reads::variables;
 use crate::digest::{Pieces, Sum, hex};
 use crate::environment::Environment;
 use crate::environment::home;

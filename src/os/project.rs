@@ -5,11 +5,11 @@
 //! command line are relative to the working directory, paths in the project to the project.
 
 use crate::dbt::engine::Engine;
-use crate::dbt::inputs::Vars;
 use crate::dbt::jinja::Renderer;
 use crate::dbt::profile::Identity;
 use crate::dbt::profile::{self, ProfileOverrides};
 use crate::dbt::project as files;
+use crate::dbt::reads::Vars;
 use crate::digest::{self, hex};
 use crate::environment::Environment;
 use crate::environment::home;
@@ -107,7 +107,7 @@ impl From<anyhow::Error> for Trouble {
 /// Find and read the project from the working directory.
 ///
 /// `environment` is the one dbt will see; since dbt 1.12 that includes its `.env`
-/// ([`find_dotenv`], [`crate::dbt::inputs::dotenv::effective_environment`]).
+/// ([`find_dotenv`], [`crate::dbt::reads::dotenv::effective_environment`]).
 ///
 /// # Errors
 /// See [`Trouble`].

@@ -3,8 +3,8 @@
 //! A value of its own, so that a thread can look while dbt runs.
 
 use crate::dbt::engine::Engine;
-use crate::dbt::inputs::dotenv::effective_environment;
-use crate::dbt::inputs::{self, Names};
+use crate::dbt::reads::dotenv::effective_environment;
+use crate::dbt::reads::{self, Facets};
 use crate::dbt::manifest::Manifest;
 use crate::decide::needs::Inputs;
 use crate::environment::Environment;
@@ -60,17 +60,17 @@ impl Values {
         let engine = self.engine.refined(manifest.dbt_version());
         let vars = self.project.vars(&engine)?;
         let environment = self.environment(&engine)?;
-        let fingerprints = |(id, names): (String, Names)| {
+        let fingerprints = |(id, facets): (String, Facets)| {
             let package = manifest.node(&id).map_or("", |node| &*node.package_name);
-            let values = inputs::fingerprints(&names, package, &self.salt, &vars, &environment);
+            let values = reads::fingerprints(&facets, package, &self.salt, &vars, &environment);
             (id, values)
         };
         let mut all: Inputs =
-            inputs::of_manifest(manifest).into_iter().map(fingerprints).into_tree();
+            reads::facets_of_nodes(manifest).into_iter().map(fingerprints).into_tree();
         for (id, package, path) in manifest.seeds_by_path() {
             let file = self.project.directory_of(package).unwrap_or(&self.project.root).join(path);
             let values = all.entry(id.to_owned()).or_default();
-            values.insert(inputs::SEED_CONTENT.to_owned(), project::seed_digest(&file)?);
+            values.insert(reads::SEED_CONTENT.to_owned(), project::seed_digest(&file)?);
         }
         Ok(all)
     }

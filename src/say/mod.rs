@@ -5,7 +5,7 @@ mod plan;
 
 pub(crate) use plan::{over_budget, plan};
 
-use crate::dbt::changes::{Needs, Reason};
+use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;

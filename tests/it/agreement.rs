@@ -4,8 +4,8 @@
 //! By hand: `AGREEMENT_ROUNDS=100 cargo test agreement`.
 
 use crate::support::{dbt, root, variable};
-use dbt_entrypoint::dbt::changes::Needs;
-use dbt_entrypoint::dbt::changes::{Reason, changes, fingerprints};
+use dbt_entrypoint::dbt::compare::Needs;
+use dbt_entrypoint::dbt::compare::{Reason, compare, fingerprints};
 use dbt_entrypoint::dbt::manifest::Manifest;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,16 +67,16 @@ fn shared(id: &str, selector: &str) -> bool {
 /// Compares every round in `work`; the disagreements that no edit explains.
 fn unexplained(work: &Path) -> Vec<String> {
     let rounds = (0..).take_while(|round| work.join(format!("{round}.json")).exists());
-    rounds.flat_map(|round| compare(work, round)).collect()
+    rounds.flat_map(|round| judge(work, round)).collect()
 }
 
-fn compare(work: &Path, round: usize) -> Vec<String> {
+fn judge(work: &Path, round: usize) -> Vec<String> {
     let read = |name: &str| fs::read_to_string(work.join(name)).expect("edits.py wrote it");
     let (before, now) = (read("base.json"), read(&format!("{round}.json")));
     let before = Manifest::read(&before).expect("dbt wrote it");
     let now = Manifest::read(&now).expect("dbt wrote it");
     let said: Said = serde_json::from_str(&read(&format!("{round}.said.json"))).expect("as above");
-    let needs = changes(&before, &now);
+    let needs = compare(&before, &now);
     let mut wrong: Vec<String> = digests_disagree(&before, &now, &needs).into_iter().collect();
     wrong.extend(rows_are_missing(&said.rows));
     for (selector, ids) in &said.selected {
@@ -167,7 +167,7 @@ fn an_upgrade_of_dbt_and_the_way_back_change_nothing() {
         manifests.iter().map(|text| Manifest::read(text).expect("dbt wrote it")).collect();
     for before in &manifests {
         for now in &manifests {
-            let mut needs = changes(before, now);
+            let mut needs = compare(before, now);
             // dbt 1.9 knows no functions.
             needs.retain(|_, reasons| *reasons != [Reason::New]);
             let (from, to) = (before.dbt_version(), now.dbt_version());

@@ -238,8 +238,7 @@ fn versions_of_dbt_are_compared_in_one_place() {
     });
     let lines = others.flat_map(|path| lines_with(path, &[""]));
     let hits: Vec<String> = lines.filter(|line| compares_versions(line)).collect();
-    let [only] = &hits[..] else { panic!("{hits:#?}") };
-    assert!(only.contains("src/dbt/changes/closure.rs"), "{only}");
+    assert_eq!(hits, Vec::<String>::new());
 }
 
 #[test]

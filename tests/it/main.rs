@@ -55,6 +55,8 @@ mod pipeline;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
+mod reads;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod release;

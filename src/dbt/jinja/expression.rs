@@ -4,7 +4,7 @@
 //! it may be in the branch of an `if … else …` that is not taken.
 
 use super::value;
-use crate::dbt::inputs::tokens::Token;
+use crate::dbt::reads::tokens::Token;
 use crate::environment::Environment;
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use serde_json::{Map, Number, Value};

@@ -23,9 +23,6 @@ pub struct Node<'a> {
     /// The path of its file relative to the root of its package: `models/marts/orders.sql`.
     #[serde(borrow)]
     pub original_file_path: Text<'a>,
-    /// The YAML file that describes the node: `shop://models/marts/schema.yml`.
-    #[serde(borrow, default)]
-    pub patch_path: Option<Text<'a>>,
     /// `sql` or `python`; `None` for seeds of dbt 1.x.
     #[serde(borrow, default)]
     pub language: Option<Text<'a>>,

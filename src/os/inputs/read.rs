@@ -1,7 +1,7 @@
 //! The contents of files, and the variables that they name.
 
 use super::walk::{Inode, inode};
-use crate::dbt::inputs::variables;
+use crate::dbt::reads::variables;
 use crate::os::project::Project;
 use anyhow::{Context, Result, bail};
 use memchr::memchr_iter;

@@ -1,7 +1,7 @@
 //! Where dbt finds and leaves its files, and what it adds to the environment.
 
 use crate::support::{dbt, variable};
-use dbt_entrypoint::dbt::inputs::dotenv::effective_environment;
+use dbt_entrypoint::dbt::reads::dotenv::effective_environment;
 use dbt_entrypoint::environment::Environment;
 use dbt_entrypoint::os::project::{Asked, find_dotenv, locate_from};
 use std::ffi::OsStr;

@@ -4,10 +4,10 @@ mod location;
 mod places;
 
 use crate::support::{dbt, root, variable};
-use dbt_entrypoint::dbt::changes::changes;
+use dbt_entrypoint::dbt::compare::{compare, differing};
 use dbt_entrypoint::dbt::engine::Engine;
-use dbt_entrypoint::dbt::inputs::{self, differing, fingerprints};
 use dbt_entrypoint::dbt::manifest::Manifest;
+use dbt_entrypoint::dbt::reads::{self, fingerprints};
 use dbt_entrypoint::environment::Environment;
 use dbt_entrypoint::os::project::{Asked, locate_from};
 use serde_json::Value;
@@ -72,12 +72,12 @@ impl Project {
             let given = asked.vars.is_some_and(|vars| vars.to_string_lossy().contains(name));
             assert!(given || here == format!("{value:?}"), "{name} is {here}");
         }
-        let of = |(id, names): (String, inputs::Names)| {
+        let of = |(id, facets): (String, reads::Facets)| {
             let package = manifest.node(&id).map_or("", |node| &*node.package_name);
-            let prints = fingerprints(&names, package, "salt", &vars, environment);
+            let prints = fingerprints(&facets, package, "salt", &vars, environment);
             (id, prints)
         };
-        inputs::of_manifest(manifest).into_iter().map(of).collect()
+        reads::facets_of_nodes(manifest).into_iter().map(of).collect()
     }
 
     /// What dbt itself noted while it parsed (`target/partial_parse.msgpack`): the variables
@@ -158,7 +158,7 @@ fn every_place_is_known_and_dbt_reads_nothing_else(version: &str) {
     let second = project.manifest("compile", &after, places::OTHER_VARS);
     let new = Manifest::read(&second).expect("a manifest");
     let now = project.prints(&new, &after, places::OTHER_VARS);
-    let compared = changes(&old, &new);
+    let compared = compare(&old, &new);
     let (first, second) = (rendered(&first), rendered(&second));
     for (id, read) in expected() {
         let mut reasons = differing(&prints[&id], &now[&id]);

@@ -1,7 +1,7 @@
 //! The values of `var()`: `--vars`, then what `dbt_project.yml` (or, since dbt 1.12,
 //! `vars.yml`) of the root project says, then what the node's own package says.
 
-use super::{Names, scan};
+use super::{Facets, facets};
 use crate::trees::IntoTree;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -66,12 +66,12 @@ impl Vars {
 
     /// What the value of a var reads itself: dbt renders it where it is used, if it is a
     /// string.
-    pub(super) fn names_within(&self, package: &str, name: &str) -> Names {
-        self.find(package, name).map(names_of).unwrap_or_default()
+    pub(super) fn facets_within(&self, package: &str, name: &str) -> Facets {
+        self.find(package, name).map(facets_of).unwrap_or_default()
     }
 
-    pub(super) fn names_within_all(&self, package: &str) -> Names {
-        Names(self.merged(package).values().flat_map(|value| names_of(value).0).into_tree())
+    pub(super) fn facets_within_all(&self, package: &str) -> Facets {
+        self.merged(package).values().flat_map(facets_of).into_tree()
     }
 
     #[cfg(test)]
@@ -81,8 +81,8 @@ impl Vars {
     }
 }
 
-fn names_of(value: &Value) -> Names {
-    value.as_str().map(|text| scan::template(text, &|_| false).names).unwrap_or_default()
+fn facets_of(value: &Value) -> Facets {
+    value.as_str().map(facets).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,26 +1,29 @@
 //! Which nodes differ between two manifests, and why.
 //!
 //! dbt's `state:modified` is the measure; where it is blind to what a warehouse will hold (values
-//! behind `env_var` and `var`, `generate_*_name`, materializations, conditions around `ref`)
+//! behind `env_var` and `var`, `generate_*_name`, materializations, conditions around `ref`, macros
+//! that are called only when a node is built)
 //! this comparison is finer, and where it is confused by spelling (tuples, an upgrade of dbt,
 //! defaults written out) coarser. `docs/agreement.md` has the table.
 
-mod closure;
-mod mentions;
+mod macros;
 mod parts;
 mod same;
+mod values;
 
 #[cfg(test)]
 mod tests;
 
 use crate::dbt::manifest::{Manifest, Node};
+use crate::dbt::reads::Reads;
 use crate::digest::Pieces;
 use crate::trees::IntoTree;
-use closure::Closures;
-use parts::{Keys, Part, parts, user_keys};
+use macros::{Macros, Reach};
+use parts::{Keys, Part, PartKey, parts, user_keys};
 use same::Spelling;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+pub use values::differing;
 
 /// Why a node has to be built; dbt's own sub-selectors where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,13 +92,17 @@ pub type Needs = BTreeMap<String, Vec<Reason>>;
 
 /// Nodes of `now` that are not as they were in `before`, each with every reason; what was
 /// deleted has no entry, and descendants are not included.
+///
+/// Either manifest may be of a parse or of the end of a run.
 #[must_use]
-pub fn changes(before: &Manifest<'_>, now: &Manifest<'_>) -> Needs {
+pub fn compare(before: &Manifest<'_>, now: &Manifest<'_>) -> Needs {
+    let (macros_before, macros_now) = (Macros::new(before), Macros::new(now));
     let comparison = Comparison {
         before,
         now,
-        closures_before: Closures::new(before),
-        closures_now: Closures::new(now),
+        changed_macros: macros_before.changed(&macros_now),
+        macros_before,
+        macros_now,
         spelling: if before.generation() == now.generation() {
             Spelling::Same
         } else {
@@ -109,8 +116,10 @@ pub fn changes(before: &Manifest<'_>, now: &Manifest<'_>) -> Needs {
 struct Comparison<'m, 'a> {
     before: &'m Manifest<'a>,
     now: &'m Manifest<'a>,
-    closures_before: Closures<'m, 'a>,
-    closures_now: Closures<'m, 'a>,
+    macros_before: Macros<'m, 'a>,
+    macros_now: Macros<'m, 'a>,
+    /// Those whose code differs, unless names may mean other macros than before.
+    changed_macros: Option<BTreeSet<&'m str>>,
     spelling: Spelling,
 }
 
@@ -119,12 +128,25 @@ impl Comparison<'_, '_> {
         let (Some(old), Some(new)) = (self.before.node(id), self.now.node(id)) else {
             return vec![Reason::New];
         };
-        let mut reasons = BTreeSet::from_iter(self.macros(id));
+        let alike = old.spelled_alike(new);
+        let mut reasons = BTreeSet::new();
+        if !(alike && self.reaches_the_same(id, old, new)) {
+            reasons.extend(self.macros(id, old, new));
+        }
         let reads_sources = new.depends_on.nodes.iter().any(|id| id.starts_with("source."));
-        if reads_sources || !old.spelled_alike(new) {
+        if reads_sources || !alike {
             reasons.extend(self.differences(old, new));
         }
         reasons.into_iter().collect()
+    }
+
+    /// Whether a node of the same code cannot but reach the same macros.
+    fn reaches_the_same(&self, id: &str, old: &Node<'_>, new: &Node<'_>) -> bool {
+        old.depends_on.macros == new.depends_on.macros
+            && self
+                .changed_macros
+                .as_ref()
+                .is_some_and(|changed| !self.macros_now.reaches_any(id, new, changed))
     }
 
     fn differences(&self, old: &Node<'_>, new: &Node<'_>) -> BTreeSet<Reason> {
@@ -132,7 +154,7 @@ impl Comparison<'_, '_> {
         let old = parts(self.before, old, Keys::Set(&keys));
         let new = parts(self.now, new, Keys::Set(&keys));
         let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-        let differs = |name: &&&parts::Name| match (old.get(**name), new.get(**name)) {
+        let differs = |name: &&&PartKey| match (old.get(**name), new.get(**name)) {
             (Some(old), Some(new)) => !old.same(new, self.spelling),
             (Some(part), None) | (None, Some(part)) => self.counts_alone(&name.0, part),
             (None, None) => false,
@@ -147,23 +169,20 @@ impl Comparison<'_, '_> {
         self.spelling == Spelling::Same || (key != "materialized" && !part.is_null())
     }
 
-    /// Macros that only one of the two reaches count as well: another override was found.
-    /// Between generations of dbt, which resolve calls differently, they count only if the
-    /// macro itself is new or gone.
-    fn macros(&self, id: &str) -> Vec<Reason> {
-        let old = self.closures_before.reached(id);
-        let new = self.closures_now.reached(id);
-        let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
-        let differs = |name: &&str| {
-            let resolved_alike = old.contains_key(name) == new.contains_key(name);
-            (!resolved_alike && self.spelling == Spelling::Same)
-                || self.closures_before.digest(name) != self.closures_now.digest(name)
+    /// The macros for which the node has to be built: those that are new, gone or edited; within a
+    /// generation of dbt also those that only one of the two reaches, for another override was
+    /// found. (Generations resolve calls differently.)
+    fn macros(&self, id: &str, old: &Node<'_>, new: &Node<'_>) -> Vec<Reason> {
+        let (old, now) = (self.macros_before.reads(id, old), self.macros_now.reads(id, new));
+        let reach = Reach::new(old, now, new);
+        let differs = |(name, _): &(&str, Option<&str>)| {
+            (self.spelling == Spelling::Same && reach.is_other(name))
+                || self.macros_before.digest(name) != self.macros_now.digest(name)
         };
-        let reason = |name: &str| {
-            let through = new.get(name).or_else(|| old.get(name)).copied().flatten();
+        let reason = |(name, through): (&str, Option<&str>)| {
             Reason::Macro(self.short(name), through.map(|through| self.short(through)))
         };
-        names.into_iter().filter(differs).map(reason).collect()
+        reach.all().into_iter().filter(differs).map(reason).collect()
     }
 
     /// `macro.shop.cents` is `cents` to the project `shop`.
@@ -174,17 +193,14 @@ impl Comparison<'_, '_> {
     }
 }
 
-/// By `unique_id`, of those that the manifest has: a digest of everything that [`changes`]
+/// By `unique_id`, of those that the manifest has: a digest of everything that [`compare`]
 /// compares, so that a node that went back to what was built is recognised. Good within one
 /// generation of dbt; between two, equal digests still mean equal nodes.
 ///
 /// A digest costs ten times the comparison of a node, hence only of those asked for.
 #[must_use]
 pub fn fingerprints(manifest: &Manifest<'_>, ids: &[&str]) -> BTreeMap<String, String> {
-    if ids.is_empty() {
-        return BTreeMap::new();
-    }
-    let closures = Closures::new(manifest);
+    let macros = Macros::new(manifest);
     let fingerprint = |id: &str| {
         let node = manifest.node(id)?;
         let mut hash = Pieces::new();
@@ -192,9 +208,15 @@ pub fn fingerprints(manifest: &Manifest<'_>, ids: &[&str]) -> BTreeMap<String, S
             hash.add(format!("{reason} {label}").as_bytes());
             hash.add(part.canonical().as_bytes());
         }
-        for name in closures.reached(id).keys() {
+        let Reads { macros: reached, listed, dispatched, .. } = macros.reads(id, node);
+        let names: BTreeSet<&str> =
+            reached.into_keys().chain(listed.into_values().flatten()).collect();
+        for name in names {
             hash.add(name.as_bytes());
-            hash.add(closures.digest(name).unwrap_or_default().as_bytes());
+            hash.add(macros.digest(name).unwrap_or_default().as_bytes());
+        }
+        for name in dispatched {
+            hash.add(name.as_bytes());
         }
         Some((id.to_owned(), hash.short_hex(16)))
     };

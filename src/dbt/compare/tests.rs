@@ -80,7 +80,7 @@ const MODEL: &str = "/nodes/model.shop.m";
 fn between(old: &Value, new: &Value) -> Vec<String> {
     let (old, new) = (old.to_string(), new.to_string());
     let (old, new) = (Manifest::read(&old).unwrap(), Manifest::read(&new).unwrap());
-    let needs = changes(&old, &new);
+    let needs = compare(&old, &new);
     if old.generation() == new.generation() {
         let ids: Vec<&str> = new.names().map(|(id, _)| id).collect();
         let (before, now) = (fingerprints(&old, &ids), fingerprints(&new, &ids));
@@ -202,7 +202,7 @@ fn a_default_of_another_patch_release_is_no_change() {
     );
     let (old, new) = (shop().to_string(), other.to_string());
     let (old, new) = (Manifest::read(&old).unwrap(), Manifest::read(&new).unwrap());
-    assert_eq!(changes(&old, &new), Needs::new());
+    assert_eq!(compare(&old, &new), Needs::new());
 }
 
 #[test]

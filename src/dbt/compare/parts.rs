@@ -10,10 +10,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A reason, and which of several parts under it.
-pub(super) type Name = (Reason, &'static str);
+pub(super) type PartKey = (Reason, &'static str);
 
 /// By name; macros are compared apart.
-pub(super) type Parts<'a> = BTreeMap<Name, Part<'a>>;
+pub(super) type Parts<'a> = BTreeMap<PartKey, Part<'a>>;
 
 /// One compared part.
 #[derive(Debug, PartialEq)]

@@ -196,7 +196,7 @@ fn string(code: &str) -> Option<(Cow<'_, str>, &str)> {
 
 /// A Python string literal with its prefix and one or three quotes.
 fn python_string(code: &str) -> Option<(Cow<'_, str>, &str)> {
-    let start = code.find(['\'', '"']).filter(|start| *start <= 2)?;
+    let start = code.bytes().take(3).position(|byte| matches!(byte, b'\'' | b'"'))?;
     let (prefix, quoted) = code.split_at_checked(start)?;
     if !prefix.bytes().all(|byte| b"rRbBuUfF".contains(&byte)) {
         return None;

@@ -7,7 +7,7 @@ use std::fmt;
 /// The strings within a JSON value that may read something, e.g. of `unrendered_config`.
 /// A text that is not JSON has none.
 #[must_use]
-pub fn strings(json: &str) -> Vec<String> {
+pub(super) fn strings(json: &str) -> Vec<String> {
     serde_json::from_str::<Strings>(json).unwrap_or_default().0
 }
 

@@ -3,8 +3,8 @@
 //! Here a whole file is read at once, without knowing what calls what: to say that nothing
 //! changed, every variable that dbt could read must be known by its name.
 
-use super::scan::{self, Reader, Scan};
-use super::{Name, python};
+use super::scan::{self, NoMacros, Reader, Scan};
+use super::{Facet, python};
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 pub fn variables(text: &str, extension: &str) -> Option<BTreeSet<String>> {
     match extension {
         "py" if text.contains("env") => literal(python::scan(text)),
-        "sql" if text.contains(FUNCTION) => literal(scan::template(text, &|_| false)),
+        "sql" if text.contains(FUNCTION) => literal(scan::template(text, &NoMacros)),
         "yml" | "yaml" => mentioned(text),
         _ => Some(BTreeSet::new()),
     }
@@ -25,13 +25,13 @@ pub fn variables(text: &str, extension: &str) -> Option<BTreeSet<String>> {
 const FUNCTION: &str = "env_var";
 
 fn literal(scan: Scan) -> Option<BTreeSet<String>> {
-    if scan.passed.iter().any(|(reader, _)| *reader == Reader::Env) {
+    if scan.passed.iter().any(|(reader, _)| *reader == Reader::EnvVar) {
         return None;
     }
-    let known = scan.names.0.into_iter().filter_map(|name| match name {
-        Name::Env(name) => Some(Some(name)),
-        Name::AnyEnv => Some(None),
-        Name::Var(_) | Name::AnyVar => None,
+    let known = scan.facets.into_iter().filter_map(|facet| match facet {
+        Facet::EnvVar(name) => Some(Some(name)),
+        Facet::AnyEnvVar => Some(None),
+        Facet::Var(_) | Facet::AnyVar => None,
     });
     known.collect()
 }

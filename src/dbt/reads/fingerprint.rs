@@ -1,13 +1,12 @@
 //! What stands for a value on the volume: a keyed digest of 128 bits, never the value.
 
-use super::{Name, Names, Vars};
-use crate::dbt::changes::Reason;
+use super::{Facet, Facets, Vars};
 use crate::digest::hex;
 use crate::environment::Environment;
 use crate::trees::IntoTree;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -18,44 +17,44 @@ use std::os::unix::ffi::OsStrExt;
 /// count: it changes only with the code. Unset differs from empty.
 #[must_use]
 pub fn fingerprints(
-    names: &Names,
+    facets: &Facets,
     package: &str,
     salt: &str,
     vars: &Vars,
     environment: &Environment,
 ) -> BTreeMap<String, String> {
     let values = Values { package, salt, vars, environment };
-    with_nested(names, package, vars)
+    with_nested(facets, package, vars)
         .iter()
-        .map(|name| (key(name), values.fingerprint(name)))
+        .map(|facet| (key(facet), values.fingerprint(facet)))
         .into_tree()
 }
 
 /// The value of a var may itself be a template (dbt renders it where it is used).
-fn with_nested(names: &Names, package: &str, vars: &Vars) -> BTreeSet<Name> {
-    let mut all = BTreeSet::new();
-    let mut open: Vec<Name> = names.0.iter().cloned().collect();
-    while let Some(name) = open.pop() {
+fn with_nested(facets: &Facets, package: &str, vars: &Vars) -> Facets {
+    let mut all = Facets::new();
+    let mut open: Vec<Facet> = facets.iter().cloned().collect();
+    while let Some(facet) = open.pop() {
         // A var may name itself.
-        if all.contains(&name) {
+        if all.contains(&facet) {
             continue;
         }
-        match &name {
-            Name::Var(var) => open.extend(vars.names_within(package, var).0),
-            Name::AnyVar => open.extend(vars.names_within_all(package).0),
-            Name::Env(_) | Name::AnyEnv => {}
+        match &facet {
+            Facet::Var(var) => open.extend(vars.facets_within(package, var)),
+            Facet::AnyVar => open.extend(vars.facets_within_all(package)),
+            Facet::EnvVar(_) | Facet::AnyEnvVar => {}
         }
-        all.insert(name);
+        all.insert(facet);
     }
     all
 }
 
-fn key(name: &Name) -> String {
-    match name {
-        Name::Env(name) => format!("env_var:{name}"),
-        Name::AnyEnv => "env_var:*".to_owned(),
-        Name::Var(name) => format!("var:{name}"),
-        Name::AnyVar => "var:*".to_owned(),
+fn key(facet: &Facet) -> String {
+    match facet {
+        Facet::EnvVar(name) => format!("env_var:{name}"),
+        Facet::AnyEnvVar => "env_var:*".to_owned(),
+        Facet::Var(name) => format!("var:{name}"),
+        Facet::AnyVar => "var:*".to_owned(),
     }
 }
 
@@ -67,26 +66,26 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
-    fn fingerprint(&self, name: &Name) -> String {
+    fn fingerprint(&self, facet: &Facet) -> String {
         let mut message = Message::default();
-        message.add(Some(key(name).as_bytes()));
-        match name {
-            Name::Env(name) => {
+        message.add(Some(key(facet).as_bytes()));
+        match facet {
+            Facet::EnvVar(name) => {
                 let value = self.environment.get(OsStr::new(name));
                 message.add(value.map(|value| value.as_bytes()));
             }
-            Name::AnyEnv => {
+            Facet::AnyEnvVar => {
                 let lasting = self.environment.iter().filter(|(name, _)| !is_volatile(name));
                 for (name, value) in lasting {
                     message.add(Some(name.as_bytes()));
                     message.add(Some(value.as_bytes()));
                 }
             }
-            Name::Var(name) => {
+            Facet::Var(name) => {
                 let value = self.vars.value(self.package, name);
                 message.add(value.as_deref().map(str::as_bytes));
             }
-            Name::AnyVar => message.add(Some(self.vars.all(self.package).as_bytes())),
+            Facet::AnyVar => message.add(Some(self.vars.all(self.package).as_bytes())),
         }
         keyed_digest(self.salt.as_bytes(), &message.0)
     }
@@ -155,31 +154,6 @@ fn is_port_of_a_service(name: &str) -> bool {
     })
 }
 
-/// The values that changed.
-///
-/// A name on one side only is no change of a value: the code that reads it is new or gone,
-/// which is a change of its own, or another version of ours found more names.
-#[must_use]
-pub fn differing(
-    recorded: &BTreeMap<String, String>,
-    now: &BTreeMap<String, String>,
-) -> Vec<Reason> {
-    let changed = |(key, before): (&String, &String)| {
-        now.get(key).filter(|value| *value != before).map(|_| reason(key))
-    };
-    let reasons: BTreeSet<Reason> = recorded.iter().filter_map(changed).into_tree();
-    reasons.into_iter().collect()
-}
-
-fn reason(key: &str) -> Reason {
-    match key.split_once(':') {
-        Some(("seed", _)) => Reason::SeedContent,
-        Some((_, "*")) | None => Reason::Computed,
-        Some(("env_var", name)) => Reason::Env(name.to_owned()),
-        Some((_, name)) => Reason::Var(name.to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,27 +163,38 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
-    fn names(all: &[Name]) -> Names {
-        Names(all.iter().cloned().collect())
+    fn facets(all: &[Facet]) -> Facets {
+        all.iter().cloned().collect()
     }
 
-    fn env(name: &str) -> Name {
-        Name::Env(name.to_owned())
+    const NOTHING: [&str; 0] = [];
+
+    /// The keys whose fingerprints differ.
+    fn differing(
+        before: &BTreeMap<String, String>,
+        after: &BTreeMap<String, String>,
+    ) -> Vec<String> {
+        let keys = before.keys().filter(|key| before.get(*key) != after.get(*key));
+        keys.cloned().collect()
     }
 
-    fn var(name: &str) -> Name {
-        Name::Var(name.to_owned())
+    fn env(name: &str) -> Facet {
+        Facet::EnvVar(name.to_owned())
     }
 
-    fn of_env(pairs: &[(&str, &str)], all: &[Name]) -> BTreeMap<String, String> {
-        fingerprints(&names(all), "p", "salt", &Vars::default(), &environment(pairs))
+    fn var(name: &str) -> Facet {
+        Facet::Var(name.to_owned())
     }
 
-    fn of_vars(vars: serde_json::Value, all: &[Name], env: &[(&str, &str)]) -> Vec<Reason> {
+    fn of_env(pairs: &[(&str, &str)], all: &[Facet]) -> BTreeMap<String, String> {
+        fingerprints(&facets(all), "p", "salt", &Vars::default(), &environment(pairs))
+    }
+
+    fn of_vars(vars: serde_json::Value, all: &[Facet], env: &[(&str, &str)]) -> Vec<String> {
         let before = Vars::of_root("p", json!({}), vars);
         let after = Vars::of_root("p", json!({"a": 2}), json!({}));
         let environment = environment(env);
-        let print = |vars| fingerprints(&names(all), "p", "salt", vars, &environment);
+        let print = |vars| fingerprints(&facets(all), "p", "salt", vars, &environment);
         differing(&print(&before), &print(&after))
     }
 
@@ -226,6 +211,24 @@ mod tests {
         );
     }
 
+    /// Records on volumes hold these digests: other bytes would make every node look changed.
+    #[test]
+    fn the_bytes_of_a_fingerprint_never_change() {
+        let vars = Vars::of_root("p", json!({"a": {"b": [1, "x"]}}), json!({}));
+        let all = [env("A"), env("UNSET"), Facet::AnyEnvVar, var("a"), Facet::AnyVar];
+        let environment = environment(&[("A", "1"), ("HOSTNAME", "h")]);
+        let found = fingerprints(&facets(&all), "p", "salt", &vars, &environment);
+        let expected = [
+            ("env_var:A", "671a790f3c79e907c536f7a906064b7b"),
+            ("env_var:UNSET", "764218df0878d95bc5384b239d2847e8"),
+            ("env_var:*", "747a317b28ffcfe8533854a53b1bfc53"),
+            ("var:a", "aa89484fd2e3d0f58a618d4ca8b2b538"),
+            ("var:*", "002febe1dcb15c2e95216b149380e9c2"),
+        ];
+        let expected = expected.map(|(key, digest)| (key.to_owned(), digest.to_owned()));
+        assert_eq!(found, BTreeMap::from(expected));
+    }
+
     #[test]
     fn a_value_that_changed_is_a_reason_and_unset_is_not_empty() {
         let prints = [
@@ -235,7 +238,7 @@ mod tests {
         ];
         for (at, before) in prints.iter().enumerate() {
             for (other, after) in prints.iter().enumerate() {
-                let changed = if at == other { vec![] } else { vec![Reason::Env("A".into())] };
+                let changed = if at == other { vec![] } else { vec!["env_var:A".to_owned()] };
                 assert_eq!(differing(before, after), changed, "{at} {other}");
             }
         }
@@ -246,7 +249,7 @@ mod tests {
         let one = of_env(&[("A", "secret"), ("B", "secret")], &[env("A"), env("B")]);
         assert_ne!(one["env_var:A"], one["env_var:B"]);
         let salted = fingerprints(
-            &names(&[env("A")]),
+            &facets(&[env("A")]),
             "p",
             "other",
             &Vars::default(),
@@ -258,38 +261,32 @@ mod tests {
     }
 
     #[test]
-    fn a_name_on_one_side_only_is_no_change_of_a_value() {
-        let (less, more) = (of_env(&[("A", "1")], &[env("A")]), of_env(&[], &[env("B")]));
-        assert_eq!(differing(&less, &more), []);
-    }
-
-    #[test]
     fn a_computed_name_stands_for_all_that_lasts() {
-        let any = |pairs| of_env(pairs, &[Name::AnyEnv]);
+        let any = |pairs| of_env(pairs, &[Facet::AnyEnvVar]);
         let before = any(&[("A", "1"), ("HOSTNAME", "a"), ("X_PORT_80_TCP_ADDR", "1")]);
         let same = any(&[("A", "1"), ("HOSTNAME", "b"), ("KUBERNETES_PORT", "2")]);
-        assert_eq!(differing(&before, &same), []);
+        assert_eq!(differing(&before, &same), NOTHING);
         for other in [any(&[("A", "2")]), any(&[("A", "1"), ("DB_PORT", "2")]), any(&[])] {
-            assert_eq!(differing(&before, &other), [Reason::Computed]);
+            assert_eq!(differing(&before, &other), ["env_var:*"]);
         }
-        assert_eq!(of_vars(json!({"a": 1}), &[Name::AnyVar], &[]), [Reason::Computed]);
-        assert_eq!(of_vars(json!({"a": 2}), &[Name::AnyVar], &[]), []);
+        assert_eq!(of_vars(json!({"a": 1}), &[Facet::AnyVar], &[]), ["var:*"]);
+        assert_eq!(of_vars(json!({"a": 2}), &[Facet::AnyVar], &[]), NOTHING);
     }
 
     #[test]
     fn a_var_is_compared_by_its_value_wherever_it_is_set() {
-        assert_eq!(of_vars(json!({"a": 2}), &[var("a")], &[]), []);
-        assert_eq!(of_vars(json!({"a": "2"}), &[var("a")], &[]), [Reason::Var("a".into())]);
-        assert_eq!(of_vars(json!({"a": null}), &[var("a")], &[]), [Reason::Var("a".into())]);
-        assert_eq!(of_vars(json!({"b": 1}), &[var("c")], &[]), []);
+        assert_eq!(of_vars(json!({"a": 2}), &[var("a")], &[]), NOTHING);
+        assert_eq!(of_vars(json!({"a": "2"}), &[var("a")], &[]), ["var:a"]);
+        assert_eq!(of_vars(json!({"a": null}), &[var("a")], &[]), ["var:a"]);
+        assert_eq!(of_vars(json!({"b": 1}), &[var("c")], &[]), NOTHING);
     }
 
     #[test]
     fn a_var_that_reads_a_variable_makes_the_node_depend_on_it() {
         let vars = Vars::of_root("p", json!({}), json!({"a": "{{ env_var('X') }}{{ var('a') }}"}));
         let print = |value: &str| {
-            fingerprints(&names(&[var("a")]), "p", "s", &vars, &environment(&[("X", value)]))
+            fingerprints(&facets(&[var("a")]), "p", "s", &vars, &environment(&[("X", value)]))
         };
-        assert_eq!(differing(&print("1"), &print("2")), [Reason::Env("X".into())]);
+        assert_eq!(differing(&print("1"), &print("2")), ["env_var:X"]);
     }
 }

@@ -1,0 +1,63 @@
+//! What a node reads beyond its own text: macros, and the values of `env_var` and `var`.
+//!
+//! dbt compares a node's own code and the macros that it saw called while it parsed
+//! (`state:modified`, dbt 1.8 to 2.0 alpha). It sees no values, and no macro that is called only
+//! when the node is built: under `{% if execute %}` or `{% if is_incremental() %}`, in a hook, by
+//! its materialization or by its incremental or snapshot strategy. So the texts in
+//! `manifest.json` are read here: the node's code and configuration, its hooks, and every macro
+//! that they reach.
+//!
+//! The reading is generous where it must be: code in a branch that is never taken counts. A name
+//! too many costs a rebuild when that macro or value changes; a name too few would leave a table
+//! as it was.
+
+mod calls;
+pub mod dotenv;
+mod fingerprint;
+mod library;
+mod namespace;
+mod node;
+mod overrides;
+mod passed;
+mod python;
+mod scan;
+mod strings;
+pub(super) mod tokens;
+mod variables;
+mod vars;
+mod walk;
+
+pub use fingerprint::fingerprints;
+pub use library::{Library, Reached, Reads, facets_of_nodes};
+pub use variables::variables;
+pub use vars::Vars;
+
+use std::collections::BTreeSet;
+
+/// Among the fingerprints of a seed: its file, where dbt does not look into it.
+pub const SEED_CONTENT: &str = "seed:content";
+
+/// A value that a node reads and that is neither in its own text nor in a macro's.
+///
+/// The objects of dbt's Jinja context (`graph`, `target`, `flags`…) are not among them yet; each
+/// would be another variant, with a fingerprint of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Facet {
+    /// `env_var('NAME')`.
+    EnvVar(String),
+    /// `env_var` with a name that is known only at run time: any variable of the environment.
+    AnyEnvVar,
+    /// `var('name')`.
+    Var(String),
+    /// `var` with a name that is known only at run time: any var.
+    AnyVar,
+}
+
+/// Every value that a node, or a piece of text, reads.
+pub type Facets = BTreeSet<Facet>;
+
+/// The values that a template reads itself, e.g. a line of `profiles.yml` or `dbt_project.yml`.
+#[must_use]
+pub fn facets(text: &str) -> Facets {
+    scan::template(text, &scan::NoMacros).facets
+}

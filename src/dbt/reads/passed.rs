@@ -1,0 +1,135 @@
+//! Names that a macro is given by its callers: `env_var(name)` in `{% macro m(name) %}`.
+
+use super::calls::{Argument, argument_for};
+use super::library::MacroCode;
+use super::namespace::{Namespace, Viewpoint};
+use super::scan::{Mention, Named, Reader, Scan};
+use crate::trees::IntoTree;
+use std::collections::BTreeSet;
+
+/// What a macro reads under the name that it is given for a parameter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Passed {
+    reader: Reader,
+    position: usize,
+    parameter: String,
+}
+
+/// What a call reads: the argument that it gives for the name.
+pub(super) type Given = (Reader, Argument);
+
+impl Passed {
+    fn new(scan: &Scan, reader: Reader, parameter: String) -> Option<Self> {
+        let position = scan.parameters.iter().position(|own| *own == parameter)?;
+        Some(Self { reader, position, parameter })
+    }
+
+    fn given(&self, mention: &Mention) -> Given {
+        let arguments = mention.arguments.as_ref();
+        (self.reader, argument_for(arguments, self.position, &self.parameter))
+    }
+
+    /// Of a macro's own code.
+    pub(super) fn all(scan: &Scan) -> BTreeSet<Self> {
+        let own = scan.passed.iter();
+        own.filter_map(|(reader, name)| Self::new(scan, *reader, name.clone())).into_tree()
+    }
+}
+
+/// What macros read under names that other macros pass becomes what those read, until nothing is
+/// handed on any more; the macros that are given names.
+pub(super) fn hand_on<'m>(macros: &mut [MacroCode<'m>], namespace: &Namespace<'_>) -> Takers<'m> {
+    loop {
+        let takers = Takers::of(macros);
+        let given = |code: &MacroCode<'_>| {
+            takers.given(macros, &code.scan.mentions, &code.listed, namespace)
+        };
+        let given: Vec<Vec<Given>> = macros.iter().map(given).collect();
+        let mut changed = false;
+        for (code, given) in macros.iter_mut().zip(given) {
+            changed |= given.into_iter().fold(false, |any, given| code.take(given) | any);
+        }
+        if !changed {
+            return takers;
+        }
+    }
+}
+
+impl MacroCode<'_> {
+    /// Whether that tells something about its own callers, or about what it calls.
+    fn take(&mut self, (reader, argument): Given) -> bool {
+        match (reader, argument) {
+            (_, Argument::Parameter(name)) => {
+                let own = Passed::new(&self.scan, reader, name);
+                own.is_some_and(|own| self.passed.insert(own))
+            }
+            (Reader::EnvVar | Reader::Var, argument) => {
+                self.scan.take(reader, argument);
+                false
+            }
+            (Reader::Context | Reader::Dispatch, argument) => {
+                let before = self.scan.mentions.len();
+                self.scan.take(reader, argument);
+                let (known, new) = self.scan.mentions.split_at(before);
+                let is_new = new.iter().any(|mention| !known.contains(mention));
+                self.scan.mentions.truncate(if is_new { usize::MAX } else { before });
+                is_new
+            }
+        }
+    }
+}
+
+/// The names of the macros that are given names, and those by which `adapter.dispatch` finds them.
+#[derive(Debug)]
+pub(super) struct Takers<'m>(BTreeSet<&'m str>);
+
+impl<'m> Takers<'m> {
+    fn of(macros: &[MacroCode<'m>]) -> Self {
+        let taking = macros.iter().filter(|code| !code.passed.is_empty());
+        Self(taking.flat_map(|code| [code.name, base_name(code.name)]).into_tree())
+    }
+
+    /// What these mentions give to the macros that they may mean, and to those of `reached` that
+    /// are called in a way that the code does not show.
+    pub(super) fn given(
+        &self,
+        macros: &[MacroCode<'_>],
+        mentions: &[Mention],
+        reached: &[usize],
+        namespace: &Namespace<'_>,
+    ) -> Vec<Given> {
+        let anywhere = Viewpoint { code: "", node: None };
+        let passed_to = |at: usize| macros.get(at).into_iter().flat_map(|code| &code.passed);
+        let mut given = Vec::new();
+        let mut shown = BTreeSet::new();
+        for mention in mentions.iter().filter(|mention| self.may_be_meant(&mention.of)) {
+            let mut meant = namespace.resolve(&mention.of, anywhere);
+            // dbt lists the macro of that very name too, which it does not call.
+            if let Named::Dispatched(name) = &mention.of {
+                meant.extend(namespace.resolve(&Named::Plain(name.clone()), anywhere));
+            }
+            for at in meant {
+                shown.insert(at);
+                given.extend(passed_to(at).map(|passed| passed.given(mention)));
+            }
+        }
+        let unseen = reached.iter().filter(|at| !shown.contains(at));
+        let computed = |passed: &Passed| (passed.reader, Argument::Computed(String::new()));
+        given.extend(unseen.flat_map(|at| passed_to(*at)).map(computed));
+        given
+    }
+
+    fn may_be_meant(&self, named: &Named) -> bool {
+        match named {
+            Named::Plain(name) | Named::Packaged(_, name) | Named::Dispatched(name) => {
+                self.0.contains(&**name)
+            }
+            Named::Computed(..) | Named::ComputedDispatch(_) => !self.0.is_empty(),
+        }
+    }
+}
+
+/// `name` of `<adapter>__name`.
+fn base_name(name: &str) -> &str {
+    name.split_once("__").map_or(name, |(_, base)| base)
+}

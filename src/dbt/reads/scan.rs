@@ -1,0 +1,174 @@
+//! What a piece of text reads, and which macros it may call.
+//!
+//! Code in a branch that is never taken counts, and so does code inside a string that is rendered
+//! later, as hooks in `config()` are. Text outside of `{{ }}` and `{% %}` is no code: a comment or
+//! a column of SQL with the name of a macro does not count.
+
+mod place;
+
+#[cfg(test)]
+mod tests;
+
+use super::calls::{Argument, Arguments};
+use super::{Facet, Facets};
+use std::collections::BTreeSet;
+
+/// What a text reads, and what it may call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// The values that it reads itself.
+    pub(super) facets: Facets,
+    /// If the text is a macro: its parameters, in order.
+    pub(super) parameters: Vec<String>,
+    /// Parameters that it takes for a name: its callers know what it reads.
+    pub(super) passed: BTreeSet<(Reader, String)>,
+    /// The macros that it calls, or hands on.
+    pub(super) mentions: Vec<Mention>,
+    /// It asks the adapter for the macro of the node's incremental strategy.
+    pub(super) picks_incremental_strategy: bool,
+}
+
+/// A place in code that may call a macro.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mention {
+    pub(super) of: Named,
+    /// `None` where it is not called there and then.
+    pub(super) arguments: Option<Arguments>,
+}
+
+/// How code names a macro.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Named {
+    /// `name`, as seen from the package of the code and of the node that it is rendered for.
+    Plain(String),
+    /// `package.name`.
+    Packaged(String, String),
+    /// `adapter.dispatch('name')`.
+    Dispatched(String),
+    /// `context['begin' ~ …]`: every macro, of this package if one is given, whose name begins so.
+    Computed(Option<String>, String),
+    /// `adapter.dispatch('begin' ~ …)`.
+    ComputedDispatch(String),
+}
+
+/// Strings within strings are followed this deep; quoting makes more impractical.
+const DEPTH: usize = 4;
+
+/// What takes a name and reads what has that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reader {
+    /// `env_var`.
+    EnvVar,
+    /// `var`.
+    Var,
+    /// `context[…]`, which holds the macros.
+    Context,
+    /// `adapter.dispatch`.
+    Dispatch,
+}
+
+impl Reader {
+    fn of(word: &str) -> Option<Self> {
+        match word {
+            "env_var" => Some(Self::EnvVar),
+            "var" => Some(Self::Var),
+            _ => None,
+        }
+    }
+}
+
+/// The words that stand for macros and packages.
+pub(super) trait Vocabulary {
+    /// Whether some macro has this name.
+    fn is_macro(&self, word: &str) -> bool;
+    /// Whether this is the project, one of its packages, or `dbt`.
+    fn is_package(&self, word: &str) -> bool;
+    /// Whether a word that is not called there and then may be a macro all the same.
+    fn hands_on(&self) -> bool;
+}
+
+/// Where no macros are known, or where they do not matter.
+pub(super) struct NoMacros;
+
+impl Vocabulary for NoMacros {
+    fn is_macro(&self, _: &str) -> bool {
+        false
+    }
+    fn is_package(&self, _: &str) -> bool {
+        false
+    }
+    fn hands_on(&self) -> bool {
+        false
+    }
+}
+
+/// Text with Jinja in it: SQL, a macro, a hook, a YAML value.
+pub(super) fn template(text: &str, words: &dyn Vocabulary) -> Scan {
+    let mut scan = Scan::default();
+    place::template_into(text, DEPTH, words, &mut scan);
+    scan
+}
+
+/// A YAML value as `unrendered_config` holds it: a template, or (dbt 1.12, for `config()` in the
+/// file) a bare expression. What such an expression calls stands in the file as well, so that
+/// words of plain text are not taken for macros.
+pub(super) fn config_value(text: &str, words: &dyn Vocabulary) -> Scan {
+    let mut scan = template(text, words);
+    if !text.contains("{{") && !text.contains("{%") {
+        place::expression_into(text, &mut scan);
+    }
+    scan
+}
+
+fn unknown() -> Argument {
+    Argument::Computed(String::new())
+}
+
+impl Scan {
+    /// What a reader reads that is given this for a name.
+    pub(super) fn take(&mut self, reader: Reader, name: Argument) {
+        match (reader, name) {
+            (_, Argument::Parameter(name)) => drop(self.passed.insert((reader, name))),
+            (Reader::EnvVar, Argument::Literal(name)) => self.read(Facet::EnvVar(name)),
+            (Reader::EnvVar, Argument::Computed(_)) => self.read(Facet::AnyEnvVar),
+            (Reader::Var, Argument::Literal(name)) => self.read(Facet::Var(name)),
+            (Reader::Var, Argument::Computed(_)) => self.read(Facet::AnyVar),
+            (Reader::Context, Argument::Literal(name)) => self.hand_on(Named::Plain(name)),
+            (Reader::Context, Argument::Computed(start)) => self.computed(None, start),
+            (Reader::Dispatch, Argument::Literal(name)) => self.hand_on(Named::Dispatched(name)),
+            (Reader::Dispatch, Argument::Computed(start)) => {
+                self.hand_on(Named::ComputedDispatch(start));
+            }
+        }
+    }
+
+    /// What another piece of the same code reads; nobody calls that piece by its parameters.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        for (reader, _) in std::mem::take(&mut other.passed) {
+            other.take(reader, unknown());
+        }
+        self.facets.extend(other.facets);
+        self.mentions.extend(other.mentions);
+        self.picks_incremental_strategy |= other.picks_incremental_strategy;
+    }
+
+    /// Without what it picks by a computed name.
+    pub(super) fn keep_calls(&mut self) {
+        let is_computed =
+            |of: &Named| matches!(of, Named::Computed(..) | Named::ComputedDispatch(_));
+        self.mentions.retain(|mention| !is_computed(&mention.of));
+        self.passed.retain(|(reader, _)| matches!(reader, Reader::EnvVar | Reader::Var));
+    }
+
+    fn read(&mut self, facet: Facet) {
+        self.facets.insert(facet);
+    }
+
+    fn hand_on(&mut self, of: Named) {
+        self.mentions.push(Mention { of, arguments: None });
+    }
+
+    fn computed(&mut self, package: Option<&str>, start: String) {
+        self.hand_on(Named::Computed(package.map(str::to_owned), start));
+    }
+}

@@ -1,0 +1,316 @@
+//! The reading of a template, block by block.
+
+use super::super::calls::{Argument, Block, argument};
+use super::super::tokens::{self, Token};
+use super::{DEPTH, Mention, Named, NoMacros, Reader, Scan, Vocabulary, unknown};
+use crate::trees::IntoTree;
+use std::collections::BTreeSet;
+
+pub(super) fn template_into(text: &str, depth: usize, words: &dyn Vocabulary, scan: &mut Scan) {
+    let blocks: Vec<Block<'_>> = tokens::blocks(text).into_iter().map(Block::new).collect();
+    let place = Place::of(&blocks, depth, words);
+    let parameters = blocks.first().map_or_else(Vec::new, parameters);
+    scan.parameters = parameters.into_iter().map(str::to_owned).collect();
+    for block in &blocks {
+        place.read(block, scan);
+    }
+}
+
+/// A bare expression, whose words are no macros.
+pub(super) fn expression_into(text: &str, scan: &mut Scan) {
+    let place = Place::of(&[], DEPTH, &NoMacros);
+    place.read(&Block::new(tokens::expression(text)), scan);
+}
+
+/// Where a statement's keyword stands: behind `-` or `+` of white space control.
+fn keyword_at(block: &Block<'_>) -> usize {
+    usize::from(matches!(block.token(0), Some(Token::Mark("-" | "+"))))
+}
+
+/// The parameters of `macro name(…)`.
+fn parameters<'a>(block: &Block<'a>) -> Vec<&'a str> {
+    let at = keyword_at(block);
+    match block.token(at) {
+        Some(Token::Name("macro")) => names_in(block, at + 2),
+        _ => Vec::new(),
+    }
+}
+
+/// The first word of each piece between these brackets: `a` and `b` of `(a, b='x')`.
+fn names_in<'a>(block: &Block<'a>, opening: usize) -> Vec<&'a str> {
+    if !block.is_mark(opening, "(") {
+        return Vec::new();
+    }
+    let first = |piece: &[Token<'a>]| match piece.first() {
+        Some(Token::Name(name)) => Some(*name),
+        _ => None,
+    };
+    block.pieces(opening).into_iter().filter_map(first).collect()
+}
+
+/// Names that the statement binds: loop variables, `set`, parameters of macros.
+fn bindings<'a>(block: &Block<'a>) -> Vec<&'a str> {
+    let at = keyword_at(block);
+    let end = match block.token(at) {
+        Some(Token::Name("for")) => Token::Name("in"),
+        Some(Token::Name("set")) => Token::Mark("="),
+        Some(Token::Name("macro" | "test")) => return names_in(block, at + 2),
+        Some(Token::Name("call")) => return names_in(block, at + 1),
+        _ => return Vec::new(),
+    };
+    let targets = block.tokens().iter().skip(at + 1).take_while(|token| **token != end);
+    let names = targets.filter_map(|token| match token {
+        Token::Name(name) => Some(*name),
+        Token::Text(_) | Token::Mark(_) => None,
+    });
+    names.collect()
+}
+
+/// What the reading of one block has to know of its surroundings.
+struct Place<'a> {
+    /// Names that the template binds itself.
+    bound: BTreeSet<&'a str>,
+    /// Parameters of the macro that hold what the caller passed.
+    parameters: Vec<&'a str>,
+    depth: usize,
+    words: &'a dyn Vocabulary,
+}
+
+impl<'a> Place<'a> {
+    fn of(blocks: &[Block<'a>], depth: usize, words: &'a dyn Vocabulary) -> Self {
+        let header = blocks.first().map_or_else(Vec::new, parameters);
+        let mut bound: BTreeSet<&str> = blocks.iter().skip(1).flat_map(bindings).into_tree();
+        let parameters = header.into_iter().filter(|name| !bound.contains(name)).collect();
+        bound.extend(blocks.first().into_iter().flat_map(bindings));
+        Self { bound, parameters, depth, words }
+    }
+
+    fn read(&self, block: &Block<'_>, scan: &mut Scan) {
+        for (at, token) in block.tokens().iter().enumerate() {
+            match token {
+                Token::Name(word) => {
+                    self.value(block, at, word, scan);
+                    self.function(block, at, word, scan);
+                    self.name(block, at, word, scan);
+                }
+                Token::Text(text) => {
+                    self.looked_up(block, at, text, scan);
+                    if self.depth > 0 && text.contains('{') {
+                        self.nested(text, scan);
+                    }
+                }
+                Token::Mark(_) => {}
+            }
+        }
+    }
+
+    /// A string that is rendered later. It knows no parameters of the macro that it stands in.
+    fn nested(&self, text: &str, scan: &mut Scan) {
+        let mut inner = Scan::default();
+        template_into(text, self.depth - 1, self.words, &mut inner);
+        scan.absorb(inner);
+    }
+
+    /// `env_var` and `var`.
+    fn value(&self, block: &Block<'_>, at: usize, word: &str, scan: &mut Scan) {
+        let Some(reader) = Reader::of(word) else { return };
+        let attribute = block.before(at, 1) == Some(&Token::Mark("."));
+        let of_context = attribute && is_context(block.before(at, 2));
+        let is_keyword = block.is_mark(at + 1, "=");
+        // `{% for var in names %}` makes `var` a word like any other, and so does `x.var`.
+        let ours = of_context || !(attribute || is_keyword || self.bound.contains(word));
+        let literal =
+            block.is_mark(at + 1, "(") && matches!(block.token(at + 2), Some(Token::Text(_)));
+        if ours || (literal && !is_keyword) {
+            self.read_by(reader, block, at + 1, scan);
+        }
+    }
+
+    /// What a mention of a reader reads, by what follows it at this index.
+    fn read_by(&self, reader: Reader, block: &Block<'_>, behind: usize, scan: &mut Scan) {
+        // `var.has_var('x')` (dbt 1.x).
+        let method = reader == Reader::Var && block.is_mark(behind, ".");
+        let opening = if method { behind + 2 } else { behind };
+        let arguments = block.arguments(opening, &self.parameters);
+        if arguments.as_ref().is_some_and(Vec::is_empty) {
+            return;
+        }
+        let is_name = |(key, _): &(Option<String>, Argument)| {
+            key.as_deref().is_none_or(|key| matches!(key, "var" | "var_name" | "name"))
+        };
+        let name = arguments.unwrap_or_default().into_iter().find(is_name);
+        scan.take(reader, name.map_or_else(unknown, |(_, name)| name));
+    }
+
+    /// Functions of dbt that pick a macro.
+    fn function(&self, block: &Block<'_>, at: usize, word: &str, scan: &mut Scan) {
+        match word {
+            "dispatch" if block.is_mark(at + 1, "(") => self.dispatch(block, at + 1, scan),
+            "context" if !self.is_attribute_or_bound(block, at, word) => {
+                self.context(block, at, None, scan);
+            }
+            "get_incremental_strategy_macro" => scan.picks_incremental_strategy = true,
+            _ if self.words.is_package(word) && !self.is_attribute_or_bound(block, at, word) => {
+                self.context(block, at, Some(word), scan);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_attribute_or_bound(&self, block: &Block<'_>, at: usize, word: &str) -> bool {
+        let attribute = block.before(at, 1) == Some(&Token::Mark("."));
+        (attribute && !is_context(block.before(at, 2)))
+            || self.bound.contains(word)
+            || block.is_mark(at + 1, "=")
+    }
+
+    /// `adapter.dispatch(…)` with its opening bracket at this index.
+    fn dispatch(&self, block: &Block<'_>, opening: usize, scan: &mut Scan) {
+        let arguments = block.arguments(opening, &self.parameters).unwrap_or_default();
+        let is_name = |(key, _): &(Option<String>, Argument)| {
+            key.as_deref().is_none_or(|key| key == "macro_name")
+        };
+        match arguments.into_iter().find(is_name).map_or_else(unknown, |(_, name)| name) {
+            Argument::Literal(name) => {
+                let arguments = block.arguments(block.end_of(opening) + 1, &self.parameters);
+                scan.mentions.push(Mention { of: Named::Dispatched(name), arguments });
+            }
+            other @ (Argument::Parameter(_) | Argument::Computed(_)) => {
+                scan.take(Reader::Dispatch, other);
+            }
+        }
+    }
+
+    /// `context` or a package: what is looked up in it, unless that is a literal, or everything,
+    /// where it is handed on.
+    fn context(&self, block: &Block<'_>, at: usize, package: Option<&str>, scan: &mut Scan) {
+        let key = match (block.token(at + 1), block.token(at + 2)) {
+            (Some(Token::Mark("[")), _) => block.pieces(at + 1).into_iter().next(),
+            (Some(Token::Mark(".")), Some(Token::Name("get")))
+                if block.is_mark(at + 3, "(") && !self.words.is_macro("get") =>
+            {
+                block.pieces(at + 3).into_iter().next()
+            }
+            (Some(Token::Mark(".")), _) => return,
+            _ if is_only_asked(block, at) => return,
+            _ => None,
+        };
+        match (argument(key.unwrap_or_default(), &self.parameters), package) {
+            (Argument::Literal(_), _) => {}
+            (found @ Argument::Parameter(_), None) => scan.take(Reader::Context, found),
+            (Argument::Parameter(_), Some(package)) => scan.computed(Some(package), String::new()),
+            (Argument::Computed(start), package) => scan.computed(package, start),
+        }
+    }
+
+    /// A word of the code that is a macro's name.
+    fn name(&self, block: &Block<'_>, at: usize, word: &str, scan: &mut Scan) {
+        if !self.words.is_macro(word) || is_no_value(block, at) {
+            return;
+        }
+        let is_called = block.is_mark(at + 1, "(");
+        let named = match self.base(block, at) {
+            Base::None if !is_called && (self.bound.contains(word) || !self.words.hands_on()) => {
+                return;
+            }
+            Base::None | Base::Context => Named::Plain(word.to_owned()),
+            Base::Adapter if is_called => Named::Plain(word.to_owned()),
+            Base::Package(package) => Named::Packaged(package.to_owned(), word.to_owned()),
+            Base::Adapter | Base::Other => return,
+        };
+        let arguments = block.arguments(at + 1, &self.parameters);
+        scan.mentions.push(Mention { of: named, arguments });
+    }
+
+    /// What stands before the dot before this index, if one stands there.
+    fn base<'b>(&self, block: &'b Block<'_>, at: usize) -> Base<'b> {
+        if block.before(at, 1) != Some(&Token::Mark(".")) {
+            return Base::None;
+        }
+        self.holder(block, at - 1)
+    }
+
+    /// What ends before this index: `context`, `package`, `context['package']`…
+    fn holder<'b>(&self, block: &'b Block<'_>, at: usize) -> Base<'b> {
+        let word: &str = match (block.before(at, 1), block.before(at, 2), block.before(at, 3)) {
+            (Some(Token::Name("context" | "builtins")), ..) => return Base::Context,
+            (Some(Token::Name("adapter")), ..) => return Base::Adapter,
+            (Some(Token::Name(word)), ..) => word,
+            (Some(Token::Mark("]")), Some(Token::Text(word)), Some(Token::Mark("["))) => word,
+            _ => return Base::Other,
+        };
+        if self.words.is_package(word) { Base::Package(word) } else { Base::Other }
+    }
+
+    /// A string that names what is looked up: `context['x']`, `package.get('x')`.
+    fn looked_up(&self, block: &Block<'_>, at: usize, text: &str, scan: &mut Scan) {
+        let Some(opening) = at.checked_sub(1) else { return };
+        let behind = block.end_of(opening) + 1;
+        let of = match self.looked_into(block, opening) {
+            Base::Context => {
+                if let Some(reader) = Reader::of(text) {
+                    self.read_by(reader, block, behind, scan);
+                }
+                let followed = block.is_mark(behind, ".") || block.is_mark(behind, "[");
+                if self.words.is_package(text) && !followed {
+                    scan.computed(Some(text), String::new());
+                }
+                Named::Plain(text.to_owned())
+            }
+            Base::Package(package) => Named::Packaged(package.to_owned(), text.to_owned()),
+            Base::Adapter | Base::None | Base::Other => return,
+        };
+        if self.words.is_macro(text) {
+            let arguments = block.arguments(behind, &self.parameters);
+            scan.mentions.push(Mention { of, arguments });
+        }
+    }
+
+    /// What the bracket at this index looks into.
+    fn looked_into<'b>(&self, block: &'b Block<'_>, opening: usize) -> Base<'b> {
+        match (block.token(opening), block.before(opening, 1)) {
+            (Some(Token::Mark("[")), _) => self.holder(block, opening),
+            (Some(Token::Mark("(")), Some(Token::Name("get"))) if !self.words.is_macro("get") => {
+                self.base(block, opening - 1)
+            }
+            _ => Base::Other,
+        }
+    }
+}
+
+/// What a name is looked up in.
+#[derive(Clone, Copy)]
+enum Base<'b> {
+    /// Nothing: the name stands alone.
+    None,
+    Context,
+    /// `adapter.name()` has dbt call the macro of that name where the adapter has no SQL of its
+    /// own, e.g. `adapter.drop_relation()` (dbt-adapters 1.x, `SQLAdapter`).
+    Adapter,
+    Package(&'b str),
+    Other,
+}
+
+/// `builtins` has the functions of the context without the macros.
+fn is_context(token: Option<&Token<'_>>) -> bool {
+    matches!(token, Some(Token::Name("context" | "builtins")))
+}
+
+/// The name of a filter, a test, an argument or of what the statement defines.
+fn is_no_value(block: &Block<'_>, at: usize) -> bool {
+    let defines = ["macro", "test", "materialization"].map(Token::Name);
+    let keyword = keyword_at(block);
+    let defined =
+        at == keyword + 1 && block.token(keyword).is_some_and(|word| defines.contains(word));
+    defined
+        || block.is_mark(at + 1, "=")
+        || matches!(block.before(at, 1), Some(Token::Mark("|") | Token::Name("is")))
+        || (block.before(at, 1) == Some(&Token::Name("not"))
+            && block.before(at, 2) == Some(&Token::Name("is")))
+}
+
+/// `name in context`, and the context that is handed to dbt itself.
+fn is_only_asked(block: &Block<'_>, at: usize) -> bool {
+    let strategy = Some(&Token::Name("get_incremental_strategy_macro"));
+    block.before(at, 1) == Some(&Token::Name("in")) || block.before(at, 2) == strategy
+}
