@@ -3,8 +3,8 @@
 //! It is made once for each parse, and every later step uses it: parsing the two manifests of a large
 //! project takes longer than all decisions together.
 
-use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::command::Command;
+use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;

@@ -4,9 +4,9 @@
 //! The verb `plan`, the rebuild budget, `--approve` and the run itself share this one value, so that
 //! the run does exactly what was announced.
 
+use crate::dbt::command::Command;
 use crate::dbt::compare;
 use crate::dbt::compare::Needs;
-use crate::dbt::command::Command;
 use crate::dbt::engine::Engine;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;

@@ -3,9 +3,9 @@
 //! A value of its own, so that a thread can look while dbt runs.
 
 use crate::dbt::engine::Engine;
+use crate::dbt::manifest::Manifest;
 use crate::dbt::reads::dotenv::effective_environment;
 use crate::dbt::reads::{self, Facets};
-use crate::dbt::manifest::Manifest;
 use crate::decide::needs::Inputs;
 use crate::environment::Environment;
 use crate::os::project::{self, Project};

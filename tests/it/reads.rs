@@ -218,7 +218,7 @@ fn dbts_own<'a, const N: usize>(shop: &Shop, names: [&'a str; N]) -> [(&'a str, 
     let manifest = Manifest::read(&text).expect("dbt wrote it");
     names.map(|name| {
         let ids = ["dbt_duckdb", "dbt"].map(|package| format!("macro.{package}.{name}"));
-        let found = ids.iter().find_map(|id| manifest.macro_of(id)).expect("dbt has it");
+        let found = ids.iter().find_map(|id| manifest.macro_by_id(id)).expect("dbt has it");
         (name, found.macro_sql().into_owned())
     })
 }
