@@ -51,6 +51,8 @@ mod pid1;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
+mod reads;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod release;
