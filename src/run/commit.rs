@@ -3,6 +3,7 @@
 use super::open::{Access, Opened};
 use super::stage::Stage;
 use super::unchanged::Confirmed;
+use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::Outcome;
 use crate::decide::comparison::Comparison;
@@ -132,9 +133,10 @@ impl Opened<'_> {
         confirmed: Confirmed,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
-        let old = now.before.as_ref().map(|before| before.dbt_version());
+        let before = now.before.as_ref().map(|before| Engine::that_wrote(before.dbt_version()));
+        let same = before.is_some_and(|before| before.wrote(now.manifest.dbt_version()));
         let ending = Completion::NothingToBuild;
-        if old != Some(now.manifest.dbt_version()) || !self.baseline.is_recorded {
+        if !same || !self.baseline.is_recorded {
             let reservation = self.reserve()?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
             let ran = Ran { now, outcome, scope, refresh: false, ending, confirmed };

@@ -130,6 +130,10 @@ EDITS = [
          ours=[model("piled")], row="materialization"),
     Edit("pile", "materialization of the adapter", add("macros/mine.sql", "{% materialization pile, adapter='duckdb' %}{{ return({'relations': []}) }}{% endmaterialization %}\n"),
          ours=[model("piled")], row="materialization"),
+    Edit("late", "macro called only by a later run", sub("macros/logic.sql", "late_filter() %}true", "late_filter() %}(true)"),
+         ours=[model("orders")], row="execution"),
+    Edit("late", "incremental strategy", sub("macros/materializations.sql", "get_incremental_append_sql(arg_dict)", "get_incremental_append_sql( arg_dict )"),
+         ours=[model("orders")], row="execution"),
     # Configurations.
     Edit("orders", "config in the file", sub(MARTS + "orders.sql", "'day']", "'amount']")),
     Edit("orders", "tuple in the file", sub(MARTS + "orders.sql", "('day', 'date')", "('day', 'text')"), v2=False),

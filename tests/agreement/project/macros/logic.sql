@@ -15,3 +15,5 @@
 {% macro picky() %}{% if execute %}{{ only_executed() }}{% else %}1{% endif %}{% endmacro %}
 
 {% macro only_executed() %}1{% endmacro %}
+
+{% macro late_filter() %}true{% endmacro %}

@@ -7,3 +7,5 @@
   {% call statement('main') %}create or replace table {{ this }} as ({{ sql }}){% endcall %}
   {{ return({'relations': [target_relation]}) }}
 {% endmacro %}
+
+{% macro get_incremental_default_sql(arg_dict) %}{{ return(get_incremental_append_sql(arg_dict)) }}{% endmacro %}
