@@ -16,7 +16,7 @@ mod words;
 pub use definition::{Doc, Initial, Value, Variable};
 pub use help::{help, help_on_everything};
 pub use options::{Group, groups};
-pub use verbs::{Adoption, Exec, Form, Operands, Request, Verb, VerbDoc, verbs};
+pub use verbs::{Adoption, Exec, Operands, OutputFormat, Request, Verb, VerbDoc, verbs};
 
 use crate::decide::budget::Budget;
 use crate::decide::retention::Retention;

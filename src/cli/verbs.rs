@@ -40,11 +40,11 @@ pub struct Exec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     /// Show what dbt, run with these words, would build.
-    Plan(Vec<OsString>, Form),
+    Plan(Vec<OsString>, OutputFormat),
     /// Show what the volume holds.
-    Status(Form),
+    Status(OutputFormat),
     /// List the earlier baselines.
-    History(Form),
+    History(OutputFormat),
     /// Go back this many baselines.
     Rollback(usize),
     /// Record the project or a manifest as built.
@@ -55,7 +55,7 @@ pub enum Verb {
 
 /// How an answer is written on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum OutputFormat {
     /// For people.
     Words,
     /// `--json`: one object.

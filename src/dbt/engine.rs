@@ -11,7 +11,7 @@ use std::fmt;
 const TESTED_V1: std::ops::RangeInclusive<[u32; 2]> = [1, 8]..=[1, 12];
 
 /// The version of dbt v2 that this program is tested with.
-const TESTED_V2: Version = Version { release: [2, 0, 0], stage: Stage::Alpha, number: 4 };
+const TESTED_V2: Version = Version { release: [2, 0, 0], stage: ReleaseStage::Alpha, number: 4 };
 
 /// The names of the Python distributions that install a program `dbt`; `dbt` itself only from
 /// version 2, since `dbt` 1.0 on PyPI is an empty package.
@@ -21,14 +21,14 @@ const DISTRIBUTIONS: [&str; 3] = ["dbt_core", "dbt_oss", "dbt"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     release: [u32; 3],
-    stage: Stage,
+    stage: ReleaseStage,
     /// Of the stage: 4 in `2.0.0a4`.
     number: u32,
 }
 
 /// How far a version has come, in the order of PEP 440.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum ReleaseStage {
     Dev,
     Alpha,
     Beta,
@@ -71,17 +71,17 @@ impl fmt::Display for Version {
         let [major, minor, patch] = self.release;
         write!(f, "{major}.{minor}.{patch}")?;
         match self.stage {
-            Stage::Dev => write!(f, ".dev{}", self.number),
-            Stage::Alpha => write!(f, "a{}", self.number),
-            Stage::Beta => write!(f, "b{}", self.number),
-            Stage::Candidate => write!(f, "rc{}", self.number),
-            Stage::Final => Ok(()),
+            ReleaseStage::Dev => write!(f, ".dev{}", self.number),
+            ReleaseStage::Alpha => write!(f, "a{}", self.number),
+            ReleaseStage::Beta => write!(f, "b{}", self.number),
+            ReleaseStage::Candidate => write!(f, "rc{}", self.number),
+            ReleaseStage::Final => Ok(()),
         }
     }
 }
 
 /// The stage that is written behind the release, such as `a4`, `-alpha.4` or `.dev30`.
-fn stage(written: &str) -> Option<(Stage, u32)> {
+fn stage(written: &str) -> Option<(ReleaseStage, u32)> {
     let is_separator = |letter| matches!(letter, '.' | '-' | '_');
     let written = written.trim_start_matches(is_separator).to_ascii_lowercase();
     let end = written.find(|letter: char| !letter.is_ascii_alphabetic());
@@ -90,13 +90,13 @@ fn stage(written: &str) -> Option<(Stage, u32)> {
     let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
     let number = digits.get(..end)?.parse().unwrap_or(0);
     match name {
-        "dev" => Some((Stage::Dev, number)),
-        "a" | "alpha" => Some((Stage::Alpha, number)),
-        "b" | "beta" => Some((Stage::Beta, number)),
-        "c" | "rc" | "pre" | "preview" => Some((Stage::Candidate, number)),
+        "dev" => Some((ReleaseStage::Dev, number)),
+        "a" | "alpha" => Some((ReleaseStage::Alpha, number)),
+        "b" | "beta" => Some((ReleaseStage::Beta, number)),
+        "c" | "rc" | "pre" | "preview" => Some((ReleaseStage::Candidate, number)),
         // A post-release differs from its release in packaging alone.
-        "post" => Some((Stage::Final, 0)),
-        "" if rest.is_empty() => Some((Stage::Final, 0)),
+        "post" => Some((ReleaseStage::Final, 0)),
+        "" if rest.is_empty() => Some((ReleaseStage::Final, 0)),
         _ => None,
     }
 }
@@ -242,7 +242,9 @@ impl Engine {
     pub fn selector_method(&self) -> bool {
         self.version.is_some_and(|version| {
             version.minor() >= [1, 12]
-                && (version.minor() > [2, 0] || version.is_v1() || version.stage > Stage::Alpha)
+                && (version.minor() > [2, 0]
+                    || version.is_v1()
+                    || version.stage > ReleaseStage::Alpha)
         })
     }
 

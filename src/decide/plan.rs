@@ -84,7 +84,7 @@ pub struct Step {
 /// What a run is asked to do: the parts of the command line and configuration on which the plan
 /// depends.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub struct PlanRequest<'a> {
     /// The dbt that will be started.
     pub engine: &'a Engine,
     /// The command line of dbt.
@@ -101,7 +101,7 @@ pub struct Request<'a> {
     pub is_exact: bool,
 }
 
-impl Request<'_> {
+impl PlanRequest<'_> {
     /// Whether the run builds the changed nodes, rather than all that the user or a full run selects.
     #[must_use]
     pub fn is_compared(&self) -> bool {
@@ -147,11 +147,11 @@ struct Basis<'a, 'm, 'b> {
 
 impl Plan {
     /// The plan of a run. `listed` are the nodes that `dbt ls` lists for the command; needed if
-    /// [`Request::needs_list`] says so.
+    /// [`PlanRequest::needs_list`] says so.
     pub fn of(
         now: &Comparison<'_, '_>,
         baseline: &Baseline,
-        request: &Request<'_>,
+        request: &PlanRequest<'_>,
         listed: Option<&BTreeSet<String>>,
     ) -> Self {
         let compared = request.is_compared();
@@ -228,7 +228,11 @@ fn wanted(now: &Comparison<'_, '_>, command: &Command) -> (BTreeSet<String>, Nee
 }
 
 /// The last run of dbt. `chosen` are all nodes and tests that the changes require.
-fn last_run(request: &Request<'_>, wanted: &BTreeSet<String>, chosen: BTreeSet<String>) -> LastRun {
+fn last_run(
+    request: &PlanRequest<'_>,
+    wanted: &BTreeSet<String>,
+    chosen: BTreeSet<String>,
+) -> LastRun {
     if !request.is_compared() {
         return LastRun::AsGiven;
     }

@@ -17,7 +17,7 @@ use crate::os::installation::Installation;
 use crate::os::project::{Project, find_dotenv, seed_digest};
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow};
-use read::{Content, Reader};
+use read::{Content, FileReader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use walk::{Item, Walk};
+use walk::{FileWalk, Item};
 
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +51,9 @@ pub struct Places<'a> {
 
 /// What there is to read, and how far it has been read.
 struct Listing {
-    files: Walk,
-    settings: Walk,
-    program: Walk,
+    files: FileWalk,
+    settings: FileWalk,
+    program: FileWalk,
     dotenv: Option<String>,
     /// The next item, of all three one after the other.
     next: AtomicUsize,
@@ -61,7 +61,7 @@ struct Listing {
 }
 
 /// What one thread read, by the number of the item.
-type Part = Vec<(usize, Content)>;
+type ReadPart = Vec<(usize, Content)>;
 
 /// Everything that was read, not yet salted.
 #[derive(Debug)]
@@ -93,17 +93,17 @@ pub fn read_while<T>(places: &Places<'_>, work: impl FnOnce() -> T) -> (T, Resul
         }
         (done, parts)
     });
-    let parts = || parts.into_iter().flatten().collect::<Result<Vec<Part>>>();
+    let parts = || parts.into_iter().flatten().collect::<Result<Vec<ReadPart>>>();
     let listing = listing.into_inner().unwrap_or_else(|| list(places));
     (done, listing.and_then(|listing| Ok(listing.with(parts()?))))
 }
 
 fn list(places: &Places<'_>) -> Result<Listing> {
-    let mut files = Walk::leaving_out(&excluded(places));
+    let mut files = FileWalk::leaving_out(&excluded(places));
     let (inside, outside) = roots(places)?;
     files.below(&inside)?;
     outside.iter().try_for_each(|path| files.below(path))?;
-    let mut settings = Walk::leaving_out(&[]);
+    let mut settings = FileWalk::leaving_out(&[]);
     let dotenv = find_dotenv(places.here)?;
     let profiles = places.project.profiles_dir.join("profiles.yml");
     // Where it lies in the project, it is one of the settings all the same.
@@ -113,7 +113,7 @@ fn list(places: &Places<'_>) -> Result<Listing> {
     if let Some((path, text)) = &dotenv {
         settings.text(path, Some(text.as_bytes()))?;
     }
-    let mut program = Walk::leaving_out(&[]);
+    let mut program = FileWalk::leaving_out(&[]);
     installation::add(places.installation, &mut program)?;
     let dotenv = dotenv.map(|(_, text)| text);
     Ok(Listing { files, settings, program, dotenv, next: 0.into(), bytes: 0.into() })
@@ -122,12 +122,12 @@ fn list(places: &Places<'_>) -> Result<Listing> {
 impl Listing {
     /// Read items until there are no more, while other threads do the same. What a `known`
     /// project was read from is not read again.
-    fn read(&self, known: Option<&Project>) -> Result<Part> {
+    fn read(&self, known: Option<&Project>) -> Result<ReadPart> {
         let walks = [&self.files, &self.settings, &self.program];
         let all =
             walks.iter().flat_map(|walk| walk.items.iter().map(|item| (&walk.excluded, item)));
-        let mut reader = Reader::new(&self.bytes, known);
-        let mut part = Part::new();
+        let mut reader = FileReader::new(&self.bytes, known);
+        let mut part = ReadPart::new();
         let mut wanted = self.next.fetch_add(1, Ordering::Relaxed);
         for (at, (excluded, (path, item))) in all.enumerate() {
             if at < wanted {
@@ -142,11 +142,11 @@ impl Listing {
     }
 
     /// The items with what was read of them.
-    fn with(self, parts: Vec<Part>) -> Contents {
+    fn with(self, parts: Vec<ReadPart>) -> Contents {
         let Self { files, settings, program, dotenv, .. } = self;
         let mut read: BTreeMap<usize, Content> = parts.into_iter().flatten().into_tree();
         let (mut at, mut variables) = (0, BTreeSet::new());
-        let mut sums = |walk: Walk| {
+        let mut sums = |walk: FileWalk| {
             let mut sums = Vec::with_capacity(walk.items.len());
             for (path, item) in walk.items {
                 match (item, read.remove(&at)) {

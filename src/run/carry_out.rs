@@ -31,7 +31,7 @@ use crate::graph::RESOURCE_TYPES;
 use crate::os::supervise::Stdout;
 use crate::say;
 use crate::session::Session;
-use crate::store::{Answer, Reservation, RunDir};
+use crate::store::{Reservation, RunDir, StateForDbt};
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -164,7 +164,7 @@ fn build_last(
         return started.opened.carry_over(now, confirmed, summary).map(|()| 0);
     };
     let command = &driver.session().command;
-    let answer = answer(&started.opened)?;
+    let answer = state_for_dbt(&started.opened)?;
     let words = match select_by.command_line(command, &answer.path()) {
         Some(words) => {
             answer.put(&results::results_with_skipped(wanted)).map_err(Failure::unwritable)?;
@@ -396,7 +396,7 @@ fn report_after_dbt(saved: Result<(), Failure>, code: u8) -> Result<(), Failure>
     }
 }
 
-fn answer(opened: &Opened<'_>) -> Result<Answer, Failure> {
+fn state_for_dbt(opened: &Opened<'_>) -> Result<StateForDbt, Failure> {
     let state = opened.access.held().ok_or_else(|| Failure::internal("a plan ran dbt"))?;
-    state.run().answer().map_err(Failure::internal)
+    state.run().state_for_dbt().map_err(Failure::internal)
 }

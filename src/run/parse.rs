@@ -10,7 +10,7 @@ use crate::dbt::command::{Flag, Opt};
 use crate::dbt::engine::Engine;
 use crate::dbt::manifest::invocation_id_of;
 use crate::decide::needs::Scope;
-use crate::decide::plan::Request;
+use crate::decide::plan::PlanRequest;
 use crate::decide::select_by::SelectBy;
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
@@ -18,7 +18,7 @@ use crate::os::gate::Gate;
 use crate::os::supervise::{GateOrEnd, Running, Stdout};
 use crate::say;
 use crate::session::Session;
-use crate::store::Answer;
+use crate::store::StateForDbt;
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) struct Held {
     pub(super) running: Running,
     pub(super) attempt: Attempt,
     /// Where it will look for what to build.
-    pub(super) answer: Answer,
+    pub(super) answer: StateForDbt,
 }
 
 impl Parsed {
@@ -143,7 +143,7 @@ impl Started<'_> {
     fn words_to_hold(
         &self,
         driver: &Driver<'_>,
-    ) -> Result<Option<(Vec<OsString>, Answer)>, Failure> {
+    ) -> Result<Option<(Vec<OsString>, StateForDbt)>, Failure> {
         let Session { command, engine, .. } = driver.session();
         let Some(state) = self.opened.access.held() else { return Ok(None) };
         let default_selector = driver.session().default_selector()?;
@@ -159,7 +159,7 @@ impl Started<'_> {
         if !engine.waits_at_gate() || !is_plain || select_by == SelectBy::Name {
             return Ok(None);
         }
-        let answer = state.run().answer().map_err(Failure::internal)?;
+        let answer = state.run().state_for_dbt().map_err(Failure::internal)?;
         let words = select_by.command_line(command, &answer.path());
         Ok(words.map(|words| (command.with_options_in(&words, &afresh(driver.session())), answer)))
     }
@@ -169,9 +169,9 @@ impl Started<'_> {
         &'r self,
         engine: &'r Engine,
         default_selector: Option<&'r str>,
-    ) -> Request<'r> {
+    ) -> PlanRequest<'r> {
         let session = self.opened.session;
-        Request {
+        PlanRequest {
             engine,
             command: &session.command,
             approach: self.approach,
@@ -186,7 +186,7 @@ impl Started<'_> {
 /// Start dbt up to the gate; `None` where it cannot be held.
 fn hold(
     started: &mut Started<'_>,
-    (words, answer): (Vec<OsString>, Answer),
+    (words, answer): (Vec<OsString>, StateForDbt),
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<Option<Parsed>, Failure> {

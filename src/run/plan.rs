@@ -7,7 +7,7 @@ use super::start::Started;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
 use crate::decide::comparison::Comparison;
-use crate::decide::plan::{Plan, Request};
+use crate::decide::plan::{Plan, PlanRequest};
 use crate::decide::start::Approach;
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
@@ -83,7 +83,7 @@ fn decide(
     let default_selector = driver.session().default_selector()?;
     // Its own manifest outweighs what the installation looked like.
     let engine = driver.session().engine.refined(now.manifest.dbt_version());
-    let request: Request<'_> = started.request(&engine, default_selector.as_deref());
+    let request: PlanRequest<'_> = started.request(&engine, default_selector.as_deref());
     let baseline = &started.opened.baseline;
     if !request.needs_list(now, baseline) {
         return Ok(Ok(Plan::of(now, baseline, &request, None)));

@@ -165,7 +165,7 @@ impl Opened<'_> {
 }
 
 impl Started<'_> {
-    /// Answer without dbt; what waits for another command is reported all the same.
+    /// StateForDbt without dbt; what waits for another command is reported all the same.
     pub(crate) fn finish_without_dbt(&self) -> u8 {
         say::dbt_not_needed();
         let command = &self.opened.session.command;

@@ -53,13 +53,13 @@ impl Dir {
     }
 
     /// Open a regular file for reading, and nothing else: a FIFO would wait for ever.
-    pub(super) fn read(&self, name: &str) -> io::Result<Opened> {
+    pub(super) fn read(&self, name: &str) -> io::Result<OpenedFile> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         match fcntl::openat(&self.file, name, flags, Mode::empty()) {
             Ok(fd) => opened(fd.into()),
-            Err(nix::Error::ENOENT) => Ok(Opened::Missing),
-            Err(nix::Error::ELOOP) => Ok(Opened::Other("a symbolic link")),
-            Err(nix::Error::ENXIO) => Ok(Opened::Other("a socket or an unconnected device")),
+            Err(nix::Error::ENOENT) => Ok(OpenedFile::Missing),
+            Err(nix::Error::ELOOP) => Ok(OpenedFile::Other("a symbolic link")),
+            Err(nix::Error::ENXIO) => Ok(OpenedFile::Other("a socket or an unconnected device")),
             Err(error) => Err(error.into()),
         }
     }
@@ -201,7 +201,7 @@ fn share(file: &File, bits: u32, private: u32) {
 
 /// What is behind a name.
 #[derive(Debug)]
-pub(super) enum Opened {
+pub(super) enum OpenedFile {
     /// A regular file.
     File(File),
     /// Nothing.
@@ -210,13 +210,13 @@ pub(super) enum Opened {
     Other(&'static str),
 }
 
-fn opened(file: File) -> io::Result<Opened> {
+fn opened(file: File) -> io::Result<OpenedFile> {
     let kind = file.metadata()?.file_type();
     Ok(match kind {
-        _ if kind.is_file() => Opened::File(file),
-        _ if kind.is_dir() => Opened::Other("a directory"),
-        _ if kind.is_fifo() => Opened::Other("a FIFO"),
-        _ => Opened::Other("a device"),
+        _ if kind.is_file() => OpenedFile::File(file),
+        _ if kind.is_dir() => OpenedFile::Other("a directory"),
+        _ if kind.is_fifo() => OpenedFile::Other("a FIFO"),
+        _ => OpenedFile::Other("a device"),
     })
 }
 

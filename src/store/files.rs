@@ -1,7 +1,7 @@
 //! The small files below `.dbt-entrypoint`: whole or not there, as the baseline itself.
 
 use super::commit::Writer;
-use super::dir::{Dir, Opened};
+use super::dir::{Dir, OpenedFile};
 use super::explained::explained;
 use super::{CONTROL, Store};
 use anyhow::{Context, Result};
@@ -90,7 +90,7 @@ impl Store {
     /// The content of a file below `.dbt-entrypoint`; `None` where there is none that can be read.
     pub(super) fn read_file(&self, below: &str) -> Option<Vec<u8>> {
         let (parent, name) = self.existing_parent(below).ok()?;
-        let Ok(Opened::File(mut file)) = parent.read(name) else { return None };
+        let Ok(OpenedFile::File(mut file)) = parent.read(name) else { return None };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).ok()?;
         Some(bytes)

@@ -3,7 +3,7 @@
 //! `.dbt-entrypoint/history/<n>-<sha256>.json`, with its record under `records`. An entry is
 //! the old file itself under another name (a hard link), so that it costs nothing to make.
 
-use super::dir::{Dir, Opened};
+use super::dir::{Dir, OpenedFile};
 use super::explained::explained;
 use super::{CONTROL, HISTORY, MANIFEST, look};
 use crate::dbt::manifest;
@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 impl Entry {
     fn of(name: &OsStr, history: &Dir) -> Option<Self> {
         let (number, digest) = name.to_str()?.strip_suffix(".json")?.split_once('-')?;
-        let Ok(Opened::File(file)) = history.read(name.to_str()?) else { return None };
+        let Ok(OpenedFile::File(file)) = history.read(name.to_str()?) else { return None };
         let bytes = file.metadata().ok()?.len();
         Some(Self { number: number.parse().ok()?, digest: digest.to_owned(), bytes })
     }

@@ -5,7 +5,7 @@
 //! two containers can have the same host name and the same pid.
 
 use super::CONTROL;
-use super::dir::{Dir, Opened};
+use super::dir::{Dir, OpenedFile};
 use super::explained::explained;
 use crate::exit::{Failure, Refusal};
 use crate::os::clock::now;
@@ -89,7 +89,7 @@ fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
 /// Who holds the lock now, without waiting and without changing anything.
 pub(super) fn holder_of(dir: &Path) -> Option<Holder> {
     let ours = Dir::open(dir).ok()?.enter(CONTROL).ok()?;
-    let Ok(Opened::File(mut file)) = ours.read(NAME) else { return None };
+    let Ok(OpenedFile::File(mut file)) = ours.read(NAME) else { return None };
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
         Ok(()) | Err(TryLockError::Error(_)) => None,

@@ -3,7 +3,7 @@
 //! Only a volume that really holds nothing is [`Found::Empty`], because only that leads to
 //! a full run that nobody asked for.
 
-use super::dir::{Dir, Opened};
+use super::dir::{Dir, OpenedFile};
 use super::explained::explained;
 use super::{CONTROL, HISTORY, MANIFEST, POPULATED, RECORDS};
 use crate::dbt::manifest::{self, Fault};
@@ -142,9 +142,9 @@ fn cannot_read(name: &str) -> String {
 /// A regular file of a size that a manifest may have; `None` where there is nothing of this name.
 fn file(dir: &Dir, name: &str) -> Result<Option<File>, Unusable> {
     let file = match dir.read(name).with_context(|| cannot_read(name))? {
-        Opened::File(file) => file,
-        Opened::Missing => return Ok(None),
-        Opened::Other(what) => {
+        OpenedFile::File(file) => file,
+        OpenedFile::Missing => return Ok(None),
+        OpenedFile::Other(what) => {
             return Err(Unusable::Damaged(format!("{name} is {what}, not a file")));
         }
     };
@@ -191,7 +191,7 @@ fn parsed(text: &str, name: &str) -> Result<Record, Unusable> {
     // Its format says what its shape does not, if it is later than this program.
     let format = match &record {
         Ok(record) => record.format,
-        Err(_) => serde_json::from_str::<Version>(text).map_or(0, |version| version.format),
+        Err(_) => serde_json::from_str::<RecordVersion>(text).map_or(0, |version| version.format),
     };
     if format > FORMAT {
         return Err(Unusable::Newer(format!(
@@ -207,7 +207,7 @@ fn damaged_record(why: &str) -> Unusable {
 
 /// The part of a record that every later format keeps.
 #[derive(serde::Deserialize)]
-struct Version {
+struct RecordVersion {
     format: u32,
 }
 

@@ -32,7 +32,7 @@ pub(crate) use history::Entry;
 pub(crate) use lock::Holder;
 pub use look::Stored;
 pub use place::Place;
-pub(crate) use run_dir::{Answer, Journal, RunDir};
+pub(crate) use run_dir::{Journal, RunDir, StateForDbt};
 
 use crate::decide::record::Record;
 use crate::decide::summary::Summary;

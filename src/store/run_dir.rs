@@ -135,8 +135,8 @@ impl RunDir {
     ///
     /// # Errors
     /// Where there are no random numbers: a container without `/dev`.
-    pub(crate) fn answer(&self) -> Result<Answer> {
-        let answer = Answer { store: self.store().clone(), name: random::salt()? };
+    pub(crate) fn state_for_dbt(&self) -> Result<StateForDbt> {
+        let answer = StateForDbt { store: self.store().clone(), name: random::salt()? };
         answer.clear();
         Ok(answer)
     }
@@ -155,13 +155,13 @@ impl RunDir {
 /// one that a killed run left behind finds no answer to the question of another. Removed when this
 /// is dropped.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct StateForDbt {
     store: Store,
     name: String,
 }
 
-impl Answer {
-    /// Its path, which does not exist before [`Answer::put`].
+impl StateForDbt {
+    /// Its path, which does not exist before [`StateForDbt::put`].
     pub(crate) fn path(&self) -> PathBuf {
         self.store.path_of(ANSWERS).join(&self.name)
     }
@@ -186,7 +186,7 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for StateForDbt {
     fn drop(&mut self) {
         self.clear();
     }
@@ -250,10 +250,10 @@ mod tests {
     #[test]
     fn an_answer_is_gone_when_it_is_dropped_and_so_are_those_of_killed_runs() {
         let (_dir, run) = run();
-        let killed = run.answer().unwrap();
+        let killed = run.state_for_dbt().unwrap();
         killed.put("{}").unwrap();
         let (path, _) = (killed.path(), std::mem::ManuallyDrop::new(killed));
-        let answer = run.answer().unwrap();
+        let answer = run.state_for_dbt().unwrap();
         assert!(!path.exists() && answer.path() != path);
         answer.put("{\"results\": []}").unwrap();
         let text = fs::read_to_string(answer.path().join("run_results.json")).unwrap();

@@ -1,7 +1,7 @@
 //! `history` and `rollback`: the earlier baselines, and one of them again.
 
 use super::Answer;
-use crate::cli::{Config, Form};
+use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
 use crate::decide::record::{self, FORMAT, Record};
@@ -30,7 +30,7 @@ struct Listed {
     damage: Option<String>,
 }
 
-pub(super) fn history(config: &Config, form: Form) -> Result<Answer, Failure> {
+pub(super) fn history(config: &Config, form: OutputFormat) -> Result<Answer, Failure> {
     let store = run::store(config)?;
     let entries = store.earlier().map_err(Failure::refused)?;
     let listed: Vec<Listed> =

@@ -6,7 +6,7 @@ mod invalidate;
 mod plan;
 mod status;
 
-use crate::cli::{Config, Form, Verb};
+use crate::cli::{Config, OutputFormat, Verb};
 use crate::exit::Failure;
 use crate::os::supervise::Supervisor;
 use serde::Serialize;
@@ -26,10 +26,10 @@ impl Answer {
     }
 
     /// The words, or the value as one JSON object.
-    fn of(form: Form, value: &impl Serialize, words: impl FnOnce() -> String) -> Self {
+    fn of(form: OutputFormat, value: &impl Serialize, words: impl FnOnce() -> String) -> Self {
         Self::new(match form {
-            Form::Words => words(),
-            Form::Json => serde_json::to_string_pretty(value).unwrap_or_default() + "\n",
+            OutputFormat::Words => words(),
+            OutputFormat::Json => serde_json::to_string_pretty(value).unwrap_or_default() + "\n",
         })
     }
 }

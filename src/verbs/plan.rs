@@ -1,7 +1,7 @@
 //! `plan`: what a run would build, by the very comparison that the run makes.
 
 use super::Answer;
-use crate::cli::{Config, Form};
+use crate::cli::{Config, OutputFormat};
 use crate::dbt::command::Duty;
 use crate::decide::start::Mode;
 use crate::decide::summary::Summary;
@@ -16,7 +16,7 @@ use std::ffi::OsString;
 pub(super) fn plan(
     config: &Config,
     words: &[OsString],
-    form: Form,
+    form: OutputFormat,
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
     let invocation = DbtCommand::new(config, words)?;

@@ -1,7 +1,7 @@
 //! `status`: the doctor. It reads, waits for nobody, and never fails on what it finds.
 
 use super::Answer;
-use crate::cli::{Config, Form};
+use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
 use crate::decide::record;
@@ -44,7 +44,7 @@ struct Status {
     bytes: u64,
 }
 
-pub(super) fn status(config: &Config, form: Form) -> Result<Answer, Failure> {
+pub(super) fn status(config: &Config, form: OutputFormat) -> Result<Answer, Failure> {
     let store = run::store(config)?;
     let status = look(&store, &store.place(&config.environment));
     Ok(Answer::of(form, &status, || words(&status)))

@@ -292,3 +292,24 @@ fn every_source_file_says_first_what_it_is_for() {
     let all = ["src", "tests"].iter().flat_map(|below| sources(below));
     assert_eq!(all.filter(silent).collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn no_two_types_have_one_name() {
+    let mut homes: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for path in sources("src").into_iter().filter(|path| !is_test(path)) {
+        for line in code(&path).lines().filter(|line| !line.starts_with(' ')) {
+            let words: Vec<&str> =
+                line.split_whitespace().skip_while(|word| word.starts_with("pub")).collect();
+            let [kind, name, ..] = words[..] else { continue };
+            if ["struct", "enum", "trait", "type"].contains(&kind) {
+                homes
+                    .entry(first_word(&format!("{name} ")).unwrap_or_default())
+                    .or_default()
+                    .insert(path.clone());
+            }
+        }
+    }
+    assert!(homes.len() > 100, "{}", homes.len());
+    homes.retain(|_, paths| paths.len() > 1);
+    assert_eq!(homes, BTreeMap::new());
+}

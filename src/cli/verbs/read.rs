@@ -2,7 +2,7 @@
 
 use super::dbt_words::{self, DbtOptions};
 use super::definitions::VerbDoc;
-use super::{Adoption, Exec, Form, Request, Verb};
+use super::{Adoption, Exec, OutputFormat, Request, Verb};
 use crate::cli::argv;
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::nearest::{near, slip};
@@ -32,7 +32,7 @@ impl From<Refusal> for Stop {
     }
 }
 
-pub(super) static JSON: Definition<Form> = Definition {
+pub(super) static JSON: Definition<OutputFormat> = Definition {
     doc: Doc {
         name: "json",
         common: true,
@@ -45,7 +45,7 @@ pub(super) static JSON: Definition<Form> = Definition {
                  text for people may change with every version. Log lines stay on standard error.",
     },
     set: |form, value| {
-        *form = if switch(value)? { Form::Json } else { Form::Words };
+        *form = if switch(value)? { OutputFormat::Json } else { OutputFormat::Words };
         Ok(())
     },
 };
@@ -142,7 +142,7 @@ pub(super) static STOP_GRACE: Definition<Policy> = Definition {
 };
 
 pub(super) fn plan(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {
-    let mut form = Form::Words;
+    let mut form = OutputFormat::Words;
     let words = dbt_words::read(verb, &[&JSON], &mut form, words, DbtOptions::OfABuild)?;
     Ok(Request::Verb(Verb::Plan(words, form)))
 }
@@ -155,8 +155,8 @@ pub(super) fn history(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, S
     form_alone(verb, words).map(|form| Request::Verb(Verb::History(form)))
 }
 
-fn form_alone(verb: &VerbDoc, words: Vec<OsString>) -> Result<Form, Stop> {
-    let mut form = Form::Words;
+fn form_alone(verb: &VerbDoc, words: Vec<OsString>) -> Result<OutputFormat, Stop> {
+    let mut form = OutputFormat::Words;
     match operands(verb, &[&JSON], &mut form, words)?.first() {
         None => Ok(form),
         Some(word) => Err(takes_no(verb, word).into()),

@@ -136,19 +136,22 @@ fn every_verb_explains_itself() {
 #[test]
 fn a_plan_is_of_a_build_unless_another_command_is_named() {
     let plan = |line: &[&str], form| verb(Verb::Plan(words(line), form));
-    assert_eq!(read(&["plan"]), plan(&["build"], Form::Words));
-    assert_eq!(read(&["plan", "--json"]), plan(&["build"], Form::Json));
-    assert_eq!(read(&["plan", "--json", "run"]), plan(&["run"], Form::Json));
-    assert_eq!(read(&["plan", "-s", "a", "b"]), plan(&["build", "-s", "a", "b"], Form::Words));
+    assert_eq!(read(&["plan"]), plan(&["build"], OutputFormat::Words));
+    assert_eq!(read(&["plan", "--json"]), plan(&["build"], OutputFormat::Json));
+    assert_eq!(read(&["plan", "--json", "run"]), plan(&["run"], OutputFormat::Json));
+    assert_eq!(
+        read(&["plan", "-s", "a", "b"]),
+        plan(&["build", "-s", "a", "b"], OutputFormat::Words)
+    );
     let line = ["--quiet", "run", "--log-level", "debug", "-f"];
-    assert_eq!(read(&[&["plan"], &line[..]].concat()), plan(&line, Form::Words));
+    assert_eq!(read(&[&["plan"], &line[..]].concat()), plan(&line, OutputFormat::Words));
     assert_eq!(
         found(&["plan", "--select", "orders", "run"]),
         "plan: run follows an option that takes it for its value"
     );
     assert_eq!(
         read(&["plan", "build", "--target", "run"]),
-        plan(&["build", "--target", "run"], Form::Words)
+        plan(&["build", "--target", "run"], OutputFormat::Words)
     );
 }
 
@@ -157,11 +160,11 @@ fn own_options_stand_anywhere_but_where_dbt_takes_them_for_a_value() {
     let plan = |line: &[&str], form| verb(Verb::Plan(words(line), form));
     assert_eq!(
         read(&["plan", "run", "--select", "a", "--json", "-x"]),
-        plan(&["run", "--select", "a", "-x"], Form::Json)
+        plan(&["run", "--select", "a", "-x"], OutputFormat::Json)
     );
     assert_eq!(
         read(&["plan", "run", "--target", "--json"]),
-        plan(&["run", "--target", "--json"], Form::Words)
+        plan(&["run", "--target", "--json"], OutputFormat::Words)
     );
     assert_eq!(
         found(&["plan", "run", "--target"]),
@@ -221,8 +224,8 @@ fn verbs_without_words_refuse_them() {
 
 #[test]
 fn simple_verbs_are_read_whole() {
-    assert_eq!(read(&["status"]), verb(Verb::Status(Form::Words)));
-    assert_eq!(read(&["history", "--json", "--"]), verb(Verb::History(Form::Json)));
+    assert_eq!(read(&["status"]), verb(Verb::Status(OutputFormat::Words)));
+    assert_eq!(read(&["history", "--json", "--"]), verb(Verb::History(OutputFormat::Json)));
     assert_eq!(read(&["rollback"]), verb(Verb::Rollback(1)));
     assert_eq!(read(&["rollback", "--", "2"]), verb(Verb::Rollback(2)));
     let terms = ["orders+", "tag:x"].map(str::to_owned).to_vec();

@@ -97,7 +97,7 @@ pub type Needs = BTreeMap<String, Vec<Reason>>;
 #[must_use]
 pub fn compare(before: &Manifest<'_>, now: &Manifest<'_>) -> Needs {
     let (macros_before, macros_now) = (Macros::new(before), Macros::new(now));
-    let comparison = Comparison {
+    let comparison = ManifestPair {
         before,
         now,
         changed_macros: macros_before.changed(&macros_now),
@@ -113,7 +113,7 @@ pub fn compare(before: &Manifest<'_>, now: &Manifest<'_>) -> Needs {
     reasons.filter(|(_, reasons)| !reasons.is_empty()).collect()
 }
 
-struct Comparison<'m, 'a> {
+struct ManifestPair<'m, 'a> {
     before: &'m Manifest<'a>,
     now: &'m Manifest<'a>,
     macros_before: Macros<'m, 'a>,
@@ -123,7 +123,7 @@ struct Comparison<'m, 'a> {
     spelling: Spelling,
 }
 
-impl Comparison<'_, '_> {
+impl ManifestPair<'_, '_> {
     fn reasons(&self, id: &str) -> Vec<Reason> {
         let (Some(old), Some(new)) = (self.before.node(id), self.now.node(id)) else {
             return vec![Reason::New];

@@ -23,7 +23,7 @@ pub fn fingerprints(
     vars: &Vars,
     environment: &Environment,
 ) -> BTreeMap<String, String> {
-    let values = Values { package, salt, vars, environment };
+    let values = KnownValues { package, salt, vars, environment };
     with_nested(facets, package, vars)
         .iter()
         .map(|facet| (key(facet), values.fingerprint(facet)))
@@ -58,14 +58,14 @@ fn key(facet: &Facet) -> String {
     }
 }
 
-struct Values<'a> {
+struct KnownValues<'a> {
     package: &'a str,
     salt: &'a str,
     vars: &'a Vars,
     environment: &'a Environment,
 }
 
-impl Values<'_> {
+impl KnownValues<'_> {
     fn fingerprint(&self, facet: &Facet) -> String {
         let mut message = Message::default();
         message.add(Some(key(facet).as_bytes()));

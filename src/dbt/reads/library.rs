@@ -3,7 +3,7 @@
 use super::Facets;
 use super::namespace::{MATERIALIZATION, Namespace, Viewpoint};
 use super::overrides::Overrides;
-use super::passed::{Given, Passed, Takers, hand_on};
+use super::passed::{GivenArgument, Passed, Takers, hand_on};
 use super::scan::{Mention, Named, Scan};
 use super::walk::Walk;
 use crate::dbt::manifest::{Macro, Manifest, Node};
@@ -158,7 +158,7 @@ impl<'m> Library<'m> {
     }
 
     /// What these mentions and these macros are given for names; see [`Takers::given`].
-    pub(super) fn given(&self, mentions: &[Mention], reached: &[usize]) -> Vec<Given> {
+    pub(super) fn given(&self, mentions: &[Mention], reached: &[usize]) -> Vec<GivenArgument> {
         self.takers.given(&self.macros, mentions, reached, &self.namespace)
     }
 

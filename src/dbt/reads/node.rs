@@ -24,7 +24,7 @@ pub(super) struct NodeCode<'a> {
 
 /// The parts of the rendered configuration that name macros, or are rendered at run time.
 #[derive(Default, Deserialize)]
-struct Config<'a> {
+struct ConfigText<'a> {
     #[serde(borrow, default)]
     materialized: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -40,7 +40,7 @@ struct Config<'a> {
 impl<'a> NodeCode<'a> {
     pub(super) fn new(node: &Node<'a>, words: &dyn Vocabulary) -> Self {
         let is_python = node.language.as_deref() == Some("python");
-        let config: Config<'a> =
+        let config: ConfigText<'a> =
             node.config.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         let code = node.raw_code();
         let mut scan = Scan::default();

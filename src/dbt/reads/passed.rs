@@ -16,7 +16,7 @@ pub(super) struct Passed {
 }
 
 /// What a call reads: the argument that it gives for the name.
-pub(super) type Given = (Reader, Argument);
+pub(super) type GivenArgument = (Reader, Argument);
 
 impl Passed {
     fn new(scan: &Scan, reader: Reader, parameter: String) -> Option<Self> {
@@ -24,7 +24,7 @@ impl Passed {
         Some(Self { reader, position, parameter })
     }
 
-    fn given(&self, mention: &Mention) -> Given {
+    fn given(&self, mention: &Mention) -> GivenArgument {
         let arguments = mention.arguments.as_ref();
         (self.reader, argument_for(arguments, self.position, &self.parameter))
     }
@@ -44,7 +44,7 @@ pub(super) fn hand_on<'m>(macros: &mut [MacroCode<'m>], namespace: &Namespace<'_
         let given = |code: &MacroCode<'_>| {
             takers.given(macros, &code.scan.mentions, &code.listed, namespace)
         };
-        let given: Vec<Vec<Given>> = macros.iter().map(given).collect();
+        let given: Vec<Vec<GivenArgument>> = macros.iter().map(given).collect();
         let mut changed = false;
         for (code, given) in macros.iter_mut().zip(given) {
             changed |= given.into_iter().fold(false, |any, given| code.take(given) | any);
@@ -57,7 +57,7 @@ pub(super) fn hand_on<'m>(macros: &mut [MacroCode<'m>], namespace: &Namespace<'_
 
 impl MacroCode<'_> {
     /// Whether that tells something about its own callers, or about what it calls.
-    fn take(&mut self, (reader, argument): Given) -> bool {
+    fn take(&mut self, (reader, argument): GivenArgument) -> bool {
         match (reader, argument) {
             (_, Argument::Parameter(name)) => {
                 let own = Passed::new(&self.scan, reader, name);
@@ -97,7 +97,7 @@ impl<'m> Takers<'m> {
         mentions: &[Mention],
         reached: &[usize],
         namespace: &Namespace<'_>,
-    ) -> Vec<Given> {
+    ) -> Vec<GivenArgument> {
         let anywhere = Viewpoint { code: "", node: None };
         let passed_to = |at: usize| macros.get(at).into_iter().flat_map(|code| &code.passed);
         let mut given = Vec::new();

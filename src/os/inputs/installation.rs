@@ -3,7 +3,7 @@
 //! dbt-core's and the adapter's macros are in the manifest, so that they are read like the
 //! project's own; of all other packages the name and version in `*.dist-info` is enough.
 
-use super::walk::Walk;
+use super::walk::FileWalk;
 use crate::os::installation::{Form, Installation, Site};
 use anyhow::{Result, bail};
 
@@ -12,7 +12,7 @@ const OF_DBT: [&str; 5] =
     ["dbt_common", "dbt_extractor", "dbt_protos", "dbt_semantic_interfaces", "dbt_adapters"];
 
 /// What would make dbt another one if it changed.
-pub(super) fn add(installation: &Installation, into: &mut Walk) -> Result<()> {
+pub(super) fn add(installation: &Installation, into: &mut FileWalk) -> Result<()> {
     let program = installation.program();
     let python = match &installation.form {
         Form::Native => return into.program(program),
@@ -36,7 +36,7 @@ pub(super) fn add(installation: &Installation, into: &mut Walk) -> Result<()> {
 }
 
 /// The names and versions of what is installed in a directory.
-fn packages(site: &Site, into: &mut Walk) -> Result<()> {
+fn packages(site: &Site, into: &mut FileWalk) -> Result<()> {
     for name in &site.names {
         let path = site.directory.join(name);
         let name = name.to_string_lossy().to_lowercase();

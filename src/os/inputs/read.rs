@@ -2,6 +2,7 @@
 
 use super::walk::{Inode, inode};
 use crate::dbt::reads::variables;
+use crate::digest::Sum;
 use crate::os::project::Project;
 use anyhow::{Context, Result, bail};
 use memchr::memchr_iter;
@@ -21,9 +22,6 @@ const LARGEST_TEXT: u64 = 16 << 20;
 /// A larger file is not held in memory.
 const LARGEST_AT_ONCE: u64 = 1 << 20;
 
-/// SHA-256.
-pub(super) type Sum = [u8; 32];
-
 /// What was read.
 #[derive(Debug)]
 pub(super) struct Content {
@@ -33,7 +31,7 @@ pub(super) struct Content {
 }
 
 /// Reads one file after another.
-pub(super) struct Reader<'a> {
+pub(super) struct FileReader<'a> {
     /// Knows the texts of some files already.
     known: Option<&'a Project>,
     /// Read by all threads together.
@@ -42,7 +40,7 @@ pub(super) struct Reader<'a> {
     buffer: Vec<u8>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FileReader<'a> {
     pub(super) fn new(bytes: &'a AtomicU64, known: Option<&'a Project>) -> Self {
         Self { known, bytes, buffer: Vec::new() }
     }

@@ -42,13 +42,13 @@ const FILES: [(&str, &str); 24] = [
 
 const INSTALLED: [&str; 3] = ["dbt_core-1.11.0", "dbt_duckdb-1.10.0", "jinja2-3.1.0"];
 
-struct Stage {
+struct FakeHome {
     dir: TempDir,
     environment: Environment,
     words: Vec<OsString>,
 }
 
-impl Stage {
+impl FakeHome {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let stage = Self { dir, environment: Environment::new(), words: vec!["parse".into()] };
@@ -114,7 +114,7 @@ impl Stage {
 
 #[test]
 fn every_file_that_dbt_reads_is_an_input() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     for (path, text) in FILES.iter().chain(&[("venv/bin/dbt", "")]) {
         let before = stage.look().unwrap();
         let text =
@@ -128,7 +128,7 @@ fn every_file_that_dbt_reads_is_an_input() {
 
 #[test]
 fn a_large_seed_is_read_to_its_end() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     let rows = "1,2\n".repeat(1 << 19);
     stage.write("project/seeds/large.csv", &format!("a,b\n{rows}1,2\n"));
     let before = stage.look().unwrap();
@@ -138,7 +138,7 @@ fn a_large_seed_is_read_to_its_end() {
 
 #[test]
 fn files_that_come_go_or_change_their_names_are_changes() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     let before = stage.look().unwrap();
     stage.write("project/models/new.sql", "");
     assert_eq!(stage.changed(&before), ["files"]);
@@ -167,7 +167,7 @@ fn every_variable_that_a_file_names_is_an_input_whether_set_or_not() {
         "PYTHONPATH",
     ];
     for name in named {
-        let stage = Stage::new();
+        let stage = FakeHome::new();
         let unset = stage.look().unwrap();
         let stage = stage.with(name, "");
         let empty = stage.look().unwrap();
@@ -175,7 +175,7 @@ fn every_variable_that_a_file_names_is_an_input_whether_set_or_not() {
         let stage = stage.with(name, "other");
         assert_ne!(empty, stage.look().unwrap(), "{name}");
     }
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     let before = stage.look().unwrap();
     let stage = stage.with("UNNAMED", "1").with("DBT_ENTRYPOINT_LOG", "json").with("PATH", "/bin");
     assert_eq!(stage.look().unwrap(), before);
@@ -184,13 +184,13 @@ fn every_variable_that_a_file_names_is_an_input_whether_set_or_not() {
 #[test]
 fn versions_of_what_is_installed_and_the_command_line_are_inputs() {
     for package in INSTALLED {
-        let stage = Stage::new();
+        let stage = FakeHome::new();
         let before = stage.look().unwrap();
         let name = stage.site().join(format!("{package}.dist-info"));
         fs::rename(&name, stage.site().join(format!("{package}1.dist-info"))).unwrap();
         assert_eq!(stage.changed(&before), ["dbt"], "{package}");
     }
-    let mut stage = Stage::new();
+    let mut stage = FakeHome::new();
     let before = stage.look().unwrap();
     stage.words.push("--vars={a: 1}".into());
     assert_eq!(stage.changed(&before), ["command"]);
@@ -198,7 +198,7 @@ fn versions_of_what_is_installed_and_the_command_line_are_inputs() {
 
 #[test]
 fn what_dbt_a_database_or_we_write_is_no_input() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     let before = stage.look().unwrap();
     for path in [
         "project/target/manifest.json",
@@ -218,7 +218,7 @@ fn what_dbt_a_database_or_we_write_is_no_input() {
 }
 
 /// Something that makes a look worthless.
-type Spoil = fn(&mut Stage);
+type Spoil = fn(&mut FakeHome);
 
 #[test]
 fn what_cannot_be_established_is_an_error_that_names_it() {
@@ -243,7 +243,7 @@ fn what_cannot_be_established_is_an_error_that_names_it() {
         ("packages", |stage| fs::remove_dir_all(stage.site()).unwrap()),
     ];
     for (named, spoil) in doubts {
-        let mut stage = Stage::new();
+        let mut stage = FakeHome::new();
         spoil(&mut stage);
         let error = format!("{:#}", stage.look().unwrap_err());
         assert!(error.contains(named), "{named}: {error}");
@@ -252,7 +252,7 @@ fn what_cannot_be_established_is_an_error_that_names_it() {
 
 #[test]
 fn a_link_to_what_was_read_already_counts_with_its_goal() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     for name in ["a", "b"] {
         stage.write(&format!("project/{name}/m.sql"), name);
     }
@@ -266,7 +266,7 @@ fn a_link_to_what_was_read_already_counts_with_its_goal() {
 
 #[test]
 fn a_native_dbt_is_known_by_its_program() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage.write("venv/bin/dbt", "\x7fELF one");
     let before = stage.look().unwrap();
     stage.write("venv/bin/dbt", "\x7fELF two");

@@ -1,6 +1,6 @@
 //! What there is to be read below some paths: each directory listed once, its names in order.
 
-use super::read::Sum;
+use crate::digest::Sum;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -30,13 +30,13 @@ pub(super) enum Item {
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct FileWalk {
     pub(super) excluded: BTreeSet<Inode>,
     pub(super) items: Vec<(PathBuf, Item)>,
     directories: BTreeSet<Inode>,
 }
 
-impl Walk {
+impl FileWalk {
     pub(super) fn leaving_out(excluded: &[PathBuf]) -> Self {
         let there = excluded.iter().filter_map(|path| path.metadata().ok());
         Self {

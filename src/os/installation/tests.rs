@@ -8,12 +8,12 @@ use tempfile::TempDir;
 const SCRIPT: &str = "import sys\nfrom dbt.cli.main import cli\nsys.exit(cli())\n";
 const ISOLATED: &str = "include-system-site-packages = false\n";
 
-struct Stage {
+struct FakeHome {
     dir: TempDir,
     environment: Environment,
 }
 
-impl Stage {
+impl FakeHome {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         // Nothing of the machine is found: neither programs nor packages of a user.
@@ -77,14 +77,14 @@ fn a_virtual_environment_tells_the_version_of_its_dbt() {
         ("dbt-2.0.9.dist-info", "dbt v2 2.0.9, untested"),
         ("dbt_adapters-1.24.5.dist-info", UNKNOWN),
     ] {
-        let stage = Stage::new();
+        let stage = FakeHome::new();
         assert_eq!(stage.venv("venv", &[distribution]).engine("venv/bin/dbt"), engine);
     }
 }
 
 #[test]
 fn the_first_lines_of_every_tool_lead_to_their_python() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage.venv("venv", &["dbt_core-1.11.16.dist-info"]);
     let python = stage.at("venv/bin/python").display().to_string();
     stage.link("venv/bin/python", "bin/python3.11");
@@ -104,7 +104,7 @@ fn the_first_lines_of_every_tool_lead_to_their_python() {
 #[test]
 fn pipx_and_uv_link_to_a_script_in_an_environment_of_its_own() {
     for root in ["home/.local/share/pipx/venvs/dbt-core", "home/.local/share/uv/tools/dbt-core"] {
-        let stage = Stage::new();
+        let stage = FakeHome::new();
         stage.venv(root, &["dbt_core-1.10.23.dist-info"]);
         stage.link(&format!("{root}/bin/dbt"), "home/.local/bin/dbt");
         assert_eq!(stage.engine("home/.local/bin/dbt"), "dbt v1 1.10.23", "{root}");
@@ -120,7 +120,7 @@ fn a_python_that_is_not_isolated_has_the_packages_of_its_prefix_and_of_the_user(
         "home/.local/lib/python3.11/site-packages",
         "elsewhere",
     ] {
-        let mut stage = Stage::new();
+        let mut stage = FakeHome::new();
         stage.write("usr/bin/python3.11", b"").link("usr/bin/python3.11", "usr/bin/python3");
         stage.script("usr/bin/dbt", "usr/bin/python3");
         let named = stage.at("elsewhere").into_os_string();
@@ -132,7 +132,7 @@ fn a_python_that_is_not_isolated_has_the_packages_of_its_prefix_and_of_the_user(
 
 #[test]
 fn an_environment_that_sees_the_packages_below_it_has_dbt_from_there() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage
         .venv("venv", &[])
         .packages("usr/lib/python3/dist-packages", &["dbt_core-1.8.10.dist-info"]);
@@ -146,7 +146,7 @@ fn an_environment_that_sees_the_packages_below_it_has_dbt_from_there() {
 
 #[test]
 fn a_directory_of_two_names_is_listed_once() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage.venv("venv", &["dbt_core-1.11.16.dist-info"]).link("venv/lib", "venv/lib64");
     let found = Installation::look(stage.at("venv/bin/dbt"), &stage.environment);
     let Form::Python(python) = &found.form else { panic!("{found:?}") };
@@ -160,16 +160,16 @@ fn a_directory_of_two_names_is_listed_once() {
 #[test]
 fn what_contradicts_itself_or_may_have_changed_has_no_version() {
     let two = ["dbt_core-1.9.11.dist-info", "dbt_core-1.11.16.dist-info"];
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     let engine = stage.venv("venv", &two).engine("venv/bin/dbt");
     assert_eq!(engine, "dbt v1 of unknown version, untested");
 
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage.venv("venv", &["dbt_core-1.9.11.dist-info"]);
     stage.packages("venv/lib/python3.12/site-packages", &["dbt-2.0.9.dist-info"]);
     assert_eq!(stage.engine("venv/bin/dbt"), UNKNOWN);
 
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage.venv("venv", &two[..1]);
     let origin = "venv/lib/python3.11/site-packages/dbt_core-1.9.11.dist-info/direct_url.json";
     stage.write(origin, br#"{"url": "file:///wheel.whl", "archive_info": {}}"#);
@@ -180,7 +180,7 @@ fn what_contradicts_itself_or_may_have_changed_has_no_version() {
 
 #[test]
 fn whatever_is_no_python_script_is_not_known() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage.venv("venv", &["dbt_core-1.11.16.dist-info"]);
     let python = stage.at("venv/bin/python").display().to_string();
     let long = format!("#!{python}\n{}", "#\n".repeat(1 << 15));
@@ -202,9 +202,9 @@ fn whatever_is_no_python_script_is_not_known() {
 
 #[test]
 fn a_native_program_has_the_version_of_the_distribution_that_installed_it() {
-    let stage = Stage::new();
+    let stage = FakeHome::new();
     stage.venv("venv", &["dbt_core-2.0.0a4.dist-info"]).write("venv/bin/dbt", b"\x7fELF and more");
-    let engine = |stage: &Stage| stage.engine("venv/bin/dbt");
+    let engine = |stage: &FakeHome| stage.engine("venv/bin/dbt");
     assert_eq!(engine(&stage), "dbt v2 of unknown version, untested");
     let mut record = String::from("dbt_core-2.0.0a4.dist-info/RECORD,,\n");
     writeln!(record, "../../../bin/dbt,sha256=qv_E,13").unwrap();

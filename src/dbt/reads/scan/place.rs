@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 pub(super) fn template_into(text: &str, depth: usize, words: &dyn Vocabulary, scan: &mut Scan) {
     let blocks: Vec<Block<'_>> = tokens::blocks(text).into_iter().map(Block::new).collect();
-    let place = Place::of(&blocks, depth, words);
+    let place = ScanPlace::of(&blocks, depth, words);
     let parameters = blocks.first().map_or_else(Vec::new, parameters);
     scan.parameters = parameters.into_iter().map(str::to_owned).collect();
     for block in &blocks {
@@ -18,7 +18,7 @@ pub(super) fn template_into(text: &str, depth: usize, words: &dyn Vocabulary, sc
 
 /// A bare expression, whose words are no macros.
 pub(super) fn expression_into(text: &str, scan: &mut Scan) {
-    let place = Place::of(&[], DEPTH, &NoMacros);
+    let place = ScanPlace::of(&[], DEPTH, &NoMacros);
     place.read(&Block::new(tokens::expression(text)), scan);
 }
 
@@ -67,7 +67,7 @@ fn bindings<'a>(block: &Block<'a>) -> Vec<&'a str> {
 }
 
 /// What the reading of one block has to know of its surroundings.
-struct Place<'a> {
+struct ScanPlace<'a> {
     /// Names that the template binds itself.
     bound: BTreeSet<&'a str>,
     /// Parameters of the macro that hold what the caller passed.
@@ -76,7 +76,7 @@ struct Place<'a> {
     words: &'a dyn Vocabulary,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ScanPlace<'a> {
     fn of(blocks: &[Block<'a>], depth: usize, words: &'a dyn Vocabulary) -> Self {
         let header = blocks.first().map_or_else(Vec::new, parameters);
         let mut bound: BTreeSet<&str> = blocks.iter().skip(1).flat_map(bindings).into_tree();
