@@ -24,8 +24,6 @@ pub struct ProjectFile {
     pub packages_install_path: Option<String>,
     /// The directories of `model-paths:` and all other keys that end with `-paths`.
     pub paths: Vec<String>,
-    /// `flags: {partial_parse: …}`.
-    pub partial_parse: Option<bool>,
     /// `flags: {use_v2_parser: …}`.
     pub use_v2_parser: Option<bool>,
     /// `vars:`, or the `vars:` of a `vars.yml` after [`with_vars_file`](Self::with_vars_file).
@@ -50,7 +48,6 @@ impl ProjectFile {
             log_path: word("log-path"),
             packages_install_path: word("packages-install-path"),
             paths,
-            partial_parse: flags.get("partial_parse").and_then(boolean),
             use_v2_parser: flags.get("use_v2_parser").and_then(boolean),
             vars: object(all.remove("vars")),
         })
@@ -184,7 +181,7 @@ mod tests {
     #[test]
     fn booleans_may_have_any_spelling_of_yaml_1_1() {
         let of = |word: &str| {
-            ProjectFile::parse(&format!("flags: {{partial_parse: {word}}}")).unwrap().partial_parse
+            ProjectFile::parse(&format!("flags: {{use_v2_parser: {word}}}")).unwrap().use_v2_parser
         };
         let all = ["true", "no", "'off'", "1", "null"].map(of);
         assert_eq!(all, [Some(true), Some(false), Some(false), None, None]);

@@ -102,12 +102,6 @@ pub struct PlanRequest<'a> {
 }
 
 impl PlanRequest<'_> {
-    /// Whether the run builds the changed nodes, rather than all that the user or a full run selects.
-    #[must_use]
-    pub fn is_compared(&self) -> bool {
-        matches!(self.approach, Approach::Changed | Approach::Narrowed)
-    }
-
     /// How dbt will select the nodes to build.
     #[must_use]
     pub fn select_by(&self) -> SelectBy {
@@ -125,7 +119,7 @@ impl PlanRequest<'_> {
     /// Whether [`Plan::of`] needs the nodes that `dbt ls` lists for the command.
     #[must_use]
     pub fn needs_list(&self, now: &Comparison<'_, '_>, baseline: &Baseline) -> bool {
-        if !self.is_compared() {
+        if !self.approach.is_compared() {
             return self.is_exact;
         }
         let wants = |id: &String| now.is_built_by(self.command, id);
@@ -154,7 +148,7 @@ impl Plan {
         request: &PlanRequest<'_>,
         listed: Option<&BTreeSet<String>>,
     ) -> Self {
-        let compared = request.is_compared();
+        let compared = request.approach.is_compared();
         let (wanted, others) =
             if compared { wanted(now, request.command) } else { Default::default() };
         let reached = now.graph.with_descendants(&wanted);
@@ -233,7 +227,7 @@ fn last_run(
     wanted: &BTreeSet<String>,
     chosen: BTreeSet<String>,
 ) -> LastRun {
-    if !request.is_compared() {
+    if !request.approach.is_compared() {
         return LastRun::AsGiven;
     }
     if wanted.is_empty() && !request.always_start {

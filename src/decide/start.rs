@@ -157,6 +157,14 @@ pub enum Approach {
     Everything,
 }
 
+impl Approach {
+    /// Whether dbt builds the changed nodes, rather than all that the user or a full run selects.
+    #[must_use]
+    pub fn is_compared(self) -> bool {
+        matches!(self, Self::Changed | Self::Narrowed)
+    }
+}
+
 /// Decide how dbt is run. `only_changed` is `--only-changed`; `duty` and `selection` are those of
 /// dbt's command line.
 pub fn approach(

@@ -137,9 +137,8 @@ pub fn locate_from(
     texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
     let selectors = read_if_there(&root.join(SELECTORS))?;
     texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
-    let older = |name| profiles.as_deref().and_then(|text| profile::flag(text, name));
-    project.partial_parse = project.partial_parse.or_else(|| older("partial_parse"));
-    project.use_v2_parser = project.use_v2_parser.or_else(|| older("use_v2_parser"));
+    let older = || profiles.as_deref().and_then(|text| profile::flag(text, "use_v2_parser"));
+    project.use_v2_parser = project.use_v2_parser.or_else(older);
     let identity = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = ProfileOverrides {

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod artifacts;
+mod attempt;
 mod carry_out;
 mod commit;
 mod compare;

@@ -1,7 +1,7 @@
 //! dbt parses the project: in the process that then builds, held at a gate, or in one of its own.
 
 use super::artifacts;
-use super::carry_out::Attempt;
+use super::attempt::Attempt;
 use super::driver::Driver;
 use super::open::Opened;
 use super::stage::Stage;
@@ -123,7 +123,7 @@ fn parse_as_needed(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<Parsed, Failure> {
-    if !started.is_compared() && !started.is_exact() {
+    if !started.approach.is_compared() && !started.is_exact() {
         return Ok(Parsed::default());
     }
     if let Some(words) = started.words_to_hold(driver)?
@@ -152,7 +152,7 @@ impl Started<'_> {
         // A parse of its own leaves `--full-refresh` out, so that a config() which asks for that
         // flag does not look changed (see `Command::as_parse`); and what `--empty` and the like
         // build never becomes the baseline.
-        let is_plain = self.is_compared()
+        let is_plain = self.approach.is_compared()
             && !command.refreshes()
             && command.unreal_option().is_none()
             && command.flag(Flag::Defer) != Some(true);

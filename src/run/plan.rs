@@ -8,7 +8,6 @@ use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
 use crate::decide::comparison::Comparison;
 use crate::decide::plan::{Plan, PlanRequest};
-use crate::decide::start::Approach;
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::os::supervise::Stdout;
@@ -64,7 +63,7 @@ pub(crate) fn plan(
         stage.done(plan.summary());
     }
     if let Ok(plan) = &planned
-        && started.is_compared()
+        && started.approach.is_compared()
     {
         say_needs(started, now, plan);
         summary.pending = say::pending(&now.needs, &now.graph);
@@ -126,11 +125,6 @@ fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
 }
 
 impl Started<'_> {
-    /// Whether the run builds what changed, rather than what the user or a full run selects.
-    pub(super) fn is_compared(&self) -> bool {
-        matches!(self.approach, Approach::Changed | Approach::Narrowed)
-    }
-
     /// Whether somebody reads the plan or limits it.
     pub(super) fn is_exact(&self) -> bool {
         self.opened.access.held().is_none() || self.is_limited()

@@ -15,8 +15,8 @@ use crate::say;
 /// 78 when it fails, 64 when it cannot be started, 128+n when we were stopped meanwhile.
 pub(super) fn probe(driver: &mut Driver<'_>, approach: Approach) -> Result<(), Failure> {
     let config = &driver.session().config;
-    let trusts = matches!(approach, Approach::Changed | Approach::Narrowed);
-    let Some(words) = config.probe.as_deref().filter(|_| trusts) else { return Ok(()) };
+    let probe = config.probe.as_deref().filter(|_| approach.is_compared());
+    let Some(words) = probe else { return Ok(()) };
     let outcome = driver.run_hook(words, &config.environment).map_err(unusable)?;
     if let Some(signal) = driver.stop_requested().filter(|_| outcome.stopped) {
         return Err(Failure::Stopped(signal));

@@ -150,8 +150,7 @@ impl Opened<'_> {
 
     /// Whether dbt could not find anything to build.
     pub(super) fn is_unchanged(&self, seen: &Seen, approach: Approach) -> bool {
-        let compares = matches!(approach, Approach::Changed | Approach::Narrowed);
-        let Some(looked) = seen.0.as_ref().filter(|_| compares) else { return false };
+        let Some(looked) = seen.0.as_ref().filter(|_| approach.is_compared()) else { return false };
         let Self { session, baseline, .. } = self;
         let builds = |kind: &str| session.command.builds(kind);
         match settle::verdict(baseline.settled.as_ref(), looked, &baseline.nodes, builds) {

@@ -130,7 +130,7 @@ fn understood(python: &Path, cases: &[Case]) -> Vec<Option<Value>> {
     answers.into_iter().map(|answer| answer.get("refused").is_none().then_some(answer)).collect()
 }
 
-const OPTIONS: [(Opt, &str); 10] = [
+const OPTIONS: [(Opt, &str); 8] = [
     (Opt::ProjectDir, "project_dir"),
     (Opt::ProfilesDir, "profiles_dir"),
     (Opt::Profile, "profile"),
@@ -138,16 +138,11 @@ const OPTIONS: [(Opt, &str); 10] = [
     (Opt::TargetPath, "target_path"),
     (Opt::LogPath, "log_path"),
     (Opt::LogFormatFile, "log_format_file"),
-    (Opt::State, "state"),
     (Opt::DeferState, "defer_state"),
-    (Opt::IndirectSelection, "indirect_selection"),
 ];
 
-const FLAGS: [(Flag, &str); 7] = [
-    (Flag::PartialParse, "partial_parse"),
+const FLAGS: [(Flag, &str); 4] = [
     (Flag::FullRefresh, "full_refresh"),
-    (Flag::WriteJson, "write_json"),
-    (Flag::WarnError, "warn_error"),
     (Flag::Empty, "empty"),
     (Flag::UseV2Parser, "use_v2_parser"),
     (Flag::Defer, "defer"),

@@ -105,12 +105,11 @@ fn the_last_option_wins_and_options_win_over_variables() {
 
 #[test]
 fn a_flag_can_be_turned_off_by_an_option_or_a_variable() {
-    let flag =
-        |line, value| command(line, &[("DBT_PARTIAL_PARSE", value)]).flag(Flag::PartialParse);
+    let flag = |line, value| command(line, &[("DBT_USE_V2_PARSER", value)]).flag(Flag::UseV2Parser);
     assert_eq!(flag("run", ""), None);
     assert_eq!(flag("run", " Off "), Some(false));
-    assert_eq!(flag("run|--partial-parse", "0"), Some(true));
-    assert_eq!(flag("run|--partial-parse|--no-partial-parse", "1"), Some(false));
+    assert_eq!(flag("run|--use-v2-parser", "0"), Some(true));
+    assert_eq!(flag("run|--use-v2-parser|--no-use-v2-parser", "1"), Some(false));
 }
 
 #[test]

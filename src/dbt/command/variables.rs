@@ -26,16 +26,8 @@ pub enum Opt {
     LogLevelFile,
     /// `--vars`, which has no variable.
     Vars,
-    /// `--exclude`, which has no variable. Its value here is the first word of the last occurrence.
-    Exclude,
-    /// `--state`, `DBT_STATE`.
-    State,
     /// `--defer-state`, `DBT_DEFER_STATE`.
     DeferState,
-    /// `--indirect-selection`, `DBT_INDIRECT_SELECTION`.
-    IndirectSelection,
-    /// `--partial-parse-file-path`, `DBT_PARTIAL_PARSE_FILE_PATH`.
-    PartialParseFilePath,
     /// `--sample`, `DBT_SAMPLE` (1.10 and later).
     Sample,
     /// `--event-time-start`, `DBT_EVENT_TIME_START` (1.9 and later).
@@ -49,14 +41,8 @@ pub enum Opt {
 /// The flags that this program reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
-    /// `--partial-parse`, `DBT_PARTIAL_PARSE`.
-    PartialParse,
     /// `--full-refresh`, `-f`, `DBT_FULL_REFRESH`.
     FullRefresh,
-    /// `--write-json`, `DBT_WRITE_JSON`.
-    WriteJson,
-    /// `--warn-error`, `DBT_WARN_ERROR`.
-    WarnError,
     /// `--empty`, `DBT_EMPTY` (not in v2).
     Empty,
     /// `--use-v2-parser`, `DBT_USE_V2_PARSER` (1.12 and later, not in v2).
@@ -84,11 +70,7 @@ impl Opt {
             Self::LogFormatFile => "log-format-file",
             Self::LogLevelFile => "log-level-file",
             Self::Vars => "vars",
-            Self::Exclude => "exclude",
-            Self::State => "state",
             Self::DeferState => "defer-state",
-            Self::IndirectSelection => "indirect-selection",
-            Self::PartialParseFilePath => "partial-parse-file-path",
             Self::Sample => "sample",
             Self::EventTimeStart => "event-time-start",
             Self::EventTimeEnd => "event-time-end",
@@ -99,7 +81,7 @@ impl Opt {
     /// The name of its variable after `DBT_` or `DBT_ENGINE_`; `None` if it has none.
     pub(super) fn variable(self) -> Option<&'static str> {
         match self {
-            Self::Vars | Self::Exclude | Self::Inline => None,
+            Self::Vars | Self::Inline => None,
             Self::ProjectDir => Some("PROJECT_DIR"),
             Self::ProfilesDir => Some("PROFILES_DIR"),
             Self::Profile => Some("PROFILE"),
@@ -108,10 +90,7 @@ impl Opt {
             Self::LogPath => Some("LOG_PATH"),
             Self::LogFormatFile => Some("LOG_FORMAT_FILE"),
             Self::LogLevelFile => Some("LOG_LEVEL_FILE"),
-            Self::State => Some("STATE"),
             Self::DeferState => Some("DEFER_STATE"),
-            Self::IndirectSelection => Some("INDIRECT_SELECTION"),
-            Self::PartialParseFilePath => Some("PARTIAL_PARSE_FILE_PATH"),
             Self::Sample => Some("SAMPLE"),
             Self::EventTimeStart => Some("EVENT_TIME_START"),
             Self::EventTimeEnd => Some("EVENT_TIME_END"),
@@ -123,10 +102,7 @@ impl Flag {
     /// The name of the flag without its dashes.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::PartialParse => "partial-parse",
             Self::FullRefresh => "full-refresh",
-            Self::WriteJson => "write-json",
-            Self::WarnError => "warn-error",
             Self::Empty => "empty",
             Self::UseV2Parser => "use-v2-parser",
             Self::Defer => "defer",
@@ -136,10 +112,7 @@ impl Flag {
     /// The name of its variable after `DBT_` or `DBT_ENGINE_`.
     pub(super) fn variable(self) -> &'static str {
         match self {
-            Self::PartialParse => "PARTIAL_PARSE",
             Self::FullRefresh => "FULL_REFRESH",
-            Self::WriteJson => "WRITE_JSON",
-            Self::WarnError => "WARN_ERROR",
             Self::Empty => "EMPTY",
             Self::UseV2Parser => "USE_V2_PARSER",
             Self::Defer => "DEFER",

@@ -145,22 +145,6 @@ fn the_nearest_dotenv_upward_is_the_one() {
 }
 
 #[test]
-fn partial_parsing_is_switched_in_the_project_or_else_in_the_profiles() {
-    let tree =
-        tree(&[("dbt_project.yml", "name: n"), ("profiles.yml", "config: {partial_parse: false}")]);
-    let switch = || {
-        let found = locate_from(tree.path(), &Asked::default(), &environment(&[])).unwrap();
-        found.project.partial_parse
-    };
-    assert_eq!(switch(), Some(false));
-    fs::write(tree.path().join("dbt_project.yml"), "flags: {partial_parse: true}").unwrap();
-    assert_eq!(switch(), Some(true));
-    fs::write(tree.path().join("profiles.yml"), "").unwrap();
-    fs::write(tree.path().join("dbt_project.yml"), "name: n").unwrap();
-    assert_eq!(switch(), None);
-}
-
-#[test]
 fn dbt_2_is_to_parse_where_the_project_the_profiles_or_the_user_says_so() {
     let tree = tree(&[
         ("dbt_project.yml", "flags: {use_v2_parser: false}"),
