@@ -1,3 +1,5 @@
+//! Which nodes are absent from the next baseline, in small graphs.
+
 use super::*;
 use crate::graph::graph_of as graph;
 
