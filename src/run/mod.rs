@@ -1,8 +1,8 @@
 //! One dbt command that builds, over the state: the pipeline of `lib.rs`, stage by stage.
 //!
-//! [`open`] admits the state and reads it, [`start`] decides what to start from, [`parse`] has dbt
-//! parse the project, [`plan()`] compares and decides what to build, and [`carry_out`] runs dbt and
-//! commits what it built.
+//! [`mod@open`] admits the state and reads it, [`mod@start`] decides what to start from,
+//! [`mod@parse`] has dbt parse the project, [`mod@plan`] compares and decides what to build, and
+//! [`mod@carry_out`] runs dbt and commits what it built.
 
 mod adopt;
 mod artifacts;

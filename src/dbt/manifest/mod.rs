@@ -108,7 +108,7 @@ impl<'a> Manifest<'a> {
     /// Parse the text of a `manifest.json`.
     ///
     /// # Errors
-    /// The text is not JSON, not a manifest, or of a schema version that [`check()`] does not
+    /// The text is not JSON, not a manifest, or of a schema version that this program does not
     /// accept. The message names the line and the column.
     pub fn read(text: &'a str) -> Result<Self> {
         let file: ManifestFile<'a> =
