@@ -3,6 +3,7 @@
 //! `collect()` into a B-tree sorts first, with a copy of the sort for each type: a tenth of
 //! the whole binary. Inserting one by one costs no time that matters here.
 
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A `collect()` for B-trees.
@@ -22,3 +23,4 @@ pub(crate) trait Tree<Item>: Default + Extend<Item> {}
 
 impl<K: Ord, V> Tree<(K, V)> for BTreeMap<K, V> {}
 impl<K: Ord> Tree<K> for BTreeSet<K> {}
+impl Tree<(String, Value)> for Map<String, Value> {}

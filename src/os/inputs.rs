@@ -179,13 +179,14 @@ impl Contents {
         let salted = |feed: &dyn Fn(&mut Pieces)| salted(places.salt, feed);
         let environment =
             |sums: &mut Pieces| values(places.environment, dotenv.as_deref(), &names, sums);
-        Ok(BTreeMap::from([
+        let digests = [
             ("files".to_owned(), salted(&|sums| add_all(files, sums))),
             ("profiles".to_owned(), salted(&|sums| add_all(settings, sums))),
             ("dbt".to_owned(), salted(&|sums| add_all(program, sums))),
             ("environment".to_owned(), salted(&environment)),
             ("command".to_owned(), salted(&|sums| command(places, sums))),
-        ]))
+        ];
+        Ok(digests.into_iter().into_tree())
     }
 }
 

@@ -177,9 +177,10 @@ impl Site {
     fn list(directory: PathBuf) -> Result<Self> {
         let entries = fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
         let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
-        let names = names.collect::<io::Result<BTreeSet<_>>>();
-        let names = names.with_context(|| directory.display().to_string())?;
-        Ok(Self { directory, names: names.into_iter().collect() })
+        let names = names.collect::<io::Result<Vec<_>>>();
+        let mut names = names.with_context(|| directory.display().to_string())?;
+        names.sort_unstable();
+        Ok(Self { directory, names })
     }
 
     /// The distributions of dbt itself.
@@ -252,7 +253,7 @@ fn below(prefix: &Path) -> Vec<PathBuf> {
         .flat_map(|python| ["site-packages", "dist-packages"].map(|name| python.join(name)))
         .filter(|path| path.is_dir())
         .collect();
-    found.sort();
+    found.sort_unstable();
     found
 }
 

@@ -209,7 +209,7 @@ fn target_of(identity: &Identity) -> Map<String, Value> {
     fields
         .iter()
         .filter_map(|(key, value)| Some(((*key).to_owned(), (*value)?.clone().into())))
-        .collect()
+        .into_tree()
 }
 
 fn target_path(

@@ -3,6 +3,7 @@
 use super::open::{Access, Opened};
 use super::stage::Stage;
 use super::unchanged::Confirmed;
+use crate::trees::IntoTree;
 use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::Outcome;
@@ -70,12 +71,12 @@ impl Opened<'_> {
         let stage = Stage::begin("commit");
         let Ran { now, outcome, scope, refresh, ending, confirmed } = ran;
         let next = Next::of(&now, &self.baseline, &outcome, &scope, refresh);
-        let torn = now.torn(&self.baseline, &outcome).into_iter().map(str::to_owned).collect();
+        let torn = now.torn(&self.baseline, &outcome).into_iter().map(str::to_owned).into_tree();
         let Comparison { manifest, graph, before, .. } = now;
         drop(before);
         self.baseline.nodes = next.nodes;
         self.settle(&confirmed, &ending);
-        self.save(reservation, &manifest, next.absent.keys().cloned().collect())?;
+        self.save(reservation, &manifest, next.absent.keys().cloned().into_tree())?;
         if self.access.held().is_some() {
             say::baseline_saved(&graph, &outcome, &next.absent);
             say_torn(&manifest, torn);

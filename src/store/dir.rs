@@ -157,7 +157,7 @@ impl Dir {
         };
         let mut names: Vec<_> =
             entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
-        names.sort();
+        names.sort_unstable();
         Ok(names)
     }
 

@@ -60,7 +60,7 @@ fn listed(history: &Dir) -> io::Result<Vec<Entry>> {
     let names = history.names()?;
     let mut entries: Vec<Entry> =
         names.iter().filter_map(|name| Entry::of(name, history)).collect();
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.number));
+    entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.number));
     Ok(entries)
 }
 

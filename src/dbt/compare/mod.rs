@@ -110,7 +110,7 @@ pub fn compare(before: &Manifest<'_>, now: &Manifest<'_>) -> Needs {
         },
     };
     let reasons = now.names().map(|(id, _)| (id.to_owned(), comparison.reasons(id)));
-    reasons.filter(|(_, reasons)| !reasons.is_empty()).collect()
+    reasons.filter(|(_, reasons)| !reasons.is_empty()).into_tree()
 }
 
 struct ManifestPair<'m, 'a> {
@@ -150,10 +150,10 @@ impl ManifestPair<'_, '_> {
     }
 
     fn differences(&self, old: &Node<'_>, new: &Node<'_>) -> BTreeSet<Reason> {
-        let keys = user_keys(old).into_iter().chain(user_keys(new)).collect();
+        let keys = user_keys(old).into_iter().chain(user_keys(new)).into_tree();
         let old = parts(self.before, old, Keys::Set(&keys));
         let new = parts(self.now, new, Keys::Set(&keys));
-        let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+        let names: BTreeSet<_> = old.keys().chain(new.keys()).into_tree();
         let differs = |name: &&&PartKey| match (old.get(**name), new.get(**name)) {
             (Some(old), Some(new)) => !old.same(new, self.spelling),
             (Some(part), None) | (None, Some(part)) => self.counts_alone(&name.0, part),
@@ -210,7 +210,7 @@ pub fn fingerprints(manifest: &Manifest<'_>, ids: &[&str]) -> BTreeMap<String, S
         }
         let Reads { macros: reached, listed, dispatched, .. } = macros.reads(id, node);
         let names: BTreeSet<&str> =
-            reached.into_keys().chain(listed.into_values().flatten()).collect();
+            reached.into_keys().chain(listed.into_values().flatten()).into_tree();
         for name in names {
             hash.add(name.as_bytes());
             hash.add(macros.digest(name).unwrap_or_default().as_bytes());

@@ -306,11 +306,11 @@ fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => {
             let mut items: Vec<Value> = items.into_iter().map(sorted).collect();
-            items.sort_by_key(Value::to_string);
+            items.sort_unstable_by_key(Value::to_string);
             Value::Array(items)
         }
         Value::Object(members) => {
-            members.into_iter().map(|(key, value)| (key, sorted(value))).collect()
+            Value::Object(members.into_iter().map(|(key, value)| (key, sorted(value))).into_tree())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
@@ -332,7 +332,7 @@ fn contract(node: &Node<'_>) -> String {
         Value::from(vec![part("data_type"), part("constraints")])
     };
     let columns: Map<String, Value> =
-        columns.iter().map(|(name, raw)| (name.to_string(), column(raw))).collect();
+        columns.iter().map(|(name, raw)| (name.to_string(), column(raw))).into_tree();
     let constraints = node.constraints.map_or(Value::Null, |raw| essence(raw.get()));
     Value::from(vec![Value::Object(columns), constraints]).to_string()
 }
@@ -346,7 +346,7 @@ fn essence(json: &str) -> Value {
                     let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
                     !empty && !key.starts_with("warn_un")
                 });
-                members.map(|(key, value)| (key, strip(value))).collect()
+                Value::Object(members.map(|(key, value)| (key, strip(value))).into_tree())
             }
             Value::Array(items) => items.into_iter().map(strip).collect(),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,

@@ -44,7 +44,7 @@ pub(super) fn canonical_json(text: &str) -> String {
             Value::Number(number) => number.as_f64().map_or(Value::Number(number), Value::from),
             Value::Array(items) => items.into_iter().map(unify).collect(),
             Value::Object(members) => {
-                members.into_iter().map(|(key, value)| (key, unify(value))).collect()
+                Value::Object(members.into_iter().map(|(key, value)| (key, unify(value))).into_tree())
             }
             Value::Null | Value::Bool(_) | Value::String(_) => value,
         }

@@ -39,7 +39,7 @@ impl Manifest<'_> {
         let commas: Vec<_> =
             omitted.iter().filter_map(|range| comma_after(self.text, range)).collect();
         omitted.extend(commas);
-        omitted.sort_by_key(|range| range.start);
+        omitted.sort_unstable_by_key(|range| range.start);
         Ok(omitted)
     }
 }
@@ -59,7 +59,7 @@ fn member(text: &str, name: &str) -> io::Result<Range<usize>> {
 
 /// The same ranges in ascending order, adjacent ones joined.
 fn joined(mut members: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    members.sort_by_key(|member| member.start);
+    members.sort_unstable_by_key(|member| member.start);
     let mut joined: Vec<Range<usize>> = Vec::with_capacity(members.len());
     for member in members {
         match joined.last_mut() {

@@ -21,6 +21,7 @@ pub(crate) use check::{Fault, check};
 pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
+use crate::trees::IntoTree;
 use crate::dbt::engine;
 use crate::graph::{Graph, Member, Role};
 use anyhow::{Context as _, Result};
@@ -207,7 +208,7 @@ impl<'a> Manifest<'a> {
     #[must_use]
     pub fn graph(&self) -> Graph {
         let known: BTreeMap<&str, (Role, &Node<'_>)> =
-            self.nodes().filter_map(|(id, node)| Some((id, (role(node)?, node)))).collect();
+            self.nodes().filter_map(|(id, node)| Some((id, (role(node)?, node)))).into_tree();
         let member = |role: Role, node: &Node<'_>| {
             let parents = node.depends_on.nodes.iter();
             let parents = parents.filter(|parent| known.contains_key(&***parent));

@@ -28,12 +28,14 @@ fn literal(scan: Scan) -> Option<BTreeSet<String>> {
     if scan.passed.iter().any(|(reader, _)| *reader == Reader::EnvVar) {
         return None;
     }
+    if scan.facets.contains(&Facet::AnyEnvVar) {
+        return None;
+    }
     let known = scan.facets.into_iter().filter_map(|facet| match facet {
-        Facet::EnvVar(name) => Some(Some(name)),
-        Facet::AnyEnvVar => Some(None),
-        Facet::Var(_) | Facet::AnyVar => None,
+        Facet::EnvVar(name) => Some(name),
+        Facet::AnyEnvVar | Facet::Var(_) | Facet::AnyVar => None,
     });
-    known.collect()
+    Some(known.into_tree())
 }
 
 /// Each value of a YAML file is a template of its own, so that a stray `{#` in one hides

@@ -61,7 +61,7 @@ impl Vars {
 
     fn merged(&self, package: &str) -> Map<String, Value> {
         let entries = self.scopes(package).rev().flatten();
-        entries.map(|(name, value)| (name.clone(), value.clone())).collect()
+        entries.map(|(name, value)| (name.clone(), value.clone())).into_tree()
     }
 
     /// What the value of a var reads itself: dbt renders it where it is used, if it is a

@@ -77,7 +77,7 @@ impl FileWalk {
                     .collect::<io::Result<Vec<_>>>()
             })
             .with_context(|| path.display().to_string())?;
-        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (name, kind) in entries {
             self.named(path.join(name), kind, above)?;
         }
