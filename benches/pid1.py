@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cost of the init: start and exit, idle memory, delay of a forwarded signal, against rivals.
 
-    cargo build --release --target x86_64-unknown-linux-musl
+    release/binary.sh x86_64-unknown-linux-musl
     benches/pid1.py target/x86_64-unknown-linux-musl/release/dbt-entrypoint
 
 All programs are measured in turns within one run, so that a busy machine slows all alike;
