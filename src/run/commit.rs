@@ -3,7 +3,6 @@
 use super::open::{Access, Opened};
 use super::stage::Stage;
 use super::unchanged::Confirmed;
-use crate::trees::IntoTree;
 use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::Outcome;
@@ -17,6 +16,7 @@ use crate::exit::Failure;
 use crate::os::clock;
 use crate::say;
 use crate::store::{Commit, Reservation};
+use crate::trees::IntoTree;
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -43,9 +43,9 @@ pub(super) fn canonical_json(text: &str) -> String {
         match value {
             Value::Number(number) => number.as_f64().map_or(Value::Number(number), Value::from),
             Value::Array(items) => items.into_iter().map(unify).collect(),
-            Value::Object(members) => {
-                Value::Object(members.into_iter().map(|(key, value)| (key, unify(value))).into_tree())
-            }
+            Value::Object(members) => Value::Object(
+                members.into_iter().map(|(key, value)| (key, unify(value))).into_tree(),
+            ),
             Value::Null | Value::Bool(_) | Value::String(_) => value,
         }
     }

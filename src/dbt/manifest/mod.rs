@@ -21,9 +21,9 @@ pub(crate) use check::{Fault, check};
 pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
-use crate::trees::IntoTree;
 use crate::dbt::engine;
 use crate::graph::{Graph, Member, Role};
+use crate::trees::IntoTree;
 use anyhow::{Context as _, Result};
 use members::Members;
 use serde::Deserialize;
