@@ -39,7 +39,7 @@ fn the_same_command_after_a_complete_run_does_not_start_dbt() {
     let Some(shop) = populated() else { return };
     spares(&shop.run(&["build"]));
     spares(&shop.run(&["build"]));
-    starts(&shop.run(&["run"]), "this command has not run with these inputs");
+    starts(&shop.run(&["run"]), "this command has not completed with these inputs yet");
     spares(&shop.run(&["run"]));
     spares(&shop.run(&["build"]));
     fs::remove_dir_all(shop.project().join("target")).expect("a fresh container has none");
@@ -53,7 +53,7 @@ fn an_edit_starts_dbt_until_it_is_built_and_so_does_its_revert() {
     let original = fs::read(&model).expect("a model");
     shop.touch("models/marts/payment_methods.sql");
     let edited = shop.run(&["build"]);
-    starts(&edited, "changed are its files");
+    starts(&edited, "its files changed");
     edited.expect_built(&["payment_methods"]);
     spares(&shop.run(&["build"]));
     fs::write(&model, original).expect("the project is writable");
@@ -65,7 +65,7 @@ fn an_edit_starts_dbt_until_it_is_built_and_so_does_its_revert() {
 fn a_change_that_builds_nothing_is_looked_at_once() {
     let Some(shop) = populated() else { return };
     shop.touch("tests/revenue_is_never_negative.sql");
-    starts(&shop.run(&["run"]), "changed are its files");
+    starts(&shop.run(&["run"]), "its files changed");
     spares(&shop.run(&["run"]));
 }
 
@@ -76,13 +76,13 @@ fn variables_and_vars_and_targets_are_inputs_and_other_variables_are_not() {
     spares(&shop.run(&["build"]));
     shop.env("SHOP_LOYAL_ORDERS", "1");
     let env = shop.run(&["build"]);
-    starts(&env, "changed are its environment");
+    starts(&env, "its environment changed");
     env.expect_built(&["loyal_customers"]);
     spares(&shop.run(&["build"]));
     let vars = ["build", "--vars", "{minimum_order_cents: 500}"];
-    starts(&shop.run(&vars), "changed are its command");
+    starts(&shop.run(&vars), "its command changed");
     spares(&shop.run(&vars));
-    starts(&shop.run(&["build"]), "changed are its command");
+    starts(&shop.run(&["build"]), "its command changed");
 }
 
 #[test]
@@ -106,7 +106,10 @@ fn what_the_operator_asks_for_is_not_spared() {
     shop.run(&["--full", "build"]).expect_built(&ALL);
     spares(&shop.run(&["build"]));
     shop.run(&["build", "--select", "orders"]).expect_built(&["orders"]);
-    starts(&shop.run(&["build", "--full-refresh"]), "--full-refresh is a wish of its own");
+    starts(
+        &shop.run(&["build", "--full-refresh"]),
+        "--full-refresh asks for a build whatever has changed",
+    );
     let test = shop.run(&["test"]);
     assert!(test.code == 0 && started(&test), "{test:#?}");
 }
