@@ -55,7 +55,10 @@ impl<'m, 'b> Comparison<'m, 'b> {
         for (id, member) in self.graph.iter() {
             if types.contains(member.role.resource_type()) {
                 let reasons = needs.entry(id.clone()).or_default();
-                reasons.push(Reason::Pending(NOT_REACHED.into()));
+                // What is new has to be built in any case, and says so itself.
+                if !reasons.contains(&Reason::New) {
+                    reasons.push(Reason::Pending(NOT_REACHED.into()));
+                }
             }
         }
         Cow::Owned(needs)
