@@ -99,6 +99,7 @@ fn build(
     let (text, old) = (parsed.text(), started.baseline_text());
     let now = run::compare(&started, &text, &old, &mut parsed, driver)?;
     let planned = run::plan(&started, now.as_ref(), &mut parsed, driver, summary)?;
+    run::within_budget(&started, now.as_ref(), planned.as_ref(), &mut parsed, driver)?;
     run::carry_out(&mut started, planned, parsed, now, driver, summary)
 }
 

@@ -4,7 +4,7 @@ use super::attempt::Attempt;
 use super::driver::Driver;
 use super::open::Opened;
 use super::parse::{Held, Parsed, parse_alone};
-use super::plan::{Planned, plan};
+use super::plan::{Planned, plan, within_budget};
 use super::stage::Stage;
 use super::start::Started;
 use super::values::Fingerprints;
@@ -107,13 +107,22 @@ fn build_ahead(
         }
     }
     drop(now);
-    build_rest(started, text, driver, summary)
+    build_rest(started, text, BudgetCheck::Done, driver, summary)
+}
+
+/// Whether a plan still has to be held against the budget. What is left of a plan that was within it
+/// is within it too, and has another hash than the one that was approved.
+#[derive(PartialEq)]
+enum BudgetCheck {
+    Done,
+    Due,
 }
 
 /// What of this project still has to be built.
 fn build_rest(
     started: &mut Started<'_>,
     text: &Arc<String>,
+    budget: BudgetCheck,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
@@ -122,7 +131,11 @@ fn build_rest(
     let now = started.opened.compare(text, old.as_deref().map(String::as_str));
     let now = now.map_err(Failure::refused)?;
     let mut parsed = Parsed::project(Arc::clone(text));
-    match plan(started, Some(&now), &mut parsed, driver, summary)? {
+    let planned = plan(started, Some(&now), &mut parsed, driver, summary)?;
+    if budget == BudgetCheck::Due {
+        within_budget(started, Some(&now), planned.as_ref(), &mut parsed, driver)?;
+    }
+    match planned {
         Some(Ok(plan)) => build_last(started, plan.last_run, &plan.wanted, now, driver, summary),
         Some(Err(code)) => Ok(code),
         None => Ok(0),
@@ -187,7 +200,7 @@ fn let_build(
     }
     say::dbt_did_not_wait();
     match parse_alone(&started.opened, driver)? {
-        Ok(text) => build_rest(started, &Arc::new(text), driver, summary),
+        Ok(text) => build_rest(started, &Arc::new(text), BudgetCheck::Due, driver, summary),
         Err(code) => Ok(code),
     }
 }

@@ -28,6 +28,6 @@ pub(crate) use carry_out::carry_out;
 pub(crate) use driver::{Driver, run_without_state};
 pub(crate) use open::{Access, Opened, hold, store};
 pub(crate) use parse::parse;
-pub(crate) use plan::{compare, plan};
+pub(crate) use plan::{compare, plan, within_budget};
 pub(crate) use publish::publish;
 pub(crate) use start::start;

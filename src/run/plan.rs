@@ -46,7 +46,7 @@ pub(crate) fn compare<'m>(
 /// dbt itself has to be asked what the command selects.
 ///
 /// # Errors
-/// 77 where the plan exceeds the budget, 78 where `selectors.yml` cannot be read, 73 where the volume
+/// 78 where `selectors.yml` cannot be read, 73 where the volume
 /// cannot be written.
 pub(crate) fn plan(
     started: &Started<'_>,
@@ -68,8 +68,6 @@ pub(crate) fn plan(
         say_needs(started, now, plan);
         summary.pending = say::pending(&now.needs, &now.graph);
     }
-    let within = within_budget(started, &planned, &now.manifest);
-    parsed.guard(driver, within)?;
     Ok(Some(planned))
 }
 
@@ -140,11 +138,24 @@ impl Started<'_> {
     }
 }
 
-/// Refuse a run that would build more than is allowed.
+/// Refuse a run that would build more than is allowed. `plan` shows what it shows, and what is left
+/// of a plan that was allowed is allowed.
 ///
 /// # Errors
 /// 77 with the plan and its hash.
-fn within_budget(
+pub(crate) fn within_budget(
+    started: &Started<'_>,
+    now: Option<&Comparison<'_, '_>>,
+    planned: Option<&Planned>,
+    parsed: &mut Parsed,
+    driver: &mut Driver<'_>,
+) -> Result<(), Failure> {
+    let (Some(now), Some(planned)) = (now, planned) else { return Ok(()) };
+    let within = check_budget(started, planned, &now.manifest);
+    parsed.guard(driver, within)
+}
+
+fn check_budget(
     started: &Started<'_>,
     planned: &Planned,
     manifest: &Manifest<'_>,
