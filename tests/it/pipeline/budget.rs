@@ -81,6 +81,28 @@ fn an_approval_does_not_cover_what_was_edited_since() {
 }
 
 #[test]
+fn a_plan_is_shown_whatever_the_budget_is() {
+    let fake = three_of_four();
+    let plan = fake.run(&["--max-rebuild", "1", "plan", "--json", "run"]).ends_with(10).json();
+    let refused = fake.run(&["--max-rebuild", "1", "run"]);
+    assert_eq!(plan["hash"], hash(&refused.ends_with(77).stderr));
+}
+
+#[test]
+fn an_approved_plan_of_several_runs_is_approved_as_a_whole() {
+    let mut fake = Fake::populated(
+        project().model("i").as_("incremental").model("c").reads("i").model("d").reads("c"),
+    );
+    fake.project.edit("i");
+    let words = ["--refresh-changed", "incremental", "--max-rebuild", "1"];
+    let refused = fake.run(&[&words[..], &["run"]].concat());
+    let hash = hash(&refused.ends_with(77).builds(&[]).stderr);
+    let ran = fake.run(&[&words[..], &["--approve", &hash, "run"]].concat());
+    ran.ends_with(0).builds(&["i", "c", "d"]);
+    assert!(ran.calls.iter().any(|call| call.refreshed == ["i"]), "{ran:#?}");
+}
+
+#[test]
 fn full_and_selected_runs_are_held_against_the_budget_before_they_start() {
     let fake = Fake::populated(chain(&["a", "b"]).model("c"));
     let limited = |words: &[&str]| fake.run(&[&["--max-rebuild", "1"], words].concat());

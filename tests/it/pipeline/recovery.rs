@@ -158,6 +158,17 @@ fn a_full_run_that_is_killed_is_finished_by_the_next_plain_one() {
 }
 
 #[test]
+fn what_is_new_stays_new_after_a_full_run_that_was_killed() {
+    let mut fake = Fake::populated(chain(&["a", "b"]));
+    fake.project.add("n", "b");
+    fake.killed_at("b", &["--full", "run"]);
+    let plan = fake.run(&["plan", "--json", "run"]).ends_with(10).json();
+    let reason = |index: usize| plan["steps"][index]["reason"].as_str().unwrap_or_default();
+    assert_eq!((plan["steps"].as_array().map(Vec::len), reason(1)), (Some(2), "new"), "{plan:#}");
+    fake.run(&["run"]).ends_with(0).builds(&["b", "n"]);
+}
+
+#[test]
 fn a_plan_knows_of_the_kill_and_leaves_it_to_the_run() {
     let mut fake = Fake::populated(chain(&["a", "b"]));
     fake.project.edit("a");
