@@ -25,6 +25,7 @@ mod strings;
 pub(super) mod tokens;
 mod variables;
 mod vars;
+mod volatile;
 mod walk;
 
 pub use fingerprint::fingerprints;

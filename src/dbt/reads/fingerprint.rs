@@ -1,5 +1,6 @@
 //! What stands for a value on the volume: a keyed digest of 128 bits, never the value.
 
+use super::volatile::is_volatile;
 use super::{Facet, Facets, Vars};
 use crate::digest::hex;
 use crate::environment::Environment;
@@ -75,7 +76,8 @@ impl KnownValues<'_> {
                 message.add(value.map(|value| value.as_bytes()));
             }
             Facet::AnyEnvVar => {
-                let lasting = self.environment.iter().filter(|(name, _)| !is_volatile(name));
+                let lasting =
+                    self.environment.iter().filter(|(name, value)| !is_volatile(name, value, ""));
                 for (name, value) in lasting {
                     message.add(Some(name.as_bytes()));
                     message.add(Some(value.as_bytes()));
@@ -114,44 +116,6 @@ fn keyed_digest(key: &[u8], message: &[u8]) -> String {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     mac.update(message);
     hex(mac.finalize().into_bytes().get(..16).unwrap_or_default())
-}
-
-/// Variables that differ from container to container, or from call to call, and that no
-/// project can mean when it computes a name.
-fn is_volatile(name: &OsStr) -> bool {
-    const EXACT: [&str; 13] = [
-        "HOSTNAME",
-        "PWD",
-        "OLDPWD",
-        "SHLVL",
-        "_",
-        "TERM",
-        "COLUMNS",
-        "LINES",
-        "SSH_CLIENT",
-        "SSH_CONNECTION",
-        "SSH_TTY",
-        "INVOCATION_ID",
-        "JOURNAL_STREAM",
-    ];
-    const PREFIXES: [&str; 3] = ["KUBERNETES_", "DBT_ENTRYPOINT_", "DBT_INVOCATION"];
-    // What Kubernetes and Docker links say of a service. (`X_PORT` is left in: it is also
-    // what people call a setting.)
-    const SUFFIXES: [&str; 2] = ["_SERVICE_HOST", "_SERVICE_PORT"];
-    let Some(name) = name.to_str() else { return false };
-    EXACT.contains(&name)
-        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-        || name.contains("_SERVICE_PORT_")
-        || is_port_of_a_service(name)
-}
-
-/// `X_PORT_5432_TCP`, `X_PORT_5432_TCP_ADDR`…
-fn is_port_of_a_service(name: &str) -> bool {
-    name.split_once("_PORT_").is_some_and(|(_, port)| {
-        let behind = port.trim_start_matches(|c: char| c.is_ascii_digit());
-        behind.len() < port.len() && (behind.starts_with("_TCP") || behind.starts_with("_UDP"))
-    })
 }
 
 #[cfg(test)]
