@@ -8,6 +8,7 @@ use crate::dbt::command::Command;
 use crate::dbt::compare;
 use crate::dbt::compare::Needs;
 use crate::dbt::engine::Engine;
+use crate::dbt::manifest::Node;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::{self, EarlierRun};
@@ -41,6 +42,10 @@ pub struct Plan {
     /// follow from the graph.
     #[serde(skip)]
     pub wanted: BTreeSet<String>,
+    /// Those of which dbt has to give an account: nothing but their resource type limits what the
+    /// command selects.
+    #[serde(skip)]
+    pub due: BTreeSet<String>,
     /// The nodes that have to be built themselves but that this command does not build.
     #[serde(skip)]
     pub others: Needs,
@@ -166,7 +171,12 @@ impl Plan {
         let built: BTreeSet<String> =
             chosen.iter().filter(|id| now.is_built_by(request.command, id)).cloned().into_tree();
         let to_refresh: BTreeSet<String> = refreshed.intersection(&wanted).cloned().into_tree();
+        let due = match compared && !request.is_limited() {
+            true => wanted.iter().filter(|id| is_reported(now, id)).cloned().into_tree(),
+            false => BTreeSet::new(),
+        };
         Self {
+            due,
             earlier_runs: earlier_runs::earlier_runs(&now.graph, &built, &to_refresh),
             last_run: last_run(request, &wanted, chosen),
             ..Self::with_steps(basis, &built, wanted, others)
@@ -206,6 +216,7 @@ impl Plan {
             unknown: unknown.map(|step| step.id.clone()).collect(),
             steps,
             wanted,
+            due: BTreeSet::new(),
             others,
             earlier_runs: Vec::new(),
             last_run: LastRun::Nothing,
@@ -219,6 +230,13 @@ fn wanted(now: &Comparison<'_, '_>, command: &Command) -> (BTreeSet<String>, Nee
     let (wanted, others): (Needs, Needs) =
         now.needs.clone().into_iter().partition(|(id, _)| now.is_built_by(command, id));
     (wanted.into_keys().into_tree(), others)
+}
+
+/// Whether dbt reports the node after a run that selected it. It builds no tests that are selected
+/// on their own in some cases, and no models of other projects, which have no file.
+fn is_reported(now: &Comparison<'_, '_>, id: &str) -> bool {
+    let has_file = |node: &Node<'_>| !node.original_file_path.is_empty();
+    now.graph.is_built(id) && now.manifest.node(id).is_some_and(has_file)
 }
 
 /// The last run of dbt. `chosen` are all nodes and tests that the changes require.

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod announce;
+pub mod boot;
 pub mod clock;
 pub mod gate;
 pub mod inputs;

@@ -8,6 +8,7 @@ use crate::dbt::results::{Fate, Outcome};
 use crate::dbt::results::{Results, RunLog};
 use crate::graph::Graph;
 use crate::trees::IntoTree;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -20,8 +21,8 @@ const HEAD: u64 = 1 << 16;
 pub(super) struct Artifacts {
     /// `run_results.json`, when it is of the same invocation.
     results: Option<Results>,
-    /// What its log says; empty where it kept none.
-    journal: RunLog,
+    /// What its log says; `None` where the log is of another invocation.
+    journal: Option<RunLog>,
 }
 
 /// The text of the manifest under `target`, if there is one.
@@ -40,7 +41,8 @@ pub(super) fn invocation(target: &Path) -> Option<String> {
 
 /// The manifests that the invocation after `before` left, whole or not: first the one that it wrote
 /// last, then `copy`, which was taken when its first node began and serves where dbt was killed
-/// while it rewrote the other. `logged` is the invocation of its log.
+/// while it rewrote the other. `logged` is the invocation of its log: where there is a log, the
+/// manifest of another dbt in the same directory does not count.
 pub(super) fn manifests(
     before: Option<String>,
     logged: Option<String>,
@@ -51,8 +53,13 @@ pub(super) fn manifests(
     let texts = std::iter::once_with(move || read(&last)).chain(std::iter::once_with(copy));
     texts.flatten().filter(move |text| {
         let id = invocation_id_of(text);
-        id.is_some() && (id != before || id == logged)
+        id.is_some() && if logged.is_some() { id == logged } else { id != before }
     })
+}
+
+/// The invocation of the last dbt that logged JSON lines in this directory.
+pub(super) fn logged_invocation(log_dir: &Path) -> Option<String> {
+    journal(fs::read(log_dir.join("dbt.log")).ok()).invocation_id
 }
 
 /// What a log of dbt's says; an empty journal where there is none.
@@ -66,13 +73,44 @@ impl Artifacts {
         let results = read(&target.join("run_results.json"))
             .and_then(|text| Results::read(&text).ok())
             .filter(|results| results.invocation_id.as_deref() == id);
-        let same = journal.invocation_id.as_deref() == id;
-        Self { results, journal: if same { journal } else { RunLog::default() } }
+        let same = journal.invocation_id.is_none() || journal.invocation_id.as_deref() == id;
+        Self { results, journal: same.then_some(journal) }
+    }
+
+    /// Whether dbt wrote its results.
+    pub(super) fn has_results(&self) -> bool {
+        self.results.is_some()
+    }
+
+    /// Whether the log is of this invocation, as far as it says.
+    pub(super) fn has_log(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// The nodes in the results, whatever became of them.
+    pub(super) fn reported(&self) -> BTreeSet<&str> {
+        let nodes = self.results.iter().flat_map(|results| &results.nodes);
+        nodes.map(|node| node.unique_id.as_str()).into_tree()
+    }
+
+    /// Those of these nodes that are neither in the results nor in the log.
+    pub(super) fn without_news<'d>(
+        &self,
+        due: &'d BTreeSet<String>,
+    ) -> impl Iterator<Item = &'d str> {
+        let reported = self.reported();
+        let logged = self.journal.iter().flat_map(|journal| &journal.started);
+        let known: BTreeSet<&str> =
+            reported.into_iter().chain(logged.map(String::as_str)).into_tree();
+        let silent: Vec<&str> =
+            due.iter().map(String::as_str).filter(|id| !known.contains(id)).collect();
+        silent.into_iter()
     }
 
     /// What happened to each node: the results, and whatever only the log knows.
     pub(super) fn outcome(&self, graph: &Graph) -> Outcome {
-        let mut outcome = of_journal(&self.journal, graph);
+        let mut outcome =
+            self.journal.as_ref().map(|journal| of_journal(journal, graph)).unwrap_or_default();
         if let Some(results) = &self.results {
             outcome.extend(results.outcome(graph));
         }

@@ -11,17 +11,19 @@ use crate::dbt::command::Opt;
 use crate::dbt::manifest::is_whole;
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
-use crate::decide::intent::Intent;
+use crate::decide::intent::{Intent, RunReach};
 use crate::decide::needs::Scope;
 use crate::decide::next;
 use crate::decide::record::FORMAT;
 use crate::decide::settle::Completion;
 use crate::decide::summary::Summary;
-use crate::exit::Failure;
+use crate::exit::{Failure, Refusal};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Reservation, RunDir};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A run of dbt that the volume knows about.
@@ -31,8 +33,44 @@ pub(super) struct Attempt {
     pub(super) before: Option<String>,
     journal: RunDir,
     follower: Option<Follower>,
-    scope: Scope,
-    refresh: bool,
+    notes: Intent,
+    /// The nodes of which dbt has to give an account if it succeeds.
+    due: BTreeSet<String>,
+}
+
+/// What a run of dbt is about to do.
+pub(super) struct Task {
+    /// Which nodes count as not built until it has built them.
+    pub(super) scope: Scope,
+    /// Whether it has `--full-refresh`.
+    pub(super) refresh: bool,
+    /// What it may build.
+    pub(super) reach: RunReach,
+    /// The nodes that it has to build, skip or fail to build.
+    pub(super) due: BTreeSet<String>,
+}
+
+/// Whether dbt's log can be the journal of a run: not where the user wants the log elsewhere or in
+/// another form, or where this dbt's log does not tell when a node begins and ends.
+pub(super) fn is_journalled(session: &Session) -> bool {
+    let own = [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile];
+    session.engine.journal() && !own.iter().any(|option| session.command.gives(*option))
+}
+
+/// The options that make dbt's log JSON lines in a file of this directory, which is rotated at this
+/// size; 0 for never.
+pub(super) fn log_options(max_bytes: &str, directory: &Path) -> Vec<OsString> {
+    let words = [
+        "--log-format-file",
+        "json",
+        "--log-level-file",
+        "info",
+        "--log-file-max-bytes",
+        max_bytes,
+    ];
+    let mut all: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    all.extend(["--log-path".into(), directory.into()]);
+    all
 }
 
 impl Attempt {
@@ -40,26 +78,41 @@ impl Attempt {
     ///
     /// # Errors
     /// 73 where the volume cannot be written or is full, 78 where dbt's artifacts cannot be written.
-    pub(super) fn begin(
-        opened: &Opened<'_>,
-        scope: &Scope,
-        refresh: bool,
-    ) -> Result<Self, Failure> {
+    pub(super) fn begin(opened: &Opened<'_>, task: Task) -> Result<Self, Failure> {
+        let Task { scope, refresh, reach, due } = task;
         let session = opened.session;
         let target = session.target_path()?;
         let state = opened.access.held().ok_or_else(|| Failure::internal("a plan ran dbt"))?;
         let reservation = opened.reserve()?;
         let before = artifacts::invocation(target);
+        let journal = state.run();
         let notes = Intent {
             format: FORMAT,
-            scope: scope.clone(),
+            scope,
             unreal: session.command.unreal_option().map(str::to_owned),
             identity: opened.identity().clone(),
             full_refresh: refresh,
+            reach: Some(reach),
+            journal: is_journalled(session).then(|| journal.begun_on()).flatten(),
         };
-        let journal = state.run();
         journal.begin(&notes).map_err(Failure::unwritable)?;
-        Ok(Self { reservation, before, journal, follower: None, scope: scope.clone(), refresh })
+        Ok(Self { reservation, before, journal, follower: None, notes, due })
+    }
+
+    /// Note what dbt may build from now on, before it is told so. `due` are the nodes that it then
+    /// has to build, skip or fail to build.
+    ///
+    /// # Errors
+    /// 73 where the volume cannot be written. dbt must then not be told.
+    pub(super) fn reach(&mut self, reach: RunReach, due: &BTreeSet<String>) -> Result<(), Failure> {
+        self.notes.reach = Some(reach);
+        self.due.clone_from(due);
+        self.journal.note(&self.notes).map_err(Failure::unwritable)
+    }
+
+    /// The invocation that dbt's log is of, as far as it has come.
+    pub(super) fn logged_invocation(&self) -> Option<String> {
+        artifacts::journal(self.journal.log()).invocation_id
     }
 
     /// Keep the manifest of the run on the volume once it builds something.
@@ -76,20 +129,13 @@ impl Attempt {
         self.follower = Some(Follower::copy(self.journal.clone(), text, description));
     }
 
-    /// dbt's command line with its log as our journal: one file of JSON lines that is never rotated.
-    /// Not where the user wants the log elsewhere or in another form, or where this dbt's log does
-    /// not tell when a node begins and ends.
+    /// dbt's command line with its log as our journal, if it can be.
     pub(super) fn journalled(&self, session: &Session, words: &[OsString]) -> Vec<OsString> {
-        const JOURNAL: [&str; 6] =
-            ["--log-format-file", "json", "--log-level-file", "info", "--log-file-max-bytes", "0"];
-        let own = [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile];
-        if own.iter().any(|option| session.command.gives(*option)) || !session.engine.journal() {
+        if !is_journalled(session) {
             say::no_journal();
             return words.to_vec();
         }
-        let mut extra: Vec<OsString> = JOURNAL.into_iter().map(OsString::from).collect();
-        extra.extend(["--log-path".into(), self.journal.log_dir().into_os_string()]);
-        session.command.with_options_in(words, &extra)
+        session.command.with_options_in(words, &log_options("0", &self.journal.log_dir()))
     }
 
     /// It came to nothing.
@@ -115,19 +161,24 @@ impl Attempt {
         let target = started.opened.session.project.target_path.clone();
         let (before, logged) = (self.before.take(), log.invocation_id.clone());
         let journal = self.journal.clone();
+        let mut is_cut = false;
         for text in artifacts::manifests(before, logged, &target, || journal.manifest()) {
             let old = started.opened.baseline.manifest.clone();
-            let saved = match started.opened.compare(&text, old.as_deref().map(String::as_str)) {
+            match started.opened.compare(&text, old.as_deref().map(String::as_str)) {
                 Ok(now) => {
                     let confirmed = started.opened.confirm(&started.seen);
                     return self.keep_outcome(started, now, log, code, confirmed, summary);
                 }
                 // dbt was killed while it wrote it.
-                Err(_) if !is_whole(&text) => continue,
-                Err(why) => Err(Failure::not_saved(why)),
-            };
-            report_after_dbt(saved, code)?;
-            return self.undo();
+                Err(_) if !is_whole(&text) => is_cut = true,
+                // The notes of the run stay, for the next start to take it up.
+                Err(why) => return report_after_dbt(Err(Failure::not_saved(why)), code),
+            }
+        }
+        let is_silent = is_cut && !self.journal.is_whole(self.notes.journal.as_deref());
+        if is_silent || !log.started.is_empty() {
+            say::outcome_unknown(code);
+            return Ok(());
         }
         say::nothing_begun(code);
         self.undo()
@@ -160,7 +211,16 @@ impl Attempt {
         let target = &opened.session.project.target_path;
         let left = Artifacts::of(now.manifest.invocation_id(), target, log);
         let mut outcome = left.outcome(&now.graph);
-        if !self.refresh {
+        let missing: Vec<String> = match code {
+            0 => left.without_news(&self.due).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        let is_complete = (left.has_results() && matches!(code, 0 | 1))
+            || (left.has_log() && self.journal.is_whole(self.notes.journal.as_deref()));
+        if let Some(reach) = self.notes.reach.as_ref().filter(|_| !is_complete) {
+            reach.distrust_silence(&now.graph, &left.reported(), &mut outcome);
+        }
+        if !self.notes.full_refresh {
             next::distrust_half_made(&now, &opened.baseline, &mut outcome);
         }
         if let Some(flag) = opened.session.command.unreal_option() {
@@ -168,11 +228,30 @@ impl Attempt {
         }
         distrust_seeds(opened, &now, &mut outcome);
         let ending = if code == 0 { Completion::Succeeded } else { Completion::Incomplete };
-        let (scope, refresh) = (self.scope.clone(), self.refresh);
+        let ending = if missing.is_empty() { ending } else { Completion::Incomplete };
+        let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let ran = Ran { now, outcome, scope, refresh, ending, confirmed };
-        report_after_dbt(opened.commit(self.reservation.take(), ran, summary), code)?;
-        self.undo()
+        let saved = opened.commit(self.reservation.take(), ran, summary);
+        if saved.is_err() {
+            // The notes of the run stay, for the next start to take it up.
+            return report_after_dbt(saved, code);
+        }
+        self.undo()?;
+        if missing.is_empty() { Ok(()) } else { Err(Failure::not_saved(not_selected(&missing))) }
     }
+}
+
+/// dbt succeeded without a word on nodes that it was told to build.
+fn not_selected(missing: &[String]) -> Refusal {
+    let first = missing.first().map_or("", String::as_str);
+    let count = missing.len();
+    Refusal::new(format!(
+        "dbt ended with code 0, but did not report {count} nodes that it was told to build: {first}{}",
+        if count > 1 { ", …" } else { "" }
+    ))
+    .meaning("whether they were built is not known; they count as still to be built")
+    .remedy("start again; give each dbt that runs at the same time its own --target-path")
+    .remedy("dbt-entrypoint --full …     (build everything without a selection)")
 }
 
 /// A manifest holds the checksum of a seed as it was parsed, and dbt loads the file later.

@@ -1,6 +1,6 @@
 //! The runs of dbt that a plan asks for, each with the commit of what it built.
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Task};
 use super::driver::Driver;
 use super::open::Opened;
 use super::parse::{Held, Parsed, parse_alone};
@@ -11,8 +11,9 @@ use super::values::Fingerprints;
 use crate::dbt::results::{self};
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
+use crate::decide::intent::RunReach;
 use crate::decide::needs::Scope;
-use crate::decide::plan::LastRun;
+use crate::decide::plan::{LastRun, Plan};
 use crate::decide::select_by::NodesByName;
 use crate::decide::select_by::SelectBy;
 use crate::decide::start::Approach;
@@ -51,12 +52,12 @@ pub(crate) fn carry_out(
         && matches!(plan.last_run, LastRun::Changed(SelectBy::Result(_), _))
         && let (Some(held), Some(text)) = (parsed.take_held(), parsed.text())
     {
-        return let_build(started, held, &text, now, &plan.wanted, driver, summary);
+        return let_build(started, held, &text, now, &plan, driver, summary);
     }
     parsed.release(driver)?;
     match (plan.earlier_runs.as_slice(), parsed.text()) {
         (ahead @ [_, ..], Some(text)) => build_ahead(started, ahead, &text, now, driver, summary),
-        _ => build_last(started, plan.last_run, &plan.wanted, now, driver, summary),
+        _ => build_last(started, plan, now, driver, summary),
     }
 }
 
@@ -82,7 +83,9 @@ fn build_as_given(
         }
         false => Scope::Changes,
     };
-    run(started, command.with_write_json(), scope, command.refreshes(), driver, summary)
+    let reach = RunReach::of_types(|kind| command.builds(kind));
+    let task = Task { scope, refresh: command.refreshes(), reach, due: BTreeSet::new() };
+    run(started, command.with_write_json(), task, driver, summary)
 }
 
 /// The runs ahead of the last one, up to the first that fails, and then the rest by another look
@@ -101,7 +104,13 @@ fn build_ahead(
         let named = NodesByName { manifest: &now.manifest, nodes: &earlier.nodes };
         let words =
             named.command_line_for_these_only(&driver.session().command, earlier.full_refresh);
-        let code = run(started, words, Scope::Changes, earlier.full_refresh, driver, summary)?;
+        let task = Task {
+            scope: Scope::Changes,
+            refresh: earlier.full_refresh,
+            reach: RunReach::Nodes(earlier.nodes.clone()),
+            due: BTreeSet::new(),
+        };
+        let code = run(started, words, task, driver, summary)?;
         if code != 0 {
             return Ok(code);
         }
@@ -136,7 +145,7 @@ fn build_rest(
         within_budget(started, Some(&now), planned.as_ref(), &mut parsed, driver)?;
     }
     match planned {
-        Some(Ok(plan)) => build_last(started, plan.last_run, &plan.wanted, now, driver, summary),
+        Some(Ok(plan)) => build_last(started, plan, now, driver, summary),
         Some(Err(code)) => Ok(code),
         None => Ok(0),
     }
@@ -145,12 +154,12 @@ fn build_rest(
 /// The last run, by a dbt that is started for it.
 fn build_last(
     started: &mut Started<'_>,
-    last: LastRun,
-    wanted: &BTreeSet<String>,
+    plan: Plan,
     now: Comparison<'_, '_>,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
+    let Plan { last_run: last, wanted, due, .. } = plan;
     let LastRun::Changed(select_by, nodes) = last else {
         let confirmed = started.opened.confirm(&started.seen);
         return started.opened.carry_over(now, confirmed, summary).map(|()| 0);
@@ -159,29 +168,34 @@ fn build_last(
     let answer = state_for_dbt(&started.opened)?;
     let words = match select_by.command_line(command, &answer.path()) {
         Some(words) => {
-            answer.put(&results::results_with_skipped(wanted)).map_err(Failure::unwritable)?;
+            answer.put(&results::results_with_skipped(&wanted)).map_err(Failure::unwritable)?;
             words
         }
         None => NodesByName { manifest: &now.manifest, nodes: &nodes }
             .command_line(command, started.approach),
     };
+    let reach = RunReach::Nodes(now.graph.with_descendants(&wanted));
     drop(now);
-    run(started, words, Scope::Changes, command.refreshes(), driver, summary)
+    let task = Task { scope: Scope::Changes, refresh: command.refreshes(), reach, due };
+    run(started, words, task, driver, summary)
 }
 
 /// Tell a dbt that waits what to build, and wait for its end.
 fn let_build(
     started: &mut Started<'_>,
-    held: Held,
+    mut held: Held,
     text: &Arc<String>,
     now: Comparison<'_, '_>,
-    wanted: &BTreeSet<String>,
+    plan: &Plan,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
-    if let Err(error) = held.answer.put(&results::results_with_skipped(wanted)) {
+    let reach = RunReach::Nodes(now.graph.with_descendants(&plan.wanted));
+    let answer = results::results_with_skipped(&plan.wanted);
+    let told = held.attempt.reach(reach, &plan.due);
+    if let Err(error) = told.and_then(|()| held.answer.put(&answer).map_err(Failure::unwritable)) {
         held.release(driver)?;
-        return Err(Failure::unwritable(error));
+        return Err(error);
     }
     let Held { gate, running, mut attempt, answer: _answer } = held;
     gate.open();
@@ -209,12 +223,11 @@ fn let_build(
 fn run(
     started: &mut Started<'_>,
     words: Vec<OsString>,
-    scope: Scope,
-    refresh: bool,
+    task: Task,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
-    let mut attempt = Attempt::begin(&started.opened, &scope, refresh)?;
+    let mut attempt = Attempt::begin(&started.opened, task)?;
     attempt.follow(&started.opened);
     let words = attempt.journalled(driver.session(), &words);
     let stage = Stage::begin("run");

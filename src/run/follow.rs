@@ -1,4 +1,5 @@
-//! Keeps the manifest of a run on the volume from the moment its first node begins, or earlier.
+//! Keeps the manifest of a run on the volume from the moment its first node begins, or earlier, and
+//! notes how far dbt's log has come.
 //!
 //! dbt's target path may be gone with the container. What dbt's log then says about finished nodes
 //! is worth nothing without the manifest that they were built from and the values that they read.
@@ -9,7 +10,7 @@ use anyhow::Result;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -30,30 +31,48 @@ impl Follower {
         manifest: &Path,
         describe: impl FnOnce(&str) -> Result<Vec<u8>> + Send + 'static,
     ) -> Self {
-        let (stop, stopped) = mpsc::channel();
         let manifest = manifest.to_owned();
-        Self::new(stop, move || {
-            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                if run.log_began() {
-                    keep(&run, || {
-                        let text = fs::read_to_string(manifest)?;
-                        Ok((describe(&text)?, Arc::new(text)))
-                    });
-                    return;
+        let mut read = Some(move || {
+            let text = fs::read_to_string(manifest)?;
+            Ok((describe(&text)?, Arc::new(text)))
+        });
+        Self::new(move |stopped| {
+            whenever_it_grows(&run, stopped, || {
+                if read.is_some() && run.log_began() {
+                    read.take().into_iter().for_each(|read| keep(&run, read));
                 }
-            }
+            });
         })
     }
 
     /// The same at once, for a manifest that has been read and described.
     pub(super) fn copy(run: RunDir, manifest: Arc<String>, description: Vec<u8>) -> Self {
-        Self::new(mpsc::channel().0, move || keep(&run, || Ok((description, manifest))))
+        Self::new(move |stopped| {
+            keep(&run, || Ok((description, manifest)));
+            whenever_it_grows(&run, stopped, || ());
+        })
     }
 
-    fn new(stop: mpsc::Sender<()>, work: impl FnOnce() + Send + 'static) -> Self {
-        let thread = thread::Builder::new().name("follow".into()).spawn(work);
+    fn new(work: impl FnOnce(&Receiver<()>) + Send + 'static) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::Builder::new().name("follow".into()).spawn(move || work(&stopped));
         let thread = thread.map_err(|error| say::manifest_not_kept(&error.into())).ok();
         Self { stop: Some(stop), thread }
+    }
+}
+
+/// Until it is stopped, note the length of the log whenever it has grown, and do some work then.
+fn whenever_it_grows(run: &RunDir, stopped: &Receiver<()>, mut work: impl FnMut()) {
+    let mut known = 0;
+    while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+        let length = run.length();
+        if length > known {
+            known = length;
+            if let Err(error) = run.note_length() {
+                log::debug!("{error:#}");
+            }
+            work();
+        }
     }
 }
 

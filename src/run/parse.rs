@@ -1,7 +1,7 @@
 //! dbt parses the project: in the process that then builds, held at a gate, or in one of its own.
 
 use super::artifacts;
-use super::attempt::Attempt;
+use super::attempt::{self, Attempt, Task};
 use super::driver::Driver;
 use super::open::Opened;
 use super::stage::Stage;
@@ -9,6 +9,7 @@ use super::start::Started;
 use crate::dbt::command::{Flag, Opt};
 use crate::dbt::engine::Engine;
 use crate::dbt::manifest::invocation_id_of;
+use crate::decide::intent::RunReach;
 use crate::decide::needs::Scope;
 use crate::decide::plan::PlanRequest;
 use crate::decide::select_by::SelectBy;
@@ -20,7 +21,9 @@ use crate::say;
 use crate::session::Session;
 use crate::store::StateForDbt;
 use anyhow::Context as _;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a parse came to. Nothing at all where the command needs no parse ahead of it.
@@ -156,6 +159,9 @@ impl Started<'_> {
             && !command.refreshes()
             && command.unreal_option().is_none()
             && command.flag(Flag::Defer) != Some(true);
+        // Without a log of its own, another dbt that parses in the same target path would be taken
+        // for this one.
+        let is_plain = is_plain && attempt::is_journalled(driver.session());
         if !engine.waits_at_gate() || !is_plain || select_by == SelectBy::Name {
             return Ok(None);
         }
@@ -198,7 +204,9 @@ fn hold(
             return Ok(None);
         }
     };
-    let attempt = Attempt::begin(&started.opened, &Scope::Changes, false)?;
+    let (scope, reach) = (Scope::Changes, RunReach::nothing());
+    let task = Task { scope, refresh: false, reach, due: BTreeSet::new() };
+    let attempt = Attempt::begin(&started.opened, task)?;
     let words = attempt.journalled(driver.session(), &words);
     let running = match driver.run_to(&gate, words)? {
         GateOrEnd::Gate(running) => running,
@@ -214,13 +222,18 @@ fn hold(
             return Ok(Some(Parsed::ended(code)));
         }
     };
-    let text = artifacts::manifest(target).filter(|text| invocation_id_of(text) != attempt.before);
+    let logged = attempt.logged_invocation();
+    let is_ours = |id: Option<String>| id.is_some() && id == logged && id != attempt.before;
+    let text = artifacts::manifest(target).filter(|text| is_ours(invocation_id_of(text)));
     let held = Held { gate, running, attempt, answer };
     match text {
         Some(text) => {
             Ok(Some(Parsed { text: Some(Arc::new(text)), held: Some(held), ended: None }))
         }
-        None => held.release(driver).map(|()| None),
+        None => {
+            say::not_the_manifest_of_this_run(target);
+            held.release(driver).map(|()| None)
+        }
     }
 }
 
@@ -236,10 +249,16 @@ pub(super) fn parse_alone(
     let session = driver.session();
     let target = session.target_path()?;
     let before = artifacts::invocation(target);
+    let log_dir = opened.access.log_dir();
     let mut words = session.command.as_parse();
     words.extend(afresh(session));
-    if !session.command.gives(Opt::LogPath) {
-        words.extend(["--log-path".into(), opened.access.log_dir().into_os_string()]);
+    match session.engine.journal() {
+        true => {
+            words.retain(|word| !is_about_the_log(word));
+            words.extend(attempt::log_options("65536", &log_dir));
+        }
+        false if session.command.gives(Opt::LogPath) => {}
+        false => words.extend(["--log-path".into(), log_dir.clone().into_os_string()]),
     }
     let code = driver.run(words, Stdout::ToStderr)?;
     if code != 0 {
@@ -249,7 +268,12 @@ pub(super) fn parse_alone(
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
         .map_err(Failure::refused)?;
-    if invocation_id_of(&text) == before {
+    let id = invocation_id_of(&text);
+    let logged = artifacts::logged_invocation(&log_dir);
+    if session.engine.journal() && logged.is_some() && logged != id {
+        return Err(Failure::refused(another_dbt(target)));
+    }
+    if id == before {
         return Err(Failure::refused(
             Refusal::new(format!("dbt parse succeeded, but did not write {}", path.display()))
                 .meaning("what changed cannot be found out, so nothing was built")
@@ -258,6 +282,24 @@ pub(super) fn parse_alone(
         ));
     }
     Ok(Ok(text))
+}
+
+/// Whether the word is an option that says how dbt writes its log file.
+fn is_about_the_log(word: &OsString) -> bool {
+    let word = word.to_string_lossy();
+    ["--log-path=", "--log-format-file=", "--log-level-file=", "--log-file-max-bytes="]
+        .iter()
+        .any(|option| word.starts_with(option))
+}
+
+fn another_dbt(target: &Path) -> Refusal {
+    Refusal::new(format!(
+        "{} is the manifest of another dbt",
+        target.join("manifest.json").display()
+    ))
+    .meaning("it ran at the same time; what this project needs is not known, so nothing was built")
+    .remedy("start again when the other dbt has ended")
+    .remedy("dbt-entrypoint … --target-path DIR     (a directory that no other dbt writes to)")
 }
 
 /// dbt trusts the modification times of files in a partial-parse file that it finds, and images

@@ -4,7 +4,7 @@
 //! committed: dbt's log says what finished, and a copy of the manifest with the fingerprints of
 //! the values that its nodes read says what the finished nodes were built from.
 
-use super::artifacts;
+use super::artifacts::{self, Artifacts};
 use super::commit::Ran;
 use super::driver::Driver;
 use super::open::Opened;
@@ -15,6 +15,7 @@ use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::intent::Intent;
 use crate::decide::needs::Inputs;
+use crate::decide::next;
 use crate::decide::settle::Completion;
 use crate::decide::start::{self, Start};
 use crate::decide::summary::Summary;
@@ -35,19 +36,26 @@ pub(super) fn recover<'s>(
     // What was built in another warehouse says nothing about this one.
     let here = |notes: &Intent| start::foreign(&notes.identity, opened.identity()).is_none();
     let journal = opened.access.store().journal();
-    let Some(notes) = journal.notes().filter(|notes| usable && here(notes)) else {
+    let unreadable = || journal.is_there().then(|| Intent::unknown(opened.identity().clone()));
+    let notes = journal.notes().or_else(unreadable);
+    let Some(notes) = notes.filter(|notes| usable && here(notes)) else {
         return Ok((opened, false));
     };
     opened.read_baseline()?;
     let log = artifacts::journal(journal.log());
-    if log.started.is_empty() {
+    // What the log does not tell, where it does not tell everything.
+    let silent = notes
+        .reach
+        .filter(|reach| !reach.is_nothing() && !journal.is_whole(notes.journal.as_deref()));
+    if log.started.is_empty() && silent.is_none() {
         opened.forget_journal()?;
         return Ok((opened, false));
     }
-    say::recovering(&log, opened.access.held().is_some());
-    let copy = journal.manifest().filter(|text| {
-        Manifest::read(text).is_ok_and(|copy| copy.invocation_id() == log.invocation_id.as_deref())
-    });
+    say::recovering(&log, silent.is_some(), opened.access.held().is_some());
+    let is_of_that_run = |copy: Manifest<'_>| {
+        log.invocation_id.is_none() || copy.invocation_id() == log.invocation_id.as_deref()
+    };
+    let copy = journal.manifest().filter(|text| Manifest::read(text).is_ok_and(is_of_that_run));
     let (text, inputs) = match (copy, opened.fingerprints_of(journal.inputs())) {
         (Some(text), Some(inputs)) => (text, Some(inputs)),
         _ => (parse_alone(&opened, driver)?.map_err(unparsable)?, None),
@@ -60,9 +68,17 @@ pub(super) fn recover<'s>(
     };
     let old = opened.baseline.manifest.clone();
     let now = opened.compare_values(manifest, inputs, old.as_deref().map(String::as_str));
-    let mut outcome = artifacts::of_journal(&log, &now.graph);
+    let target = &opened.session.project.target_path;
+    let left = Artifacts::of(now.manifest.invocation_id(), target, log);
+    let mut outcome = left.outcome(&now.graph);
     if !is_known {
         distrust(&mut outcome);
+    }
+    if let Some(reach) = silent {
+        reach.distrust_silence(&now.graph, &left.reported(), &mut outcome);
+    }
+    if !notes.full_refresh {
+        next::distrust_half_made(&now, &opened.baseline, &mut outcome);
     }
     let reservation = opened.reserve()?;
     let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);

@@ -139,6 +139,21 @@ pub(crate) fn nothing_begun(code: u8) {
     info!("dbt ended with code {code} before it started a node; the baseline is unchanged");
 }
 
+/// dbt ended without telling what it built.
+pub(crate) fn outcome_unknown(code: u8) {
+    warn!(
+        "dbt ended with code {code}, and what it built is not known; the next run takes up what can be found out, and builds the rest again"
+    );
+}
+
+/// The manifest in the target path is not that of the dbt that waits.
+pub(crate) fn not_the_manifest_of_this_run(target: &Path) {
+    warn!(
+        "another dbt writes to {}; parsing the project again in a process of its own. Give each dbt that runs at the same time its own --target-path",
+        target.display()
+    );
+}
+
 /// dbt did not wait at the gate for the comparison, and built nothing.
 pub(crate) fn dbt_did_not_wait() {
     warn!(
@@ -148,9 +163,16 @@ pub(crate) fn dbt_did_not_wait() {
 
 /// The last run was killed. `is_recorded` is true if its finished nodes are recorded now, and false
 /// for a plan, which writes nothing.
-pub(crate) fn recovering(run_log: &RunLog, is_recorded: bool) {
+/// `is_silent` is true if its journal does not tell everything that it did.
+pub(crate) fn recovering(run_log: &RunLog, is_silent: bool, is_recorded: bool) {
+    if is_silent {
+        warn!(
+            "the journal of the last run, which was killed, is missing or incomplete: every node that the run may have built, and that is not known to be finished, will be built again"
+        );
+    }
     warn!(
-        "the last run was killed after it had started {} nodes; {}",
+        "the last run was killed after it had started {}{} nodes; {}",
+        if is_silent { "at least " } else { "" },
         run_log.started.len(),
         match is_recorded {
             true => "recording the nodes that it had finished",

@@ -8,10 +8,11 @@
 use super::Store;
 use super::explained::explained;
 use crate::decide::intent::Intent;
-use crate::os::random;
+use crate::os::{boot, random};
 use anyhow::Result;
 use std::fs::{self, File};
 use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 const INTENT: &str = "run/intent.json";
@@ -19,6 +20,12 @@ const LOG: &str = "run/log/dbt.log";
 const MANIFEST: &str = "run/manifest.json";
 const INPUTS: &str = "run/inputs.json";
 const ANSWERS: &str = "run/answer";
+/// How long the log is known to have been, so that a log that lost its end is not believed.
+const LENGTH: &str = "run/length";
+
+/// The first line of the log, which is there before dbt starts: dbt has written nothing where it
+/// stands alone, and a log without it is not the one that dbt wrote.
+const FIRST_LINE: &[u8] = b"{\"info\": {\"name\": \"JournalOfDbtEntrypoint\"}}\n";
 
 /// dbt-core 1.x logs this event (`LogStartLine`, code Q011) when a node begins, which is after it
 /// has written its manifest.
@@ -36,7 +43,7 @@ impl Journal {
     }
 
     /// Whether a run has begun that was not recorded.
-    pub(super) fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.store.has_file(INTENT)
     }
 
@@ -49,6 +56,27 @@ impl Journal {
     /// dbt's log of the run, one JSON object a line.
     pub(crate) fn log(&self) -> Option<Vec<u8>> {
         self.store.read_file(LOG)
+    }
+
+    /// Whether the log holds all that dbt wrote into it. `begun_on` is what [`RunDir::medium`] was
+    /// when the run began: after a reboot or on another file system, what had not reached the
+    /// storage is gone.
+    pub(crate) fn is_whole(&self, begun_on: Option<&str>) -> bool {
+        let (Some(log), Some(length)) = (self.log(), self.store.read_file(LENGTH)) else {
+            return false;
+        };
+        let length = String::from_utf8(length).ok().and_then(|text| text.parse::<usize>().ok());
+        begun_on.is_some()
+            && begun_on == self.medium().as_deref()
+            && log.starts_with(FIRST_LINE)
+            && log.ends_with(b"\n")
+            && length.is_some_and(|length| length <= log.len())
+    }
+
+    /// The boot of the kernel and the file system of the log; `None` where they cannot be told.
+    fn medium(&self) -> Option<String> {
+        let device = fs::metadata(self.store.path()).ok()?.dev();
+        Some(format!("{} {device}", boot::id()?))
     }
 
     /// The manifest that the run builds by.
@@ -100,7 +128,38 @@ impl RunDir {
         for old in [LOG, INPUTS, MANIFEST] {
             self.store().remove_file(old)?;
         }
+        if notes.journal.is_some() {
+            self.store().write_file(LOG, FIRST_LINE)?;
+            self.note_length()?;
+        }
+        self.note(notes)
+    }
+
+    /// Note what the run does from now on.
+    ///
+    /// # Errors
+    /// With what to do; the earlier notes then stand.
+    pub(crate) fn note(&self, notes: &Intent) -> Result<()> {
         self.store().write_file(INTENT, &serde_json::to_vec(notes)?)
+    }
+
+    /// For [`Intent::journal`], where dbt's log is the journal.
+    pub(crate) fn begun_on(&self) -> Option<String> {
+        fs::create_dir_all(self.store().path()).ok()?;
+        self.medium()
+    }
+
+    /// The length of the log now.
+    pub(crate) fn length(&self) -> u64 {
+        self.log_dir().join("dbt.log").metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Note how long the log is.
+    ///
+    /// # Errors
+    /// With what to do.
+    pub(crate) fn note_length(&self) -> Result<()> {
+        self.store().write_note(LENGTH, self.length().to_string().as_bytes())
     }
 
     /// The run has been recorded, or came to nothing.
@@ -196,6 +255,7 @@ impl Drop for StateForDbt {
 mod tests {
     use super::*;
     use crate::dbt::profile::Identity;
+    use crate::decide::intent::RunReach;
     use crate::decide::needs::Scope;
     use crate::decide::record::FORMAT;
 
@@ -207,7 +267,8 @@ mod tests {
 
     fn notes(full_refresh: bool) -> Intent {
         let (scope, unreal) = (Scope::Everything(["model".to_owned()].into()), None);
-        Intent { format: FORMAT, scope, unreal, identity: Identity::default(), full_refresh }
+        let (identity, reach) = (Identity::default(), Some(RunReach::nothing()));
+        Intent { format: FORMAT, scope, unreal, identity, full_refresh, reach, journal: None }
     }
 
     #[test]
@@ -225,13 +286,38 @@ mod tests {
     }
 
     #[test]
-    fn notes_of_a_version_without_full_refresh_are_understood() {
+    fn notes_of_a_version_that_noted_less_are_understood() {
         let (_dir, run) = run();
         let text = serde_json::to_string(&notes(false)).unwrap();
-        let older = text.replace(",\"full_refresh\":false", "");
-        assert_ne!(older, text);
-        run.store().write_file(INTENT, older.as_bytes()).unwrap();
-        assert_eq!(run.notes(), Some(notes(false)));
+        let (older, _) = text.split_once(",\"full_refresh\"").unwrap();
+        run.store().write_file(INTENT, format!("{older}}}").as_bytes()).unwrap();
+        assert_eq!(run.notes(), Some(Intent { reach: None, ..notes(false) }));
+    }
+
+    #[test]
+    fn a_log_is_whole_as_long_as_nothing_of_it_is_lost() {
+        let (_dir, run) = run();
+        let begun_on = run.begun_on();
+        let notes = Intent { journal: begun_on.clone(), ..notes(false) };
+        run.begin(&notes).unwrap();
+        let is_whole = || run.is_whole(begun_on.as_deref());
+        assert!(is_whole() && !run.is_whole(None) && !run.is_whole(Some("another boot")));
+        let path = run.log_dir().join("dbt.log");
+        let whole = [FIRST_LINE, b"{}\n{}\n"].concat();
+        fs::write(&path, &whole).unwrap();
+        run.note_length().unwrap();
+        assert!(is_whole());
+        fs::write(&path, [&whole[..], b"{}\n"].concat()).unwrap();
+        assert!(is_whole(), "it may have grown since");
+        for lost in [&b""[..], b"{}\n{}\n", FIRST_LINE, &whole[..whole.len() - 1]] {
+            fs::write(&path, lost).unwrap();
+            assert!(!is_whole(), "{}", String::from_utf8_lossy(lost));
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(!is_whole());
+        fs::write(&path, &whole).unwrap();
+        run.store().remove_file(LENGTH).unwrap();
+        assert!(!is_whole());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod commands;
 mod first;
 mod harness;
 mod hooks;
+mod news;
 mod operators;
 mod process;
 mod project;
