@@ -133,6 +133,7 @@ pub fn exec(
         args: args.to_vec(),
         environment: Variables::AsFound,
         stdout: Stdout::Inherit,
+        inherits: None,
         policy: policy.clone(),
     };
     Ok(supervisor.run(child)?.end.exit_code())

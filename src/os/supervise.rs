@@ -23,6 +23,7 @@ use nix::unistd::{Pid, getpgid, getpgrp, getpid, getsid};
 use signals::{ReceivedSignal, SignalQueue};
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Child<'a> {
     pub environment: Variables<'a>,
     /// Where its standard output goes.
     pub stdout: Stdout,
+    /// The only descriptor of this process that it inherits, besides the standard streams.
+    pub inherits: Option<Arc<File>>,
     /// What to do with signals while it runs.
     pub policy: Policy,
 }
@@ -65,7 +68,7 @@ pub enum Stdout {
     /// To the standard error of this process, for a child that the user did not ask for.
     ToStderr,
     /// To this file.
-    File(std::fs::File),
+    File(File),
 }
 
 /// How a child ended (wait(2)).

@@ -12,16 +12,25 @@ use crate::say;
 use crate::session::{self, DbtCommand, Session};
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
+use std::fs::File;
+use std::sync::Arc;
 
 /// Starts programs for one session, one at a time.
 pub(crate) struct Driver<'a> {
     session: &'a Session,
     supervisor: &'a mut Supervisor,
+    /// The lock of the state, for dbt to hold as well.
+    lock: Option<Arc<File>>,
 }
 
 impl<'a> Driver<'a> {
     pub(crate) fn new(session: &'a Session, supervisor: &'a mut Supervisor) -> Self {
-        Self { session, supervisor }
+        Self { session, supervisor, lock: None }
+    }
+
+    /// Have every dbt that is started from now on hold this lock until it ends.
+    pub(super) fn lend(&mut self, lock: File) {
+        self.lock = Some(Arc::new(lock));
     }
 
     pub(crate) fn session(&self) -> &'a Session {
@@ -87,6 +96,7 @@ impl<'a> Driver<'a> {
             args,
             environment: Variables::These(environment),
             stdout,
+            inherits: self.lock.clone(),
             policy: Policy::dbt(config.stop_signal, config.stop_grace),
         }
     }
@@ -111,6 +121,7 @@ impl<'a> Driver<'a> {
             args: args.to_vec(),
             environment: Variables::These(environment),
             stdout: Stdout::ToStderr,
+            inherits: None,
             policy: Policy::dbt(config.stop_signal, config.stop_grace),
         };
         self.supervisor.run(child)
@@ -143,6 +154,7 @@ pub(crate) fn run_without_state(
         args: command.words().to_vec(),
         environment: Variables::These(&environment),
         stdout: Stdout::Inherit,
+        inherits: None,
         policy: Policy::dbt(config.stop_signal, config.stop_grace),
     };
     Ok(supervisor.run(child)?.end.exit_code())

@@ -58,7 +58,9 @@ impl Access {
     pub(crate) fn hold(driver: &mut Driver<'_>, what: &str) -> Result<Self, Failure> {
         let Session { config, project, .. } = driver.session();
         gate::clear(&project.target_path);
-        hold(config, what, driver.supervisor()).map(Self::Held)
+        let locked = hold(config, what, driver.supervisor())?;
+        driver.lend(locked.for_dbt()?);
+        Ok(Self::Held(locked))
     }
 
     /// The state for a command that only looks at it; dbt then writes into `private`.

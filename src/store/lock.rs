@@ -31,7 +31,15 @@ const REMINDER: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// Another descriptor of the lock, which is held until both are closed: flock(2) belongs to the
+    /// open file, whichever process has it.
+    pub(super) fn descriptor(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
 }
 
 /// Who holds the lock, as the lock file says.
@@ -81,7 +89,7 @@ fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
         }
         if is_still_named(&file, &path) {
             introduce(&mut file, command);
-            return Ok(Ok(Lock { _file: file }));
+            return Ok(Ok(Lock { file }));
         }
     }
 }

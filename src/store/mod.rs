@@ -44,6 +44,7 @@ use explained::explained;
 use lock::Lock;
 use nix::sys::signal::Signal;
 use std::fmt;
+use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,7 +104,7 @@ impl Store {
     ) -> Result<Locked, Failure> {
         let lock = lock::acquire(&self.path, what, timeout, wait)?;
         leftovers::clean(&self.path);
-        Ok(Locked { store: self, _lock: lock })
+        Ok(Locked { store: self, lock })
     }
 
     /// Who holds the lock now.
@@ -198,7 +199,7 @@ impl fmt::Display for Store {
 #[must_use = "the lock is released when this is dropped"]
 pub struct Locked {
     store: Store,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Deref for Locked {
@@ -210,6 +211,15 @@ impl Deref for Locked {
 }
 
 impl Locked {
+    /// A descriptor for dbt to inherit: where only this process is killed, the state stays locked
+    /// until dbt has ended too.
+    ///
+    /// # Errors
+    /// 73 where there are no more descriptors.
+    pub(crate) fn for_dbt(&self) -> Result<File, Failure> {
+        self.lock.descriptor().map_err(|error| Failure::unwritable(anyhow::Error::from(error)))
+    }
+
     /// Reserve room for a manifest of so many bytes and its record, so that a full volume is found
     /// before dbt starts rather than after hours of work.
     ///

@@ -52,6 +52,7 @@ fn supervise() -> ExitCode {
             args: vec!["-c".into(), STUBBORN.into()],
             environment: Variables::These(&environment),
             stdout: Stdout::Inherit,
+            inherits: None,
             policy: Policy::dbt(Signal::SIGINT, Duration::ZERO),
         };
         supervisor.run(child).map(|outcome| outcome.end.exit_code())

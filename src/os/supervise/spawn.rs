@@ -52,7 +52,7 @@ fn start(
 ) -> Result<Result<Pid, Errno>> {
     let args = words.into_iter().map(c_string).collect::<Result<Vec<_>>>()?;
     let environment = environment_block(child.environment)?;
-    let file_actions = file_actions(&child.stdout)?;
+    let file_actions = file_actions(child)?;
     let attributes = attributes(child, mask)?;
     Ok(posix_spawn(program, &file_actions, &attributes, &args, &environment))
 }
@@ -76,12 +76,16 @@ fn attributes(child: &Child<'_>, mask: &SigSet) -> Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-fn file_actions(stdout: &Stdout) -> Result<PosixSpawnFileActions> {
+fn file_actions(child: &Child<'_>) -> Result<PosixSpawnFileActions> {
     let mut actions = PosixSpawnFileActions::init()?;
-    match stdout {
+    match &child.stdout {
         Stdout::Inherit => {}
         Stdout::ToStderr => actions.add_dup2(2, 1)?,
         Stdout::File(file) => actions.add_dup2(file.as_raw_fd(), 1)?,
+    }
+    if let Some(file) = &child.inherits {
+        // Onto itself, which takes FD_CLOEXEC from the copy in the child (posix_spawn(3p)).
+        actions.add_dup2(file.as_raw_fd(), file.as_raw_fd())?;
     }
     Ok(actions)
 }

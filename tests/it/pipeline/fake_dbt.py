@@ -22,7 +22,7 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     leaves_out, cuts         names of artifacts that it does not write; that it writes by half
                              and is killed
     edits                    {POINT: {file of the project: text that it writes there}}
-    hangs_at, dies_at        the POINT at which it waits for ever, or is killed
+    hangs_at, dies_at        the POINT at which it waits until it gets USR1, or is killed
     deaf                     where it hangs, it ignores INT
     stops_parent_at          the POINT at which its parent gets TERM
     selects_nothing          whatever the command says
@@ -85,8 +85,10 @@ class Dbt:
 
             if self.scenario.get("deaf"):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
+            released = []
+            signal.signal(signal.SIGUSR1, lambda *_: released.append(True))
             print("began", flush=True)
-            while True:
+            while not released:
                 signal.pause()
         if self.scenario.get("dies_at") == point:
             os.kill(os.getpid(), 9)

@@ -265,6 +265,16 @@ impl Fake {
         running.reader.read_to_end(&mut Vec::new()).expect("a pipe");
     }
 
+    /// Kills the program alone. Its dbt goes on hanging, and is handed on.
+    pub(super) fn orphan(&self, mut running: Running) -> Orphan {
+        running.signal(Signal::SIGKILL);
+        running.child.wait().expect("it was killed");
+        let started = self.notes().into_iter().rfind(|note| note["start"].is_array());
+        let pid = started.and_then(|note| note["pid"].as_i64()).expect("a dbt");
+        let pid = Pid::from_raw(i32::try_from(pid).expect("a pid"));
+        Orphan { pid, reader: running.reader }
+    }
+
     /// A run that is killed together with its dbt at this point, once the volume has a copy of
     /// the manifest of the run.
     pub(super) fn killed_at(&mut self, point: &str, words: &[&str]) {
@@ -310,6 +320,20 @@ impl Running {
             let _ = kill(self.pid(), signal);
             std::thread::yield_now();
         }
+    }
+}
+
+/// A dbt that hangs, and whose parent was killed.
+pub(super) struct Orphan {
+    pid: Pid,
+    reader: PipeReader,
+}
+
+impl Orphan {
+    /// Lets it go on, and waits for its end.
+    pub(super) fn finish(mut self) {
+        kill(self.pid, Signal::SIGUSR1).expect("it lives");
+        self.reader.read_to_end(&mut Vec::new()).expect("a pipe");
     }
 }
 

@@ -54,7 +54,8 @@ fn without_a_journal_what_a_killed_run_was_told_to_build_is_built_again_and_noth
 
 #[test]
 fn a_journal_that_lost_something_is_not_believed() {
-    let lose: [(&str, fn(&[u8]) -> Option<Vec<u8>>); 5] = [
+    type Loss = fn(&[u8]) -> Option<Vec<u8>>;
+    let lose: [(&str, Loss); 5] = [
         ("emptied", |_| Some(Vec::new())),
         ("vanished", |_| None),
         ("cut within a line", |log| Some(log[..log.len() / 2].to_vec())),
@@ -214,4 +215,22 @@ fn a_command_that_leaves_out_what_is_to_be_built_succeeds_with_nothing_selected(
     fake.project.edit("a");
     fake.run(&["run", "--exclude", "a", "b"]).ends_with(0).builds(&[]);
     assert_eq!(fake.pending(), ["a"]);
+}
+
+#[test]
+fn a_dbt_that_outlives_the_program_holds_the_volume_and_is_recorded_after_its_end() {
+    let commands: [&[&str]; 3] = [&["build"], &["run", "--select", "a", "b"], &["--full", "run"]];
+    for words in commands {
+        let mut fake = Fake::populated(chain(&["a", "b", "c"]));
+        fake.project.edit("a");
+        let running = fake.hang("b", words);
+        let orphan = fake.orphan(running);
+        let waiting = fake.run(&["--lock-timeout", "0", "build"]);
+        waiting.ends_with(75).says(&["dbt ", "pid"]).starts(&[]);
+        orphan.finish();
+        let rest: &[&str] = if words.contains(&"--select") { &["c"] } else { &[] };
+        fake.run(&["build"]).ends_with(0).builds(rest);
+        assert_eq!((fake.claims().len(), fake.pending()), (3, vec![]));
+        fake.run(&["build"]).ends_with(0).starts(&[]);
+    }
 }
