@@ -31,7 +31,11 @@ pub const CODES: [(&str, &str, &str); 14] = [
     ("64", "wrong usage: an option, a variable or a value", "no"),
     ("70", "a bug in dbt-entrypoint; please report it", "–"),
     ("73", "the state directory cannot be written, or is full; nothing was run", "no"),
-    ("74", "dbt succeeded, but the baseline could not be saved, or is not what it should be", "yes"),
+    (
+        "74",
+        "dbt succeeded, but the baseline could not be saved, or is not what it should be",
+        "yes",
+    ),
     ("75", "another run held the state for longer than `--lock-timeout`", "yes"),
     ("77", "the plan exceeds the rebuild budget; nothing was run", "no"),
     (
