@@ -69,7 +69,9 @@ pub(super) fn recover<'s>(
     let old = opened.baseline.manifest.clone();
     let now = opened.compare_values(manifest, inputs, old.as_deref().map(String::as_str));
     let target = &opened.session.project.target_path;
-    let left = Artifacts::of(now.manifest.invocation_id(), target, log);
+    // A manifest that was parsed just now is of another invocation.
+    let id = log.invocation_id.clone();
+    let left = Artifacts::of(id.as_deref().or_else(|| now.manifest.invocation_id()), target, log);
     let mut outcome = left.outcome(&now.graph);
     if !is_known {
         distrust(&mut outcome);

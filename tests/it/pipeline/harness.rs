@@ -267,6 +267,7 @@ impl Fake {
 
     /// Kills the program alone. Its dbt goes on hanging, and is handed on.
     pub(super) fn orphan(&self, mut running: Running) -> Orphan {
+        self.wait_for(".dbt-entrypoint/run", "manifest.json");
         running.signal(Signal::SIGKILL);
         running.child.wait().expect("it was killed");
         let started = self.notes().into_iter().rfind(|note| note["start"].is_array());

@@ -33,6 +33,14 @@ fn the_journal_tells_what_a_killed_selection_had_begun() {
 }
 
 #[test]
+fn without_a_copy_of_the_manifest_the_journal_still_counts() {
+    let mut fake = Fake::populated(chain(&["a", "b", "c"]));
+    fake.killed_at("b", &["run", "--select", "b"]);
+    fs::remove_file(fake.on_the_volume(".dbt-entrypoint/run/manifest.json")).expect("a copy");
+    fake.run(&["run"]).ends_with(0).builds(&["b", "c"]);
+}
+
+#[test]
 fn without_a_journal_everything_that_a_killed_selection_may_have_built_is_built_again() {
     for own in OWN_LOGS {
         let fake = killed_at_b(&own);
