@@ -19,6 +19,7 @@ pub use options::{Group, groups};
 pub use verbs::{Adoption, Exec, Operands, OutputFormat, Request, Verb, VerbDoc, verbs};
 
 use crate::decide::budget::Budget;
+use crate::decide::doubt::Settle;
 use crate::decide::retention::Retention;
 use crate::decide::start::{Mode, OnEmpty};
 use crate::environment::{self, Environment};
@@ -43,6 +44,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// `--only-changed`.
     pub only_changed: bool,
+    /// `--settle`.
+    pub settle: Settle,
     /// `--refresh-changed`: materializations.
     pub refresh_changed: Vec<String>,
     /// `--on-empty`.
@@ -143,6 +146,7 @@ fn blank(environment: Environment) -> Config {
         mode: Mode::Off,
         state_dir: PathBuf::new(),
         only_changed: false,
+        settle: Settle::Doubt,
         refresh_changed: Vec::new(),
         on_empty: OnEmpty::Refuse,
         allow_ephemeral: false,

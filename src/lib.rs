@@ -97,7 +97,8 @@ fn build(
     }
     let mut parsed = run::parse(&mut started, driver, summary)?;
     let (text, old) = (parsed.text(), started.baseline_text());
-    let now = run::compare(&started, &text, &old, &mut parsed, driver)?;
+    let mut now = run::compare(&started, &text, &old, &mut parsed, driver)?;
+    run::settle(&mut started, now.as_mut(), &mut parsed, driver)?;
     let planned = run::plan(&started, now.as_ref(), &mut parsed, driver, summary)?;
     run::within_budget(&started, now.as_ref(), planned.as_ref(), &mut parsed, driver)?;
     run::carry_out(&mut started, planned, parsed, now, driver, summary)

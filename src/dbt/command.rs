@@ -350,6 +350,44 @@ impl Command {
         words
     }
 
+    /// The command line of a `dbt compile` of the nodes that `terms` select, for the project as this
+    /// command would parse it. It uses the partial-parse file `parsed`, writes its artifacts and its
+    /// log below `directory`, and asks the warehouse nothing. For dbt v1 (1.8 and later).
+    ///
+    /// `--vars`, `--target` and `--profile` are given in the same words, because dbt parses anew if
+    /// they are spelled differently.
+    #[must_use]
+    pub fn as_compile(&self, terms: &[String], parsed: &Path, directory: &Path) -> Vec<OsString> {
+        const OURS: [&str; 8] = [
+            "target-path",
+            "partial-parse",
+            "partial-parse-file-path",
+            "populate-cache",
+            "log-path",
+            "log-format",
+            "debug",
+            "warn-error",
+        ];
+        let mut words = vec!["compile".into()];
+        words.extend(self.restated(|given| {
+            given.spec.for_parse == ForParse::Kept && !OURS.contains(&given.spec.name())
+        }));
+        words.extend(terms.iter().map(|term| edit::option("select", term.as_ref())));
+        words.push(edit::option("partial-parse-file-path", parsed.as_os_str()));
+        words.push(edit::option("target-path", directory.as_os_str()));
+        words.push(edit::option("log-path", directory.join("logs").as_os_str()));
+        let ours = [
+            "--partial-parse",
+            "--write-json",
+            "--no-populate-cache",
+            "--no-introspect",
+            "--indirect-selection=empty",
+            "--quiet",
+        ];
+        words.extend(ours.map(OsString::from));
+        words
+    }
+
     /// The given options for which `wanted` is true, each as one word `--name=value`.
     fn restated(&self, wanted: impl Fn(&GivenOption) -> bool) -> Vec<OsString> {
         let restate = |given: &GivenOption| -> Vec<OsString> {

@@ -270,6 +270,14 @@ impl Engine {
         self.is_tested_v1()
     }
 
+    /// `dbt compile` of single nodes can use the partial-parse file of a parse that has just ended,
+    /// without another parse and without asking the warehouse, and its `run_results.json` has the
+    /// same `compiled_code` as that of a build.
+    #[must_use]
+    pub fn compiles_apart(&self) -> bool {
+        self.is_tested_v1() && !self.v2_parser
+    }
+
     /// dbt v1 can have dbt v2 parse: 1.12 and later.
     fn knows_v2_parser(&self) -> bool {
         self.version.is_some_and(|version| version.is_v1() && version.minor() >= [1, 12])

@@ -11,6 +11,7 @@
 //! too many costs a rebuild when that macro or value changes; a name too few would leave a table
 //! as it was.
 
+mod by_code;
 mod calls;
 pub mod dotenv;
 mod fingerprint;
@@ -28,6 +29,7 @@ mod vars;
 mod volatile;
 mod walk;
 
+pub use by_code::ByCode;
 pub use fingerprint::fingerprints;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
 pub use variables::variables;

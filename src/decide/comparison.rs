@@ -28,6 +28,8 @@ pub struct Comparison<'m, 'b> {
     pub needs: Needs,
     /// The manifest of the baseline, if there is one.
     pub before: Option<Manifest<'b>>,
+    /// The nodes that differ from the baseline and compile to what they were built from.
+    pub settled: BTreeSet<String>,
 }
 
 impl<'m, 'b> Comparison<'m, 'b> {
@@ -44,7 +46,21 @@ impl<'m, 'b> Comparison<'m, 'b> {
         let old = LastBuild { manifest: before.as_ref(), nodes: &baseline.nodes };
         let now = CurrentProject { manifest: &manifest, graph: &graph, inputs: &inputs };
         let needs = needs::needs(old, now);
-        Self { manifest, graph, inputs, needs, before }
+        Self { manifest, graph, inputs, needs, before, settled: BTreeSet::new() }
+    }
+
+    /// Take out the nodes that compile to what they were built from. `settled` has what was compared
+    /// of them when that was found out ([`crate::decide::doubt::fingerprints`]); what has changed
+    /// since then still has to be built.
+    pub fn settle(&mut self, settled: &BTreeMap<String, String>) {
+        let doubted: Vec<&str> =
+            settled.keys().map(String::as_str).filter(|id| self.needs.contains_key(*id)).collect();
+        for (id, current) in needs::fingerprints(&self.manifest, &self.inputs, &doubted) {
+            if settled.get(&id) == Some(&current) {
+                self.needs.remove(&id);
+                self.settled.insert(id);
+            }
+        }
     }
 
     /// The nodes that count as not built in this scope, with the reasons.

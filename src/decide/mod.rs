@@ -4,6 +4,7 @@
 pub mod baseline;
 pub mod budget;
 pub mod comparison;
+pub mod doubt;
 pub mod earlier_runs;
 pub(crate) mod intent;
 pub mod needs;

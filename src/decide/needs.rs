@@ -87,12 +87,25 @@ fn reverted<'a>(
     let built: BTreeMap<&str, &str> =
         pending.filter_map(|(id, record)| Some((&**id, record.built.as_deref()?))).into_tree();
     let ids: Vec<&str> = built.keys().copied().collect();
-    let (compared, empty) = (compare::fingerprints(now.manifest, &ids), BTreeMap::new());
-    let is_as_built = |(id, built): &(&str, &str)| {
-        let values = now.inputs.get(*id).unwrap_or(&empty);
-        compared.get(*id).is_some_and(|now| next::fingerprint(now, values) == *built)
-    };
+    let current = fingerprints(now.manifest, now.inputs, &ids);
+    let is_as_built =
+        |(id, built): &(&str, &str)| current.get(*id).is_some_and(|current| current == built);
     built.into_iter().filter(is_as_built).map(|(id, _)| id).into_tree()
+}
+
+/// For each of these nodes: the digest of everything from which it would be built now.
+#[must_use]
+pub fn fingerprints(
+    manifest: &Manifest<'_>,
+    inputs: &Inputs,
+    ids: &[&str],
+) -> BTreeMap<String, String> {
+    let empty = BTreeMap::new();
+    let digest = |(id, compared): (String, String)| {
+        let digest = next::fingerprint(&compared, inputs.get(&id).unwrap_or(&empty));
+        (id, digest)
+    };
+    compare::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
 }
 
 /// For each of these nodes that the baseline has: the digest of what it was built from, by which a

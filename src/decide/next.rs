@@ -27,13 +27,15 @@ pub struct Next {
 }
 
 impl Next {
-    /// The next baseline after a run with this outcome. `scope` says which nodes counted as not built
+    /// The next baseline after a run with this outcome. `codes` are the digests of the code that dbt
+    /// built nodes from ([`NodeRecord::code`]). `scope` says which nodes counted as not built
     /// before it; `refresh` says whether it had `--full-refresh`.
     #[must_use]
     pub fn of(
         now: &Comparison<'_, '_>,
         baseline: &Baseline,
         outcome: &Outcome,
+        codes: &BTreeMap<String, String>,
         scope: &Scope,
         refresh: bool,
     ) -> Self {
@@ -43,8 +45,30 @@ impl Next {
         let before = &baseline.nodes;
         let nodes = node_records(&now.graph, &absent, outcome, &now.inputs, before, &built);
         let mut next = Self { absent, nodes };
+        next.note_code(now, outcome, codes);
         next.note_old_rows(now, baseline, outcome, &needs, refresh);
         next
+    }
+
+    /// Note what the built nodes were built from, and that the settled ones are as they were built.
+    fn note_code(
+        &mut self,
+        now: &Comparison<'_, '_>,
+        outcome: &Outcome,
+        codes: &BTreeMap<String, String>,
+    ) {
+        for (id, code) in codes {
+            if let (Some(node), Some(Fate::Built(_))) = (self.nodes.get_mut(id), outcome.get(id)) {
+                node.code = Some(code.clone());
+            }
+        }
+        let is_kept = |id: &&String| !outcome.contains_key(*id) && !self.absent.contains_key(*id);
+        let kept: Vec<&String> = now.settled.iter().filter(is_kept).collect();
+        for id in kept {
+            if let (Some(node), Some(inputs)) = (self.nodes.get_mut(id), now.inputs.get(id)) {
+                node.inputs.clone_from(inputs);
+            }
+        }
     }
 
     /// Note which nodes keep rows of earlier code, and which will keep some once they are built.
@@ -220,7 +244,8 @@ fn node_records(
             }
             // Its change was reverted.
             (None, _) if old.pending.is_some() => {
-                NodeRecord { inputs: now, seconds: old.seconds, ..NodeRecord::default() }
+                let (seconds, code) = (old.seconds, old.code);
+                NodeRecord { inputs: now, seconds, code, ..NodeRecord::default() }
             }
             // An ephemeral model has no outcome: it was compiled into its readers, or is unchanged.
             (None, _) if member.role == Role::Ephemeral => NodeRecord { inputs: now, ..old },
@@ -266,6 +291,7 @@ fn absent_record(
     NodeRecord {
         inputs: old.inputs,
         seconds: old.seconds,
+        code: old.code.filter(|_| matches!(absence, Absence::Waiting(_))),
         built,
         pending: Some(absence.to_string()),
         altered: old.altered,

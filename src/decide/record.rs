@@ -51,6 +51,10 @@ pub struct NodeRecord {
     /// `run_results.json`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// The salted digest of the code that it was last built from (`compiled_code` in
+    /// `run_results.json`), if dbt reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The digest of everything that is compared, as it was when the node was last built. It is set
     /// only for nodes that are absent from the manifest because they changed. If the change is
     /// reverted, the digests agree, and the node does not have to be built.

@@ -27,7 +27,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use terminal::Terminal;
 use tree::ChildEvent;
@@ -142,6 +142,8 @@ pub struct Supervisor {
     /// Whether this process is PID 1 of its namespace.
     pid1: bool,
     descendants: Arc<Descendants>,
+    /// A child that waits while another one runs, and how it ended if it did not wait.
+    waiting: Option<(Pid, Option<Termination>)>,
 }
 
 impl Supervisor {
@@ -161,10 +163,11 @@ impl Supervisor {
             log::debug!("orphaned processes will not be reaped: {errno}");
         }
         let inherited = if tree::has_children() { tree::children() } else { BTreeSet::new() };
-        let descendants = Arc::new(Descendants { inherited, child: AtomicI32::new(0) });
+        let descendants = Arc::new(Descendants::new(inherited));
         kill_on_panic(Arc::clone(&descendants));
         let pid1 = getpid().as_raw() == 1;
-        Ok(Supervisor { signals, queue: VecDeque::new(), stop: None, pid1, descendants })
+        let (queue, stop, waiting) = (VecDeque::new(), None, None);
+        Ok(Supervisor { signals, queue, stop, pid1, descendants, waiting })
     }
 
     /// The first TERM, INT, HUP or QUIT that this process received, also while a child ran. Once
@@ -213,6 +216,46 @@ impl Supervisor {
             Ok(None) => Ok(GateOrEnd::Gate(running)),
             Ok(Some(outcome)) => self.conclude(running, Ok(outcome)).map(GateOrEnd::End),
             Err(error) => self.conclude(running, Err(error)).map(GateOrEnd::End),
+        }
+    }
+
+    /// Run a child to its end, and kill it if it takes longer than `at_most`, while the child
+    /// `beside` waits at the gate.
+    ///
+    /// # Errors
+    /// Those of [`Supervisor::run`].
+    pub fn run_beside(
+        &mut self,
+        beside: Option<&mut Running>,
+        child: Child<'_>,
+        at_most: Duration,
+    ) -> Result<ChildOutcome, Failure> {
+        self.waiting = beside.as_ref().map(|beside| (beside.pid, beside.end));
+        self.descendants.wait_for(beside.as_ref().map(|beside| beside.pid));
+        let ended = self.run_within(child, at_most);
+        self.descendants.wait_for(None);
+        if let (Some(beside), Some((_, end))) = (beside, self.waiting.take()) {
+            beside.end = end;
+            self.descendants.child.store(beside.pid.as_raw(), Ordering::SeqCst);
+        }
+        ended
+    }
+
+    fn run_within(&mut self, child: Child<'_>, at_most: Duration) -> Result<ChildOutcome, Failure> {
+        let mut running = self.start(child)?;
+        let end = Instant::now() + at_most;
+        loop {
+            if let Some(outcome) = self.handle_events(&mut running) {
+                return self.conclude(running, Ok(outcome));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return self.end(running);
+            }
+            let next = running.time_left().map_or(left, |step| step.min(left));
+            if let Err(error) = self.receive(Some(next)) {
+                return self.conclude(running, Err(error));
+            }
         }
     }
 
@@ -305,7 +348,7 @@ impl Supervisor {
         while let Some(event) = self
             .next_signal(&running.policy)
             .or_else(|| late.take())
-            .or_else(|| next_event_of(pid, &mut running.end))
+            .or_else(|| next_event_of(pid, &mut running.end, &mut self.waiting))
         {
             let job_control = job_control(event, pid, self.pid1, terminal);
             let (next, action) = stop::step(&running.policy, job_control, running.state, event);
@@ -359,24 +402,39 @@ impl Supervisor {
 
     fn sweep(&mut self) {
         let descendants = Arc::clone(&self.descendants);
-        descendants.sweep(|at_most| self.receive(Some(at_most)));
+        let mut waiting = self.waiting;
+        let ended = |pid, how| note_end(&mut waiting, pid, how);
+        descendants.sweep(ended, |at_most| self.receive(Some(at_most)));
+        self.waiting = waiting;
     }
 }
 
 /// The next state change of the child. Other processes that have ended are only reaped. Nothing is
 /// read after the child's own end, because its pid may then belong to another process.
-fn next_event_of(child: Pid, end: &mut Option<Termination>) -> Option<Event> {
+fn next_event_of(
+    child: Pid,
+    end: &mut Option<Termination>,
+    waiting: &mut Option<(Pid, Option<Termination>)>,
+) -> Option<Event> {
     while end.is_none() {
         match tree::next_event()? {
             ChildEvent::Ended(pid, how) if pid == child => *end = Some(how),
+            ChildEvent::Ended(pid, how) => note_end(waiting, pid, how),
             ChildEvent::Suspended(pid, signal) if pid == child => {
                 return Some(Event::Suspended(signal));
             }
             ChildEvent::Continued(pid) if pid == child => return Some(Event::Continued),
-            ChildEvent::Ended(..) | ChildEvent::Suspended(..) | ChildEvent::Continued(_) => {}
+            ChildEvent::Suspended(..) | ChildEvent::Continued(_) => {}
         }
     }
     None
+}
+
+/// Remember how the waiting child ended: wait(2) tells it only once.
+fn note_end(waiting: &mut Option<(Pid, Option<Termination>)>, pid: Pid, how: Termination) {
+    if let Some((_, end)) = waiting.as_mut().filter(|(waiting, _)| *waiting == pid) {
+        *end = Some(how);
+    }
 }
 
 /// Carry out what [`stop::step`] decided.

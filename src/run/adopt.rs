@@ -15,6 +15,7 @@ use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::graph::is_test_id;
 use crate::os::random;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Take the project as it now stands, or a manifest that is given, for what the warehouse holds;
@@ -66,7 +67,8 @@ fn adopt_manifest(
     let reservation = opened.reserve()?;
     let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::Incomplete);
     let confirmed = Confirmed::default();
-    let ran = Ran { now, outcome, scope, refresh: false, ending, confirmed };
+    let codes = BTreeMap::new();
+    let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };
     opened.commit(reservation, ran, summary)
 }
 

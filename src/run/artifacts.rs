@@ -107,6 +107,11 @@ impl Artifacts {
         silent.into_iter()
     }
 
+    /// What stands for the code that each node was built from, as far as dbt reported it.
+    pub(super) fn codes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.results.iter().flat_map(Results::codes)
+    }
+
     /// What happened to each node: the results, and whatever only the log knows.
     pub(super) fn outcome(&self, graph: &Graph) -> Outcome {
         let mut outcome =

@@ -11,6 +11,7 @@ use crate::dbt::command::Opt;
 use crate::dbt::manifest::is_whole;
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
+use crate::decide::doubt;
 use crate::decide::intent::{Intent, RunReach};
 use crate::decide::needs::Scope;
 use crate::decide::next;
@@ -21,6 +22,7 @@ use crate::exit::{Failure, Refusal};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Reservation, RunDir};
+use crate::trees::IntoTree;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
@@ -220,6 +222,8 @@ impl Attempt {
         if let Some(reach) = self.notes.reach.as_ref().filter(|_| !is_complete) {
             reach.distrust_silence(&now.graph, &left.reported(), &mut outcome);
         }
+        let digest = |code| doubt::code_digest(&now, &opened.baseline, code);
+        let codes = left.codes().map(|(id, code)| (id.to_owned(), digest(code))).into_tree();
         if !self.notes.full_refresh {
             next::distrust_half_made(&now, &opened.baseline, &mut outcome);
         }
@@ -230,7 +234,7 @@ impl Attempt {
         let ending = if code == 0 { Completion::Succeeded } else { Completion::Incomplete };
         let ending = if missing.is_empty() { ending } else { Completion::Incomplete };
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
-        let ran = Ran { now, outcome, scope, refresh, ending, confirmed };
+        let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if saved.is_err() {
             // The notes of the run stay, for the next start to take it up.

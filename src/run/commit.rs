@@ -18,7 +18,7 @@ use crate::say;
 use crate::store::{Commit, Reservation};
 use crate::trees::IntoTree;
 use anyhow::Result;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub(super) struct Ran<'m, 'b> {
     pub(super) now: Comparison<'m, 'b>,
     /// What it did to each node.
     pub(super) outcome: Outcome,
+    /// What stands for the code that it built nodes from.
+    pub(super) codes: BTreeMap<String, String>,
     /// What counts as not built.
     pub(super) scope: Scope,
     /// Whether it ran with `--full-refresh`.
@@ -69,8 +71,8 @@ impl Opened<'_> {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
-        let Ran { now, outcome, scope, refresh, ending, confirmed } = ran;
-        let next = Next::of(&now, &self.baseline, &outcome, &scope, refresh);
+        let Ran { now, outcome, codes, scope, refresh, ending, confirmed } = ran;
+        let next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
         let torn = now.torn(&self.baseline, &outcome).into_iter().map(str::to_owned).into_tree();
         let Comparison { manifest, graph, before, .. } = now;
         drop(before);
@@ -137,10 +139,11 @@ impl Opened<'_> {
         let before = now.before.as_ref().map(|before| Engine::that_wrote(before.dbt_version()));
         let same = before.is_some_and(|before| before.wrote(now.manifest.dbt_version()));
         let ending = Completion::NothingToBuild;
-        if !same || !self.baseline.is_recorded {
+        if !same || !self.baseline.is_recorded || !now.settled.is_empty() {
             let reservation = self.reserve()?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
-            let ran = Ran { now, outcome, scope, refresh: false, ending, confirmed };
+            let codes = BTreeMap::new();
+            let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };
             return self.commit(reservation, ran, summary);
         }
         if !now.leaves_unrecorded_changes(&self.baseline) {

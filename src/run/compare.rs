@@ -35,6 +35,8 @@ impl Opened<'_> {
         old: Option<&'b str>,
     ) -> Comparison<'m, 'b> {
         let before = old.and_then(|text| Manifest::read(text).ok());
-        Comparison::of(&self.baseline, before, manifest, inputs)
+        let mut now = Comparison::of(&self.baseline, before, manifest, inputs);
+        now.settle(&self.settled);
+        now
     }
 }

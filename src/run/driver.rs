@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Starts programs for one session, one at a time.
 pub(crate) struct Driver<'a> {
@@ -70,6 +71,25 @@ impl<'a> Driver<'a> {
     ) -> Result<GateOrEnd, Failure> {
         let child = self.dbt(args, Stdout::Inherit);
         self.supervisor.run_to(gate, child)
+    }
+
+    /// Run dbt to its end while another one waits at the gate, and kill it if it takes longer than
+    /// `at_most`; its exit code, 128+n for a death by signal.
+    ///
+    /// # Errors
+    /// As [`Driver::run`].
+    pub(super) fn run_beside(
+        &mut self,
+        waiting: Option<&mut Running>,
+        args: Vec<OsString>,
+        stdout: Stdout,
+        at_most: Duration,
+    ) -> Result<u8, Failure> {
+        if let Some(signal) = self.stop_requested() {
+            return Err(Failure::Stopped(signal));
+        }
+        let child = self.dbt(args, stdout);
+        Ok(self.supervisor.run_beside(waiting, child, at_most)?.end.exit_code())
     }
 
     /// Wait for a dbt that was let through the gate.

@@ -10,6 +10,7 @@ mod attempt;
 mod carry_out;
 mod commit;
 mod compare;
+mod doubt;
 mod driver;
 mod follow;
 mod open;
@@ -25,6 +26,7 @@ mod values;
 
 pub(crate) use adopt::adopt;
 pub(crate) use carry_out::carry_out;
+pub(crate) use doubt::settle;
 pub(crate) use driver::{Driver, run_without_state};
 pub(crate) use open::{Access, Opened, hold, store};
 pub(crate) use parse::parse;

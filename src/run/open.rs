@@ -16,6 +16,7 @@ use crate::os::{gate, random};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Locked, Store, Stored};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,6 +111,9 @@ pub(crate) struct Opened<'s> {
     pub(super) baseline: Baseline,
     /// What dbt would read, as it was before anything was started.
     pub(super) inputs: anyhow::Result<Arc<Contents>>,
+    /// The nodes that `dbt compile` has shown to be as they were built, with what was compared of
+    /// them.
+    pub(super) settled: BTreeMap<String, String>,
 }
 
 impl<'s> Opened<'s> {
@@ -124,7 +128,8 @@ impl<'s> Opened<'s> {
         let Stored { found, manifest, record, digest } = stored.map_err(Failure::refused)?;
         let salt = random::salt().map_err(Failure::internal)?;
         let baseline = Baseline::from_parts(manifest, digest, record, salt);
-        let mut opened = Self { session, access, found, baseline, inputs: inputs.map(Arc::new) };
+        let (inputs, settled) = (inputs.map(Arc::new), BTreeMap::new());
+        let mut opened = Self { session, access, found, baseline, inputs, settled };
         opened.identify();
         stage.done(opened.found.kind());
         Ok(opened)

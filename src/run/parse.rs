@@ -70,6 +70,11 @@ impl Parsed {
         self.held.take()
     }
 
+    /// The process of a dbt that waits.
+    pub(super) fn waiting(&mut self) -> Option<&mut Running> {
+        self.held.as_mut().map(|held| &mut held.running)
+    }
+
     /// End a dbt that waits, before it has reached a warehouse.
     ///
     /// # Errors

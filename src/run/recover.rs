@@ -21,6 +21,7 @@ use crate::decide::start::{self, Start};
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::say;
+use std::collections::BTreeMap;
 
 /// Take up a run that never came to its commit. True where the baseline has moved by that.
 ///
@@ -84,7 +85,8 @@ pub(super) fn recover<'s>(
     }
     let reservation = opened.reserve()?;
     let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);
-    let ran = Ran { now, outcome, scope, refresh, ending, confirmed: Confirmed::default() };
+    let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
+    let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;
     Ok((opened, true))

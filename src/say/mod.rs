@@ -54,6 +54,30 @@ pub(crate) fn start(start: &Start, approach: Approach, state: &impl Display) {
     }
 }
 
+/// dbt is asked which of the changed nodes would be built from other code than before.
+pub(crate) fn compiling(count: usize) {
+    info!("asking dbt compile whether {count} nodes differ from what they were built from");
+}
+
+/// Which changed nodes do not have to be built, of how many that dbt was asked about.
+pub(crate) fn settled(settled: &BTreeSet<String>, asked: usize) {
+    info!(
+        "{} of these {asked} nodes compile to the code that they were built from, and are not built",
+        settled.len()
+    );
+    for id in settled.iter().take(LISTED) {
+        info!("  {id}");
+    }
+    if settled.len() > LISTED {
+        info!("  and {} more", settled.len() - LISTED);
+    }
+}
+
+/// dbt could not tell, so these nodes count as changed.
+pub(crate) fn not_settled(count: usize, why: &anyhow::Error) {
+    warn!("{count} nodes count as changed, because dbt could not compile them to compare: {why:#}");
+}
+
 /// Which nodes have to be built, and why.
 pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
     if plan.wanted.is_empty() {

@@ -35,7 +35,8 @@ pub(super) fn plan(
     let mut started = run::start(opened, &mut driver, &mut summary)?;
     let mut parsed = run::parse(&mut started, &mut driver, &mut summary)?;
     let (text, old) = (parsed.text(), started.baseline_text());
-    let now = run::compare(&started, &text, &old, &mut parsed, &mut driver)?;
+    let mut now = run::compare(&started, &text, &old, &mut parsed, &mut driver)?;
+    run::settle(&mut started, now.as_mut(), &mut parsed, &mut driver)?;
     let planned = run::plan(&started, now.as_ref(), &mut parsed, &mut driver, &mut summary)?;
     let plan = match planned {
         Some(Ok(plan)) => plan,

@@ -4,10 +4,11 @@ use crate::cli::Config;
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::values::{materializations, one_of, switch};
 use crate::dbt::manifest::KEEPS_ROWS;
+use crate::decide::doubt::Settle;
 use crate::decide::start::Mode;
 
-pub(super) static OPTIONS: [&Definition<Config>; 6] =
-    [&MODE, &FULL, &NO_STATE, &ONLY_CHANGED, &REFRESH_CHANGED, &ALWAYS_START];
+pub(super) static OPTIONS: [&Definition<Config>; 7] =
+    [&MODE, &FULL, &NO_STATE, &ONLY_CHANGED, &SETTLE, &REFRESH_CHANGED, &ALWAYS_START];
 
 static MODE: Definition<Config> = Definition {
     doc: Doc {
@@ -90,6 +91,32 @@ static ONLY_CHANGED: Definition<Config> = Definition {
     },
     set: |config, value| {
         config.only_changed = switch(value)?;
+        Ok(())
+    },
+};
+
+static SETTLE: Definition<Config> = Definition {
+    doc: Doc {
+        name: "settle",
+        common: false,
+        letter: None,
+        value: Value::Choice(&["doubt", "changes"]),
+        default: Initial::Value("doubt"),
+        variable: Variable::Own,
+        help: "what dbt compile may show to be unchanged",
+        manual: "Chooses for which nodes dbt is asked whether they changed at all. With `doubt`, \
+                 these are nodes of which only something differs that they could read, such as an \
+                 environment variable whose name is computed. With `changes`, nodes with changed \
+                 code, macros, variables or vars are among them. dbt compiles these nodes, and a \
+                 node is not built if its compiled code is the code that it was last built from. So \
+                 with `changes`, a comment in a macro that all models call builds nothing. Changed \
+                 configurations, hooks, contracts, relations, materializations, seeds and Python \
+                 models are always built, and so are models whose code asks the warehouse. It takes \
+                 one `dbt compile`, without a connection, and only if the nodes took more than \
+                 5 seconds when they were last built. dbt v1 only.",
+    },
+    set: |config, value| {
+        config.settle = one_of(value, &[("doubt", Settle::Doubt), ("changes", Settle::Changes)])?;
         Ok(())
     },
 };

@@ -4,7 +4,7 @@
 //! project, but are not compared: they change with an upgrade, not with the project.
 
 use crate::dbt::manifest::{Macro, Manifest, Node};
-use crate::dbt::reads::{Library, Reached, Reads};
+use crate::dbt::reads::{ByCode, Library, Reached, Reads};
 use crate::digest::Pieces;
 use crate::trees::IntoTree;
 use std::cell::OnceCell;
@@ -37,6 +37,11 @@ impl<'m, 'a> Macros<'m, 'a> {
     /// See [`Library::reaches_any`].
     pub(super) fn reaches_any(&self, id: &str, node: &Node<'_>, macros: &BTreeSet<&str>) -> bool {
         !macros.is_empty() && self.library().reaches_any(id, node, macros)
+    }
+
+    /// See [`Library::by_code`].
+    pub(super) fn by_code(&self, id: &str, node: &Node<'_>) -> ByCode<'m> {
+        self.library().by_code(id, node)
     }
 
     fn library(&self) -> &Library<'m> {

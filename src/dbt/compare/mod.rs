@@ -6,6 +6,7 @@
 //! this comparison is finer, and where it is confused by spelling (tuples, an upgrade of dbt,
 //! defaults written out) coarser. `docs/agreement.md` has the table.
 
+mod by_code;
 mod macros;
 mod parts;
 mod same;
@@ -18,6 +19,7 @@ use crate::dbt::manifest::{Manifest, Node};
 use crate::dbt::reads::Reads;
 use crate::digest::Pieces;
 use crate::trees::IntoTree;
+pub use by_code::ByCompiledCode;
 use macros::{Macros, Reach};
 use parts::{Keys, Part, PartKey, parts, user_keys};
 use same::Spelling;
@@ -62,6 +64,15 @@ pub enum Reason {
     Pending(String),
 }
 
+impl Reason {
+    /// Whether this may not matter: what is known is only that something differs that the node could
+    /// read.
+    #[must_use]
+    pub fn is_doubt(&self) -> bool {
+        *self == Self::Computed
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -96,19 +107,7 @@ pub type Needs = BTreeMap<String, Vec<Reason>>;
 /// Either manifest may be of a parse or of the end of a run.
 #[must_use]
 pub fn compare(before: &Manifest<'_>, now: &Manifest<'_>) -> Needs {
-    let (macros_before, macros_now) = (Macros::new(before), Macros::new(now));
-    let comparison = ManifestPair {
-        before,
-        now,
-        changed_macros: macros_before.changed(&macros_now),
-        macros_before,
-        macros_now,
-        spelling: if before.generation() == now.generation() {
-            Spelling::Same
-        } else {
-            Spelling::Different
-        },
-    };
+    let comparison = ManifestPair::new(before, now);
     let reasons = now.names().map(|(id, _)| (id.to_owned(), comparison.reasons(id)));
     reasons.filter(|(_, reasons)| !reasons.is_empty()).into_tree()
 }
@@ -123,7 +122,23 @@ struct ManifestPair<'m, 'a> {
     spelling: Spelling,
 }
 
-impl ManifestPair<'_, '_> {
+impl<'m, 'a> ManifestPair<'m, 'a> {
+    fn new(before: &'m Manifest<'a>, now: &'m Manifest<'a>) -> Self {
+        let (macros_before, macros_now) = (Macros::new(before), Macros::new(now));
+        Self {
+            before,
+            now,
+            changed_macros: macros_before.changed(&macros_now),
+            macros_before,
+            macros_now,
+            spelling: if before.generation() == now.generation() {
+                Spelling::Same
+            } else {
+                Spelling::Different
+            },
+        }
+    }
+
     fn reasons(&self, id: &str) -> Vec<Reason> {
         let (Some(old), Some(new)) = (self.before.node(id), self.now.node(id)) else {
             return vec![Reason::New];
@@ -172,17 +187,27 @@ impl ManifestPair<'_, '_> {
     /// The macros for which the node has to be built: those that are new, gone or edited; within a
     /// generation of dbt also those that only one of the two reaches, for another override was
     /// found. (Generations resolve calls differently.)
-    fn macros(&self, id: &str, old: &Node<'_>, new: &Node<'_>) -> Vec<Reason> {
+    fn macros(&self, id: &str, old: &Node<'_>, new: &'m Node<'_>) -> Vec<Reason> {
+        let reason = |(name, through): (&str, Option<&str>)| {
+            Reason::Macro(self.short(name), through.map(|through| self.short(through)))
+        };
+        self.differing_macros(id, old, new).into_iter().map(reason).collect()
+    }
+
+    /// The same macros by `unique_id`, each with the one through which the node reaches it.
+    fn differing_macros(
+        &self,
+        id: &str,
+        old: &Node<'_>,
+        new: &'m Node<'_>,
+    ) -> Vec<(&'m str, Option<&'m str>)> {
         let (old, now) = (self.macros_before.reads(id, old), self.macros_now.reads(id, new));
         let reach = Reach::new(old, now, new);
         let differs = |(name, _): &(&str, Option<&str>)| {
             (self.spelling == Spelling::Same && reach.is_other(name))
                 || self.macros_before.digest(name) != self.macros_now.digest(name)
         };
-        let reason = |(name, through): (&str, Option<&str>)| {
-            Reason::Macro(self.short(name), through.map(|through| self.short(through)))
-        };
-        reach.all().into_iter().filter(differs).map(reason).collect()
+        reach.all().into_iter().filter(differs).collect()
     }
 
     /// `macro.shop.cents` is `cents` to the project `shop`.

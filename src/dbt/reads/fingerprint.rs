@@ -50,7 +50,8 @@ fn with_nested(facets: &Facets, package: &str, vars: &Vars) -> Facets {
     all
 }
 
-fn key(facet: &Facet) -> String {
+/// The name of a fingerprint.
+pub(super) fn key(facet: &Facet) -> String {
     match facet {
         Facet::EnvVar(name) => format!("env_var:{name}"),
         Facet::AnyEnvVar => "env_var:*".to_owned(),

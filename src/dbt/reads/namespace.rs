@@ -80,6 +80,14 @@ impl<'m> Namespace<'m> {
         packages.flat_map(|(_, members)| members.keys().copied())
     }
 
+    /// Whether dbt or the adapter has a macro of this name, or one that dispatches to it.
+    pub(super) fn is_of_dbt(&self, name: &str) -> bool {
+        self.member(DBT, name).is_some()
+            || self.prefixes.iter().any(|prefix| {
+                self.named(&format!("{prefix}__{name}")).iter().any(|at| self.is_internal(*at))
+            })
+    }
+
     pub(super) fn package_of(&self, at: usize) -> &'m str {
         self.packages.get(at).copied().unwrap_or(DBT)
     }

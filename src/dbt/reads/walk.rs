@@ -23,6 +23,10 @@ pub(super) struct Walk<'l, 'm> {
     own: Facets,
     /// The macros that its code and its configuration name.
     named: BTreeSet<usize>,
+    /// Those of them that only its configuration names: its strategies.
+    configured: BTreeSet<usize>,
+    /// Those of them that its code names.
+    in_code: BTreeSet<usize>,
     /// The macro of its materialization.
     materialization: Vec<usize>,
     /// Tests are not built: what is around their statement changes no table.
@@ -44,6 +48,8 @@ impl<'l, 'm> Walk<'l, 'm> {
             package: namespace.viewpoint_of(&node.package_name),
             own: std::mem::take(&mut code.scan.facets),
             named: BTreeSet::new(),
+            configured: BTreeSet::new(),
+            in_code: BTreeSet::new(),
             materialization: kind.map_or_else(Vec::new, |kind| namespace.materialization(kind)),
             is_built: !is_test_id(id),
             // The end of a run lists the materialization, which is found by its name.
@@ -58,15 +64,22 @@ impl<'l, 'm> Walk<'l, 'm> {
     /// Finds what the node names, until nothing more is given to macros as a name.
     fn follow(&mut self, mut code: NodeCode<'_>) {
         let mut mentions = std::mem::take(&mut code.scan.mentions);
-        mentions.extend(configured(&code));
+        self.in_code = self.resolved(&mentions);
+        let mut around = configured(&code);
+        mentions.extend(around.iter().cloned());
         loop {
             self.named = self.resolved(&mentions);
+            self.configured = self.resolved(&around);
             let mut more = Scan::default();
             for (reader, argument) in self.library.given(&mentions, &self.listed) {
                 more.take(reader, argument);
             }
             self.own.append(&mut more.facets);
-            more.mentions.extend(self.strategies(&code));
+            let given = self.resolved(&more.mentions);
+            self.in_code.extend(given);
+            let strategies = self.strategies(&code);
+            around.extend(strategies.iter().cloned());
+            more.mentions.extend(strategies);
             more.mentions.retain(|mention| !mentions.contains(mention));
             if more.mentions.is_empty() {
                 return;
@@ -99,6 +112,16 @@ impl<'l, 'm> Walk<'l, 'm> {
             let closure = self.closure(root);
             macros.iter().any(|at| closure.macros.binary_search(at).is_ok())
         })
+    }
+
+    /// What its code calls.
+    pub(super) fn code_closures(&self) -> impl Iterator<Item = Rc<Closure>> {
+        self.in_code.iter().map(|root| self.closure(*root))
+    }
+
+    /// What its materialization and its strategies call.
+    pub(super) fn closures_around(&self) -> impl Iterator<Item = Rc<Closure>> {
+        self.materialization.iter().chain(&self.configured).map(|root| self.closure(*root))
     }
 
     fn closure(&self, root: usize) -> Rc<Closure> {

@@ -14,6 +14,7 @@ pub use run_log::RunLog;
 pub use skipped::results_with_skipped;
 
 use crate::dbt::manifest::Text;
+use crate::digest;
 use crate::graph::{Graph, Role};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -47,6 +48,9 @@ pub struct NodeResult {
     pub message: Option<String>,
     /// `execution_time`, in wall-clock seconds; 0 if dbt wrote none.
     pub seconds: f64,
+    /// What stands for `compiled_code`: the SHA-256 of the code without white space around it, in
+    /// hexadecimal. `None` for nodes without code, such as seeds.
+    pub code: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +89,8 @@ struct RunResultsEntry<'a> {
     message: Option<Text<'a>>,
     #[serde(default)]
     execution_time: Option<f64>,
+    #[serde(borrow, default)]
+    compiled_code: Option<Text<'a>>,
 }
 
 impl Results {
@@ -102,6 +108,7 @@ impl Results {
             status: owned(entry.status),
             message: entry.message.map(owned),
             seconds: entry.execution_time.unwrap_or_default(),
+            code: entry.compiled_code.map(|code| digest::hex_of(code.trim().as_bytes())),
         };
         Ok(Self {
             invocation_id: file.metadata.invocation_id.map(owned),
@@ -109,6 +116,12 @@ impl Results {
             which: file.args.which.map(owned),
             nodes: file.results.into_iter().map(node).collect(),
         })
+    }
+
+    /// What stands for the code of each node that succeeded ([`NodeResult::code`]), by `unique_id`.
+    pub fn codes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let succeeded = self.nodes.iter().filter(|node| node.status == "success");
+        succeeded.filter_map(|node| Some((node.unique_id.as_str(), node.code.as_deref()?)))
     }
 
     /// What the command did to the nodes of `graph`. Entries that are not in the graph, such as
@@ -221,6 +234,7 @@ mod tests {
             status: "success".into(),
             message: Some("OK".into()),
             seconds: 2.5,
+            code: None,
         };
         let whole = Results {
             invocation_id: Some("i".into()),

@@ -17,6 +17,8 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     fails                    names of nodes whose build fails
     exits                    the exit code, whatever happened
     cannot_parse             the project has an error
+    cannot_compile           the same for `compile`
+    parses_anew              the partial-parse file that it is given is no good
     keeps_manifest           the manifest has the invocation_id of the one that is there
     passes_gate              a FIFO in the place of semantic_manifest.json does not hold it
     leaves_out, cuts         names of artifacts that it does not write; that it writes by half
@@ -87,7 +89,7 @@ class Dbt:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
             released = []
             signal.signal(signal.SIGUSR1, lambda *_: released.append(True))
-            print("began", flush=True)
+            print("began", file=sys.stderr, flush=True)
             while not released:
                 signal.pause()
         if self.scenario.get("dies_at") == point:
@@ -151,7 +153,9 @@ class Dbt:
             except FileNotFoundError:
                 pass
         self.reach("parse")
-        self.write("partial_parse.msgpack", "")
+        known = self.options.one("partial-parse-file-path")
+        if not known or not os.path.exists(known) or self.scenario.get("parses_anew"):
+            self.write("partial_parse.msgpack", "")
         self.write_manifests()
         if is_overtaken and self.options.subcommand == "parse":
             self.overtake()
@@ -247,6 +251,8 @@ class Dbt:
     def result(self, id, status, message=None):
         seconds = self.scenario.get("seconds", {}).get(self.project.nodes[id]["name"], 1.0)
         result = {"unique_id": id, "status": status, "message": message}
+        if status == "success" and self.project.nodes[id]["resource_type"] != "seed":
+            result = {**result, "compiled": True, "compiled_code": self.project.compiled(id)}
         self.results.append({**result, "execution_time": seconds})
         return seconds
 
@@ -293,6 +299,8 @@ class Dbt:
             return 0
         self.reach("selected")
         if self.which == "compile":
+            if self.scenario.get("cannot_compile"):
+                raise Failed("Runtime Error")
             for id in sorted(ids):
                 self.result(id, "success")
             code = 0

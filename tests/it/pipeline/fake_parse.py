@@ -5,7 +5,7 @@ import os
 
 SWITCHES = (
     "full-refresh write-json quiet partial-parse empty defer favor-state fail-fast warn-error "
-    "debug version help print use-colors version-check"
+    "debug version help print use-colors version-check populate-cache introspect"
 ).split()
 MANY = "select exclude resource-type exclude-resource-type output-keys".split()
 SHORT = {
@@ -44,6 +44,13 @@ def loaded(path):
 def text_of(path):
     with open(path) as file:
         return file.read()
+
+
+def without_comments(code):
+    while "{#" in code:
+        before, _, rest = code.partition("{#")
+        code = before + rest.partition("#}")[2]
+    return code
 
 
 class Options:
@@ -112,6 +119,14 @@ class Project:
                 "macro_sql": f"{{% materialization {name}, default %}}{{% endmaterialization %}}",
                 "depends_on": {"macros": []},
             }
+        self.macros["macro.dbt.create_table_as"] = {
+            "unique_id": "macro.dbt.create_table_as",
+            "name": "create_table_as",
+            "package_name": "dbt",
+            "original_file_path": "macros/create_table_as.sql",
+            "macro_sql": "{% macro create_table_as() %}{% endmacro %}",
+            "depends_on": {"macros": []},
+        }
         self.manifest = {
             "metadata": {
                 "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
@@ -147,6 +162,18 @@ class Project:
             "relation_name": f'"main"."{node["name"]}"',
             "tags": node["config"].get("tags", []),
         }
+
+    def compiled(self, id):
+        """Its code as dbt compiles it: without comments of Jinja, with the text of the macros that
+        it calls, and with the ephemeral models that it reads."""
+        code = self.nodes[id]["raw_code"]
+        for name, found in self.macros.items():
+            if name.startswith("macro.shop."):
+                text = without_comments(found["macro_sql"])
+                body = text.partition("%}")[2].rpartition("{%")[0]
+                code = code.replace("{{ " + found["name"] + "() }}", body)
+        inlined = [parent for parent in self.parents(id) if self.kind(parent) == "ephemeral"]
+        return "".join(map(self.compiled, inlined)) + without_comments(code)
 
     def kind(self, id):
         return self.nodes[id]["config"].get("materialized")

@@ -7,6 +7,7 @@ mod artifacts;
 mod budget;
 mod changed;
 mod commands;
+mod doubt;
 mod first;
 mod harness;
 mod hooks;

@@ -1,0 +1,178 @@
+//! Which differences between two manifests would show in the compiled code of a node.
+//!
+//! If a node differs only in these ways, and `dbt compile` gives the code that it was built from, then
+//! building it again would put the same into the warehouse. Measured with dbt-core 1.9 to 1.13.
+
+use super::{ManifestPair, Spelling};
+use crate::dbt::manifest::{Macro, Manifest, Node};
+use crate::dbt::reads::ByCode;
+use crate::trees::IntoTree;
+use serde_json::value::RawValue;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The materializations whose relation follows from the compiled code and the configuration.
+const FROM_CODE: [&str; 4] = ["table", "view", "incremental", "ephemeral"];
+
+/// Words by which code asks the warehouse or depends on the invocation, or puts something where
+/// compiled code does not show it.
+const ASKING: [&str; 20] = [
+    "run_query",
+    "statement",
+    "load_result",
+    "store_result",
+    "store_raw_result",
+    "is_incremental",
+    "should_full_refresh",
+    "load_relation",
+    "load_cached_relation",
+    "flags",
+    "invocation_id",
+    "invocation_args_dict",
+    "run_started_at",
+    "thread_id",
+    "threads",
+    "selected_resources",
+    "modules",
+    "context",
+    "sql_header",
+    "set_sql_header",
+];
+
+/// What can be said of the differences of nodes between two manifests.
+pub struct ByCompiledCode<'m, 'a> {
+    pair: ManifestPair<'m, 'a>,
+    before: Side<'m, 'a>,
+    now: Side<'m, 'a>,
+}
+
+struct Side<'m, 'a> {
+    manifest: &'m Manifest<'a>,
+    /// By `unique_id`; made when the first node is looked at.
+    macros: OnceCell<BTreeMap<&'m str, &'m Macro<'a>>>,
+}
+
+impl<'m, 'a> ByCompiledCode<'m, 'a> {
+    /// Of a baseline and the project as it is now.
+    #[must_use]
+    pub fn new(before: &'m Manifest<'a>, now: &'m Manifest<'a>) -> Self {
+        let side = |manifest| Side { manifest, macros: OnceCell::new() };
+        Self { pair: ManifestPair::new(before, now), before: side(before), now: side(now) }
+    }
+
+    /// The names of the fingerprints of all values that act around the compiled code of a node. If
+    /// the node differs in its code, in macros and in other values than these, its compiled code
+    /// tells whether it has to be built. `None` if it does not.
+    #[must_use]
+    pub fn values_around(&self, id: &str) -> Option<BTreeSet<String>> {
+        if self.pair.spelling == Spelling::Different {
+            return None;
+        }
+        let (old, new) = (self.before.manifest.node(id)?, self.now.manifest.node(id)?);
+        if !(is_from_code(old) && is_from_code(new)) {
+            return None;
+        }
+        let reads_before = self.pair.macros_before.by_code(id, old);
+        let reads_now = self.pair.macros_now.by_code(id, new);
+        let asks = self.before.asks(old, &reads_before) || self.now.asks(new, &reads_now);
+        let around = |id: &str| reads_before.around.contains(id) || reads_now.around.contains(id);
+        let differing = self.pair.differing_macros(id, old, new);
+        if asks || differing.iter().any(|(id, _)| around(id)) {
+            return None;
+        }
+        Some(reads_before.values_around.into_iter().chain(reads_now.values_around).into_tree())
+    }
+}
+
+impl<'m, 'a> Side<'m, 'a> {
+    /// Whether the code of a node, or of a macro that it calls, asks the warehouse.
+    fn asks(&self, node: &Node<'a>, reads: &ByCode<'m>) -> bool {
+        let macros = self.macros.get_or_init(|| self.manifest.macros().into_tree());
+        let asks = |id: &&str| macros.get(id).is_none_or(|found| asks(&found.macro_sql()));
+        asks_node(node) || reads.in_code.iter().any(|id| asks(&id))
+    }
+}
+
+fn asks_node(node: &Node<'_>) -> bool {
+    asks(&node.raw_code())
+}
+
+/// Whether the node is SQL that one statement builds, with hooks that say nothing but what the
+/// configuration shows.
+fn is_from_code(node: &Node<'_>) -> bool {
+    let is_sql = node.language.as_deref() == Some("sql");
+    let kind = node.materialized();
+    let is_known = kind.is_some_and(|kind| FROM_CODE.contains(&&*kind));
+    is_sql && is_known && &*node.resource_type == "model" && !is_rendered_late(node)
+}
+
+/// Whether its configuration has Jinja that dbt renders when it builds (hooks), or builds in batches.
+fn is_rendered_late(node: &Node<'_>) -> bool {
+    let late = |raw: &RawValue| {
+        let text = raw.get();
+        ["{{", "{%", "\"microbatch\""].iter().any(|mark| text.contains(mark))
+    };
+    node.config.is_some_and(late)
+}
+
+fn asks(code: &str) -> bool {
+    let mut words = words(code);
+    words.any(|(word, rest)| match word {
+        // All that is harmless is to look for a macro.
+        "adapter" => !rest.trim_start().strip_prefix('.').is_some_and(|rest| {
+            rest.trim_start().strip_prefix("dispatch").is_some_and(|rest| !begins_a_word(rest))
+        }),
+        _ => ASKING.contains(&word),
+    })
+}
+
+/// Every run of letters, digits and underscores, with what follows it.
+fn words(code: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = code;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c| !is_letter(c));
+        let end = rest.find(|c| !is_letter(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        (!word.is_empty()).then_some((word, after))
+    })
+}
+
+fn begins_a_word(text: &str) -> bool {
+    text.starts_with(is_letter)
+}
+
+fn is_letter(c: char) -> bool {
+    c == '_' || c.is_alphanumeric()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_asks_the_warehouse_or_the_invocation_is_recognized() {
+        for code in [
+            "{% set rows = run_query('select 1') %}",
+            "{% if is_incremental() %}where 1{% endif %}",
+            "{{ adapter.get_relation(this) }}",
+            "{{ adapter . quote('a') }}",
+            "{% set a = adapter %}",
+            "{{ adapter.dispatcher('a') }}",
+            "{% if flags.WHICH == 'compile' %}",
+            "{{ context['run_query']('select 1') }}",
+            "{{ modules.datetime.datetime.now() }}",
+            "{% call set_sql_header(config) %}set a = 1{% endcall %}",
+            "{{ target.threads }}",
+        ] {
+            assert!(asks(code), "{code}");
+        }
+        for code in [
+            "select {{ adapter.dispatch('cents')('a') }} from {{ ref('a') }}",
+            "select {{ env_var('A') }} as statements, my_flags from t",
+            "",
+        ] {
+            assert!(!asks(code), "{code}");
+        }
+    }
+}
