@@ -32,6 +32,7 @@ fn the_defaults_are_those_of_the_documents() {
         mode: Mode::Auto,
         state_dir: "/state".into(),
         only_changed: false,
+        settle: Settle::Doubt,
         refresh_changed: Vec::new(),
         on_empty: OnEmpty::Full,
         allow_ephemeral: false,

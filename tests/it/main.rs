@@ -65,6 +65,8 @@ mod resume;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod settle;
+#[cfg(test)]
 mod shipped;
 #[cfg(test)]
 mod skip;

@@ -118,12 +118,20 @@ fn is_rendered_late(node: &Node<'_>) -> bool {
 fn asks(code: &str) -> bool {
     let mut words = words(code);
     words.any(|(word, rest)| match word {
-        // All that is harmless is to look for a macro.
-        "adapter" => !rest.trim_start().strip_prefix('.').is_some_and(|rest| {
-            rest.trim_start().strip_prefix("dispatch").is_some_and(|rest| !begins_a_word(rest))
-        }),
+        // To look for a macro is all that is harmless.
+        "adapter" => attribute(rest) != Some("dispatch"),
+        "config" => attribute(rest) == Some("model"),
+        // It holds the whole context.
+        "builtins" => attribute(rest).is_none(),
         _ => ASKING.contains(&word),
     })
+}
+
+/// The name behind a dot.
+fn attribute(rest: &str) -> Option<&str> {
+    let name = rest.trim_start().strip_prefix('.')?.trim_start();
+    let end = name.find(|c| !is_letter(c)).unwrap_or(name.len());
+    name.get(..end).filter(|name| !name.is_empty())
 }
 
 /// Every run of letters, digits and underscores, with what follows it.
@@ -136,10 +144,6 @@ fn words(code: &str) -> impl Iterator<Item = (&str, &str)> {
         rest = after;
         (!word.is_empty()).then_some((word, after))
     })
-}
-
-fn begins_a_word(text: &str) -> bool {
-    text.starts_with(is_letter)
 }
 
 fn is_letter(c: char) -> bool {
@@ -161,6 +165,8 @@ mod tests {
             "{{ adapter.dispatcher('a') }}",
             "{% if flags.WHICH == 'compile' %}",
             "{{ context['run_query']('select 1') }}",
+            "{{ builtins['fl' ~ 'ags'].WHICH }}",
+            "{{ config.model.name }}",
             "{{ modules.datetime.datetime.now() }}",
             "{% call set_sql_header(config) %}set a = 1{% endcall %}",
             "{{ target.threads }}",
@@ -169,6 +175,7 @@ mod tests {
         }
         for code in [
             "select {{ adapter.dispatch('cents')('a') }} from {{ ref('a') }}",
+            "{{ builtins.ref('a') }}{{ config(materialized='table') }}",
             "select {{ env_var('A') }} as statements, my_flags from t",
             "",
         ] {
