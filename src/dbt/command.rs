@@ -312,7 +312,12 @@ impl Command {
         }
         let ours = ScannedLine::scan(extra);
         let replaced = |given: &GivenOption| ours.last(given.spec.name()).is_some();
-        edit::insert(&edit::without(words, replaced), extra.to_vec())
+        let edited = edit::insert(&edit::without(words, replaced), extra.to_vec());
+        // `-s a --log-format text run` without its second option would select `run` (dbt v2).
+        match ScannedLine::scan(&edited).subcommand {
+            Some(_) => edited,
+            None => words.to_vec(),
+        }
     }
 
     /// The command line of a `dbt parse` that writes the manifest of this command: with the

@@ -31,6 +31,20 @@ impl Budget {
         *self != Self::default()
     }
 
+    /// How the plan exceeds what may be built in doubt, where there is no limit and no approval: a
+    /// tenth of the project or 10 nodes, whichever is more. `None` if it does not.
+    #[must_use]
+    pub fn exceeded_by_doubt(plan: &Plan) -> Option<String> {
+        let limit = (plan.nodes / 10).max(10);
+        (plan.doubtful > limit).then(|| {
+            format!(
+                "{} of {} nodes would be built only because something differs that they may not even \
+                 read, and without a limit of yours {limit} such nodes are allowed",
+                plan.doubtful, plan.nodes
+            )
+        })
+    }
+
     /// How the plan exceeds the budget, as one message for each limit and protected node. Empty if
     /// the plan is within the budget.
     #[must_use]

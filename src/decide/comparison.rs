@@ -10,6 +10,7 @@ use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::{self, CurrentProject, Inputs, LastBuild, Scope};
 use crate::graph::Graph;
+use crate::trees::IntoTree;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +62,19 @@ impl<'m, 'b> Comparison<'m, 'b> {
                 self.settled.insert(id);
             }
         }
+    }
+
+    /// The nodes that have to be built for something that matters.
+    #[must_use]
+    pub fn changed_for_certain(&self) -> BTreeSet<String> {
+        let certain = self.needs.iter().filter(|(_, reasons)| !is_doubtful(reasons));
+        certain.map(|(id, _)| id.clone()).into_tree()
+    }
+
+    /// Whether a node has to be built only because of something that may not matter.
+    #[must_use]
+    pub fn has_doubts(&self) -> bool {
+        self.needs.iter().any(|(id, reasons)| !self.graph.is_test(id) && is_doubtful(reasons))
     }
 
     /// The nodes that count as not built in this scope, with the reasons.
@@ -144,4 +158,8 @@ impl<'m, 'b> Comparison<'m, 'b> {
             .map(String::as_str)
             .collect()
     }
+}
+
+fn is_doubtful(reasons: &[Reason]) -> bool {
+    reasons.iter().all(Reason::is_doubt)
 }

@@ -38,6 +38,10 @@ pub struct Plan {
     pub seconds: f64,
     /// The steps that were never built, so that their build time is unknown.
     pub unknown: Vec<String>,
+    /// How many of the steps are built only because of differences that may not matter
+    /// ([`crate::dbt::compare::Reason::is_doubt`]).
+    #[serde(skip)]
+    pub doubtful: usize,
     /// The nodes that have to be built themselves and that this command builds. Their descendants
     /// follow from the graph.
     #[serde(skip)]
@@ -131,7 +135,10 @@ impl PlanRequest<'_> {
         let to_refresh = now.to_refresh(baseline, self.command, self.refresh_changed);
         self.is_limited()
             && now.needs.keys().any(wants)
-            && (self.is_exact || to_refresh.iter().any(wants) || self.select_by() == SelectBy::Name)
+            && (self.is_exact
+                || now.has_doubts()
+                || to_refresh.iter().any(wants)
+                || self.select_by() == SelectBy::Name)
     }
 }
 
@@ -209,12 +216,15 @@ impl Plan {
         let in_order = graph.in_order(&built);
         let steps: Vec<Step> = in_order.into_iter().map(|id| step(basis, &origins, id)).collect();
         let unknown = steps.iter().filter(|step| step.seconds.is_none());
+        let certain = basis.now.graph.with_descendants(&basis.now.changed_for_certain());
+        let doubtful = steps.iter().filter(|step| !certain.contains(&step.id)).count();
         Self {
             hash: hash(basis, &steps),
             nodes: graph.count_built(),
             seconds: steps.iter().filter_map(|step| step.seconds).fold(0.0, |sum, one| sum + one),
             unknown: unknown.map(|step| step.id.clone()).collect(),
             steps,
+            doubtful,
             wanted,
             due: BTreeSet::new(),
             others,

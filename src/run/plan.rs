@@ -6,6 +6,7 @@ use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
+use crate::decide::budget::Budget;
 use crate::decide::comparison::Comparison;
 use crate::decide::plan::{Plan, PlanRequest};
 use crate::decide::summary::Summary;
@@ -160,11 +161,18 @@ fn check_budget(
     planned: &Planned,
     manifest: &Manifest<'_>,
 ) -> Result<(), Failure> {
+    let config = &started.opened.session.config;
     if !started.is_limited() {
-        return Ok(());
+        let doubted = planned.as_ref().ok().filter(|_| !config.yes && !config.budget.limits());
+        let beyond = doubted.and_then(|plan| Some((Budget::exceeded_by_doubt(plan)?, plan)));
+        return match beyond {
+            Some((beyond, plan)) if config.approve.as_deref() != Some(&plan.hash) => {
+                Err(Failure::over_budget(say::over_budget(&[beyond], plan)))
+            }
+            _ => Ok(()),
+        };
     }
     let plan = planned.as_ref().map_err(|code| Failure::over_budget(unknown(*code)))?;
-    let config = &started.opened.session.config;
     let beyond = config.budget.exceeded(plan, manifest);
     if beyond.is_empty() || config.approve.as_deref() == Some(&plan.hash) {
         return Ok(());

@@ -343,6 +343,13 @@ fn about_write_json(word: &OsString) -> bool {
     word == "--write-json" || word == "--no-write-json"
 }
 
+#[test]
+fn an_option_that_keeps_a_selection_from_taking_the_subcommand_is_not_replaced() {
+    let words = ["-s", "a", "--log-format-file=text", "run"].map(OsString::from);
+    let command = Command::parse(words.to_vec(), &Environment::new());
+    assert_eq!(command.with_options(&["--log-format-file=json".into()]), words);
+}
+
 proptest! {
     #[test]
     fn no_line_causes_a_panic_and_a_bystander_stays_unchanged(words in any_line()) {

@@ -216,3 +216,39 @@ fn a_signal_while_dbt_compiles_ends_both() {
     assert_eq!(fake.status()["interrupted"], false);
     fake.run(&ALL).ends_with(0).starts(&["run", "compile"]).builds(&[]);
 }
+
+/// A project of twelve tables, each of which reads a variable with a computed name.
+fn twelve() -> Fake {
+    let names: Vec<String> = (10..22).map(|at| format!("m{at}")).collect();
+    let says = |project: Project, name: &String| {
+        project.model(name).says("{{ env_var(name) }}{{ adapter.quote(1) }}")
+    };
+    let mut fake = Fake::populated(names.iter().fold(project(), says));
+    fake.trust();
+    fake.env("UNRELATED", "1");
+    fake
+}
+
+#[test]
+fn a_long_rebuild_in_doubt_is_refused_unless_somebody_wants_it() {
+    let fake = twelve();
+    let refused = fake.run(&["run"]);
+    refused.ends_with(77).builds(&[]).says(&["12 of 12", "--yes", "--approve"]);
+    let (_, hash) = refused.stderr.split_once("--approve ").expect("a hash");
+    let hash = hash.split_whitespace().next().expect("a hash");
+    let approved = fake.run(&["--approve", hash, "run"]);
+    assert_eq!(approved.ends_with(0).calls[0].built.len(), 12);
+    for wanted in [["--yes", "run"].as_slice(), &["--max-rebuild", "50", "run"]] {
+        let fake = twelve();
+        assert_eq!(fake.run(wanted).ends_with(0).calls[0].built.len(), 12);
+    }
+}
+
+#[test]
+fn a_short_rebuild_in_doubt_and_what_changed_for_certain_are_not_limited() {
+    let mut fake = twelve();
+    for at in [10, 11] {
+        fake.project.edit(&format!("m{at}"));
+    }
+    assert_eq!(fake.run(&["run"]).ends_with(0).calls[0].built.len(), 12);
+}
