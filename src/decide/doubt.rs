@@ -137,12 +137,9 @@ fn candidates<'n>(
 
 /// Whether compiled code can show that this difference does not matter.
 fn can_settle(reason: &Reason, settle: Settle) -> bool {
-    match reason {
-        Reason::Body | Reason::Macro(..) | Reason::Env(_) | Reason::Var(_) => {
-            settle == Settle::Changes
-        }
-        reason => reason.is_doubt(),
-    }
+    let shows_in_code =
+        matches!(reason, Reason::Body | Reason::Macro(..) | Reason::Env(_) | Reason::Var(_));
+    reason.is_doubt() || (settle == Settle::Changes && shows_in_code)
 }
 
 struct Question<'q, 'm, 'b> {
@@ -157,7 +154,9 @@ impl Question<'_, '_, '_> {
     fn shown_by(&self, id: &str) -> Option<BTreeSet<String>> {
         let readers = match self.now.graph.role(id)? {
             Role::Ephemeral => compiled_into(&self.now.graph, id),
-            _ => BTreeSet::from([id.to_owned()]),
+            Role::Model | Role::Seed | Role::Snapshot | Role::Function | Role::Test => {
+                BTreeSet::from([id.to_owned()])
+            }
         };
         let shown = self.is_shown(id) && readers.iter().all(|reader| self.shows(reader));
         (shown && !readers.is_empty()).then_some(readers)

@@ -88,13 +88,9 @@ impl<'m, 'a> Side<'m, 'a> {
     /// Whether the code of a node, or of a macro that it calls, asks the warehouse.
     fn asks(&self, node: &Node<'a>, reads: &ByCode<'m>) -> bool {
         let macros = self.macros.get_or_init(|| self.manifest.macros().into_tree());
-        let asks = |id: &&str| macros.get(id).is_none_or(|found| asks(&found.macro_sql()));
-        asks_node(node) || reads.in_code.iter().any(|id| asks(&id))
+        let macro_asks = |id: &&str| macros.get(*id).is_none_or(|found| asks(&found.macro_sql()));
+        asks(&node.raw_code()) || reads.in_code.iter().any(macro_asks)
     }
-}
-
-fn asks_node(node: &Node<'_>) -> bool {
-    asks(&node.raw_code())
 }
 
 /// Whether the node is SQL that one statement builds, with hooks that say nothing but what the
