@@ -10,7 +10,7 @@ _dbt_entrypoint() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --mode | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --dbt | --stop-grace | --stop-signal | --probe | --publish | --termination-log | --metrics-file | --log | --log-level)
+        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --dbt | --stop-grace | --stop-signal | --probe | --publish | --termination-log | --metrics-file | --log | --log-level)
             ((i++))
             if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
             ;;
@@ -23,6 +23,7 @@ _dbt_entrypoint() {
     '' | adopt | exec)
         case $prev in
         --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
+        --settle) COMPREPLY=($(compgen -W 'doubt changes' -- "$cur")); return ;;
         --refresh-changed) COMPREPLY=($(compgen -W 'incremental materialized_view distributed_incremental' -- "$cur")); return ;;
         --state-dir) compopt -o dirnames; return ;;
         --on-empty) COMPREPLY=($(compgen -W 'full adopt refuse' -- "$cur")); return ;;
@@ -48,7 +49,7 @@ _dbt_entrypoint() {
         ;;
     esac
     case $first,$cur in
-        ,-*) words='--mode --full --no-state --only-changed --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --dbt --stop-grace --stop-signal --probe --publish --termination-log --metrics-file --log --log-level --help --version' ;;
+        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --dbt --stop-grace --stop-signal --probe --publish --termination-log --metrics-file --log --log-level --help --version' ;;
         ,*) words='plan status history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--json --help' ;;
         status,-*) words='--json --help' ;;

@@ -9,7 +9,7 @@ function __dbt_entrypoint_first
             continue
         end
         switch $word
-            case --mode --refresh-changed --state-dir --on-empty --lock-timeout --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --dbt --stop-grace --stop-signal --probe --publish --termination-log --metrics-file --log --log-level
+            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --dbt --stop-grace --stop-signal --probe --publish --termination-log --metrics-file --log --log-level
                 set skip 1
             case '-*'
             case '*'
@@ -28,6 +28,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l mode -x -a 'auto full 
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l full -d 'short for --mode full'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l no-state -d 'short for --mode off'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l only-changed -d 'narrow your own --select to changed nodes'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l settle -x -a 'doubt changes' -d 'what dbt compile may show to be unchanged'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l refresh-changed -x -a 'incremental materialized_view distributed_incremental' -d 'full-refresh changed nodes of these kinds'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l always-start -d 'start dbt even if nothing changed'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l state-dir -x -a '(__fish_complete_directories)' -d 'where the state volume is mounted'

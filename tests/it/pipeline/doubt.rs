@@ -93,9 +93,12 @@ fn a_plan_and_a_budget_know_what_is_settled() {
     fake.run(&limited).ends_with(0).starts(&["run", "compile"]).builds(&[]);
 }
 
+/// What is edited, and how.
+type Edit = (&'static str, fn(&mut Project));
+
 #[test]
 fn what_compiled_code_does_not_show_is_built() {
-    let edits: [(&str, fn(&mut Project)); 4] = [
+    let edits: [Edit; 4] = [
         ("configuration", |project| {
             project.configure("a", "grants", "everybody");
             project.comment("a");
