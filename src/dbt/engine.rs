@@ -327,6 +327,14 @@ fn version_of_dbt(name: &str) -> Option<Version> {
     (DISTRIBUTIONS.contains(&&*name) && !is_empty_package).then_some(version)
 }
 
+/// Whether a relation that is dropped takes the views that read it along: this adapter drops with
+/// `cascade`, and its warehouse knows what a view reads. Elsewhere a view stays, or the word means
+/// something else.
+#[must_use]
+pub fn drops_cascade(adapter_type: &str) -> bool {
+    ["postgres", "redshift", "greenplum", "materialize", "risingwave"].contains(&adapter_type)
+}
+
 /// The part of a version that shapes a manifest, e.g. `1.11` of `1.11.16`.
 #[must_use]
 pub fn minor(dbt_version: &str) -> &str {

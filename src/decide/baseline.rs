@@ -2,9 +2,8 @@
 
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
-use crate::decide::record::{FORMAT, NodeRecord, Record, Settled};
-use crate::trees::IntoTree;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::decide::record::{FORMAT, LeftRelation, NodeRecord, Record, Settled};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What was last built, as far as this start has read it from the volume and changed it since.
@@ -19,6 +18,8 @@ pub struct Baseline {
     /// The nodes of the record; empty for a manifest without a record, which this program did not
     /// write.
     pub nodes: BTreeMap<String, NodeRecord>,
+    /// The relations that no node is built into any more.
+    pub left: BTreeMap<String, LeftRelation>,
     /// The salt of all fingerprints in the record, in hexadecimal.
     pub salt: String,
     /// The inputs with which commands had nothing left to build, if they are known.
@@ -45,8 +46,8 @@ impl Baseline {
     ) -> Self {
         let manifest = manifest.map(Arc::new);
         match record {
-            Some(Record { nodes, salt, settled, .. }) => {
-                Self { manifest, digest, nodes, salt, settled, is_recorded: true }
+            Some(Record { nodes, left, salt, settled, .. }) => {
+                Self { manifest, digest, nodes, left, salt, settled, is_recorded: true }
             }
             None => Self { manifest, digest, ..Self::none(salt) },
         }
@@ -68,16 +69,9 @@ impl Baseline {
             identity: identity.clone(),
             salt: self.salt.clone(),
             nodes: self.nodes.clone(),
+            left: self.left.clone(),
             settled: self.settled.clone(),
         }
-    }
-
-    /// The nodes whose first build was cut short and to whose partial relation a build without
-    /// `--full-refresh` would append.
-    #[must_use]
-    pub fn half_made(&self, manifest: &Manifest<'_>) -> BTreeSet<String> {
-        let half = self.nodes.iter().filter(|(id, node)| node.half_made && manifest.appends(id));
-        half.map(|(id, _)| id.clone()).into_tree()
     }
 }
 

@@ -5,10 +5,11 @@
 
 use crate::dbt::command::Command;
 use crate::dbt::compare::{Needs, Reason};
-use crate::dbt::manifest::Manifest;
+use crate::dbt::manifest::{Manifest, Node};
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::{self, CurrentProject, Inputs, LastBuild, Scope};
+use crate::decide::relations::Relations;
 use crate::graph::Graph;
 use crate::trees::IntoTree;
 use std::borrow::Cow;
@@ -111,30 +112,53 @@ impl<'m, 'b> Comparison<'m, 'b> {
         self.graph.role(id).is_some_and(|role| command.builds(role.resource_type()))
     }
 
-    /// The nodes that need `--full-refresh` although the command line does not have it: those whose
-    /// first build was cut short, and changed ones of the materializations `kinds`
-    /// (`--refresh-changed`).
+    /// Of the nodes `built`: what changed in each or upstream of it, and those that need
+    /// `--full-refresh` although the command line does not have it. These are nodes that are half
+    /// made, and nodes of the materializations `kinds` (`--refresh-changed`) that would otherwise
+    /// keep rows of earlier code, or that keep some already.
     #[must_use]
-    pub fn to_refresh(
+    pub fn changes(
         &self,
         baseline: &Baseline,
         command: &Command,
         kinds: &[String],
-    ) -> BTreeSet<String> {
-        if command.refreshes() {
-            return BTreeSet::new();
-        }
-        let mut refreshed = baseline.half_made(&self.manifest);
+        built: &BTreeSet<String>,
+    ) -> (BTreeMap<&str, String>, BTreeSet<&str>) {
+        let relations = Relations::of(self, baseline);
+        let half_made = self.half_made(baseline);
         // With `--empty` or a sample, a full refresh would delete most of the existing rows.
-        if command.unreal_option().is_none() {
-            refreshed.extend(needs::to_refresh(
-                &self.manifest,
-                &self.needs,
-                &baseline.nodes,
-                kinds,
-            ));
-        }
-        refreshed
+        let kinds = if command.unreal_option().is_none() { kinds } else { &[] };
+        let refreshes = |id: &str, change: Option<&str>| {
+            let Some(node) = self.manifest.node(id).filter(|_| !command.refreshes()) else {
+                return false;
+            };
+            let is_listed = || {
+                node.materialized().is_some_and(|kind| kinds.iter().any(|own| *own == *kind))
+                    && node.keeps_rows(false)
+                    && !node.keeps_rows(true)
+            };
+            let is_altered = || baseline.nodes.get(id).is_some_and(|node| node.altered.is_some());
+            half_made.contains(id)
+                || (is_listed() && (is_altered() || relations.outdated_rows(id, change).is_some()))
+        };
+        let is_built = |id: &str| built.contains(id);
+        needs::changes(&self.graph, &self.needs, &baseline.nodes, is_built, refreshes)
+    }
+
+    /// The nodes whose relation was made by a build that did not succeed as a whole, and to which a
+    /// build without `--full-refresh` would append.
+    #[must_use]
+    pub fn half_made(&self, baseline: &Baseline) -> BTreeSet<String> {
+        let half = |id: &&String| self.manifest.node(id).is_some_and(Node::is_made_anew);
+        self.made_in_part(baseline).filter(half).cloned().into_tree()
+    }
+
+    /// The same with nodes of which dbt can only complete the relation: snapshots, and nodes with
+    /// `full_refresh: false`.
+    pub fn made_in_part<'a>(&'a self, baseline: &'a Baseline) -> impl Iterator<Item = &'a String> {
+        let relations = Relations::of(self, baseline);
+        let half = move |id: &&String| self.manifest.appends(id) && relations.is_half_made(id);
+        self.needs.keys().filter(half)
     }
 
     /// Whether a node has to be built that the record does not list as pending yet, so that the next
@@ -149,12 +173,17 @@ impl<'m, 'b> Comparison<'m, 'b> {
     /// The nodes that were cut short while a build appended rows to a complete relation. Only an
     /// operator can tell which rows they hold now.
     #[must_use]
-    pub fn torn<'o>(&self, baseline: &Baseline, outcome: &'o Outcome) -> Vec<&'o str> {
-        let half_made = baseline.half_made(&self.manifest);
+    pub fn torn<'o>(
+        &self,
+        baseline: &Baseline,
+        outcome: &'o Outcome,
+        refresh: bool,
+    ) -> Vec<&'o str> {
+        let relations = Relations::of(self, baseline);
         let cut_short = outcome.iter().filter(|(_, fate)| **fate == Fate::CutShort);
         cut_short
             .map(|(id, _)| id)
-            .filter(|id| self.manifest.appends(id) && !half_made.contains(*id))
+            .filter(|id| self.manifest.appends(id) && !relations.is_left_half_made(id, refresh))
             .map(String::as_str)
             .collect()
     }

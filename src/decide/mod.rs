@@ -11,6 +11,7 @@ pub mod needs;
 pub mod next;
 pub mod plan;
 pub mod record;
+pub mod relations;
 pub mod retention;
 pub mod select_by;
 pub mod settle;

@@ -128,47 +128,47 @@ pub fn last_built_digests(
     compare::fingerprints(manifest, ids).into_iter().map(digest).into_tree()
 }
 
-/// What changed in a node so that its existing rows become those of earlier code, for messages. Any
-/// change of the node itself counts, also one that is pending since an earlier run. `None` if the
-/// node did not change, is new, or gets a relation with another name.
-#[must_use]
-pub fn outdates_rows(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<String> {
+/// What changed in a node itself since it was last built, for messages. Any change counts, also one
+/// that is pending since an earlier run, but for another name of its relation, which changes no row.
+/// `None` if the node did not change or is new.
+fn own_change(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<String> {
     if let Some(outdated) = before.and_then(|node| node.outdated.clone()) {
         return (!reasons.is_empty()).then_some(outdated);
     }
     let waited = before.is_some_and(|node| node.pending.is_some() && node.built.is_some());
-    let counts = |reason: &&Reason| {
-        **reason != Reason::New && (waited || !matches!(reason, Reason::Pending(_)))
+    let counts = |reason: &&Reason| match reason {
+        Reason::New | Reason::Relation => false,
+        Reason::Pending(_) => waited,
+        _ => true,
     };
-    if reasons.contains(&Reason::Relation) {
-        return None;
-    }
     let words: Vec<String> = reasons.iter().filter(counts).map(ToString::to_string).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-/// The nodes that `--refresh-changed` builds with `--full-refresh`: those of the materializations
-/// `kinds` that would otherwise keep rows of earlier code, or that keep some already.
-#[must_use]
-pub fn to_refresh(
-    manifest: &Manifest<'_>,
+/// What changed in each node or upstream of it, for messages, and the nodes that are refreshed.
+///
+/// A change reaches the nodes downstream through those that are built (`is_built`). `refreshes` says
+/// whether a node that is built, with that change if there is one, is refreshed; that gives it other
+/// rows, which is a change for its readers.
+pub fn changes<'g>(
+    graph: &'g Graph,
     needs: &Needs,
     records: &BTreeMap<String, NodeRecord>,
-    kinds: &[String],
-) -> BTreeSet<String> {
-    if kinds.is_empty() {
-        return BTreeSet::new();
+    is_built: impl Fn(&str) -> bool,
+    refreshes: impl Fn(&str, Option<&str>) -> bool,
+) -> (BTreeMap<&'g str, String>, BTreeSet<&'g str>) {
+    let (mut changes, mut refreshed) = (BTreeMap::new(), BTreeSet::new());
+    for id in graph.in_order(&graph.keys().map(String::as_str).into_tree()) {
+        let reasons = needs.get(id).map_or(&[][..], Vec::as_slice);
+        let reaches = |parent: &&str| {
+            is_built(parent) && (changes.contains_key(parent) || refreshed.contains(parent))
+        };
+        let change = own_change(reasons, records.get(id))
+            .or_else(|| Some(format!("downstream of {}", graph.parents(id).find(reaches)?)));
+        if is_built(id) && refreshes(id, change.as_deref()) {
+            refreshed.insert(id);
+        }
+        changes.extend(change.map(|change| (id, change)));
     }
-    let refreshes = |(id, reasons): &(&String, &Vec<Reason>)| {
-        let Some(node) = manifest.node(id) else { return false };
-        let is_listed =
-            node.materialized().is_some_and(|kind| kinds.iter().any(|own| *own == *kind));
-        let record = records.get(*id);
-        let altered = record.is_some_and(|record| record.altered.is_some());
-        is_listed
-            && node.keeps_rows(false)
-            && !node.keeps_rows(true)
-            && (altered || outdates_rows(reasons, record).is_some())
-    };
-    needs.iter().filter(refreshes).map(|(id, _)| id.clone()).into_tree()
+    (changes, refreshed)
 }

@@ -7,11 +7,13 @@
 //! building the node builds them too. They become absent when the node has been rebuilt without them.
 
 use crate::dbt::compare::{Needs, Reason};
+use crate::dbt::manifest::Node;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::needs::{self, Scope};
-use crate::decide::record::NodeRecord;
+use crate::decide::record::{LeftRelation, NodeRecord};
+use crate::decide::relations::{self, Occupant, Relations};
 use crate::digest::Pieces;
 use crate::graph::{Graph, Member, Role};
 use crate::trees::IntoTree;
@@ -24,6 +26,19 @@ pub struct Next {
     pub absent: BTreeMap<String, Absence>,
     /// The record of every node of the project.
     pub nodes: BTreeMap<String, NodeRecord>,
+    /// The relations that no node is built into any more.
+    pub left: BTreeMap<String, LeftRelation>,
+}
+
+/// What a run did to relations besides building nodes that had to be built.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// By `unique_id`: the nodes whose relation this other node was built into.
+    pub overwritten: BTreeMap<String, String>,
+    /// By `unique_id`: the views that were dropped with the old relation of this node.
+    pub dropped: BTreeMap<String, String>,
+    /// The nodes that were refreshed, and so have new content although they had not changed.
+    pub refreshed: BTreeSet<String>,
 }
 
 impl Next {
@@ -40,13 +55,23 @@ impl Next {
         refresh: bool,
     ) -> Self {
         let needs = now.needs_in(scope);
-        let absent = absences(&now.graph, &needs, outcome);
+        let relations = Relations::of(now, baseline);
+        let is_refreshed =
+            |id: &str| refresh && now.manifest.node(id).is_some_and(Node::is_made_anew);
+        let refreshed = outcome.keys().filter(|id| is_refreshed(id)).cloned().into_tree();
+        let effects = Effects {
+            overwritten: relations.overwritten(outcome),
+            dropped: relations.dropped(outcome, refresh),
+            refreshed,
+        };
+        let absent = absences(&now.graph, &needs, outcome, &effects);
         let built = now.last_built_digests(baseline, &depending_on_last_build(&absent));
         let before = &baseline.nodes;
         let nodes = node_records(&now.graph, &absent, outcome, &now.inputs, before, &built);
-        let mut next = Self { absent, nodes };
+        let mut next = Self { absent, nodes, left: BTreeMap::new() };
         next.note_code(now, outcome, codes);
-        next.note_old_rows(now, baseline, outcome, &needs, refresh);
+        next.note_relations(&relations, baseline, refresh);
+        next.note_old_rows(now, &relations, baseline, outcome, &needs, refresh);
         next
     }
 
@@ -71,39 +96,84 @@ impl Next {
         }
     }
 
-    /// Note which nodes keep rows of earlier code, and which will keep some once they are built.
+    /// Note where absent nodes were last built, and which of them are half made.
+    fn note_relations(
+        &mut self,
+        relations: &Relations<'_, '_, '_>,
+        baseline: &Baseline,
+        refresh: bool,
+    ) {
+        let mut held = BTreeMap::new();
+        for (id, node) in &mut self.nodes {
+            let (current, last) = (relations.current(id), relations.last(id));
+            let relation = match self.absent.get(id) {
+                None | Some(Absence::Touched(_) | Absence::CutShort) => current,
+                Some(Absence::Overwritten(_) | Absence::Dropped(..)) => None,
+                Some(Absence::Waiting(_) | Absence::Overtaken(_)) => last,
+            };
+            held.extend(relation.map(|relation| (id.as_str(), relation)));
+            let Some(absence) = self.absent.get(id).filter(|_| current.is_some()) else { continue };
+            node.relation = relation.map(str::to_owned);
+            node.unbuilt = relation.is_none()
+                && (last.is_some() || baseline.nodes.get(id).is_none_or(|old| old.unbuilt));
+            node.half_made = match absence {
+                Absence::Touched(_) | Absence::CutShort => relations.is_left_half_made(id, refresh),
+                Absence::Overwritten(_) | Absence::Dropped(..) => false,
+                Absence::Waiting(_) | Absence::Overtaken(_) => node.half_made,
+            };
+        }
+        self.left = relations.left(&held);
+    }
+
+    /// Note which nodes keep rows of earlier code, and what changed in those that are still to be
+    /// built.
     fn note_old_rows(
         &mut self,
         now: &Comparison<'_, '_>,
+        relations: &Relations<'_, '_, '_>,
         baseline: &Baseline,
         outcome: &Outcome,
         needs: &Needs,
         refresh: bool,
     ) {
-        let waiting = self.absent.keys().filter(|id| !outcome.contains_key(*id));
-        for id in outcome.keys().chain(waiting) {
-            let keeps =
-                |refresh| now.manifest.node(id).is_some_and(|node| node.keeps_rows(refresh));
-            let (old, reasons) = (baseline.nodes.get(id), needs.get(id).map(Vec::as_slice));
-            let outdated = needs::outdates_rows(reasons.unwrap_or_default(), old);
-            let Some(node) = self.nodes.get_mut(id).filter(|_| keeps(false)) else { continue };
-            match outcome.get(id) {
-                Some(_) if keeps(refresh) => {
-                    node.altered = outdated.or_else(|| old?.altered.clone());
-                }
-                Some(Fate::Built(_)) => {}
-                Some(Fate::Touched(_) | Fate::CutShort) | None => node.outdated = outdated,
+        let inlined = inlined(&now.graph, outcome);
+        let is_built = |id: &str| relations::is_built(outcome, id) || inlined.contains(id);
+        let refreshes = |id: &str, _: Option<&str>| {
+            refresh && now.manifest.node(id).is_some_and(Node::is_made_anew)
+        };
+        let (mut changes, _) =
+            needs::changes(&now.graph, needs, &baseline.nodes, is_built, refreshes);
+        for (id, node) in &mut self.nodes {
+            let change = changes.remove(id.as_str());
+            let built = now.manifest.node(id).filter(|_| outcome.contains_key(id));
+            if let Some(built) = built.filter(|built| built.keeps_rows(refresh)) {
+                let old = baseline.nodes.get(id).and_then(|old| old.altered.clone());
+                let stays = relations.found(id) != Occupant::Nothing;
+                let in_part = || {
+                    (!built.is_made_anew() && relations.is_half_made(id))
+                        .then(|| IN_PART.to_owned())
+                };
+                node.altered = relations
+                    .outdated_rows(id, change.as_deref())
+                    .or(old.filter(|_| stays))
+                    .or_else(in_part);
+            }
+            if self.absent.contains_key(id) {
+                node.outdated = change;
             }
         }
     }
 }
 
-/// Count nodes as cut short again if a build without `--full-refresh` reported success after their
-/// first build was cut short: it has only appended to a partial relation.
+/// Why a node that cannot be made anew may lack rows.
+const IN_PART: &str = "the build that made its relation was not complete";
+
+/// Do not count nodes as built if a build without `--full-refresh` reported success although their
+/// relation was half made: it has only appended to it.
 pub fn distrust_half_made(now: &Comparison<'_, '_>, baseline: &Baseline, outcome: &mut Outcome) {
-    for id in baseline.half_made(&now.manifest) {
+    for id in now.half_made(baseline) {
         if let Some(fate @ Fate::Built(_)) = outcome.get_mut(&id) {
-            *fate = Fate::CutShort;
+            *fate = Fate::Touched("added to a relation that an incomplete build had made");
         }
     }
 }
@@ -121,14 +191,25 @@ pub enum Absence {
     /// The parent with this `unique_id` was rebuilt with new content, and the node was not rebuilt
     /// after it.
     Overtaken(String),
+    /// The node with this `unique_id` was built into its relation.
+    Overwritten(String),
+    /// It is a view, and the node with this `unique_id` was built into a relation that it read: the
+    /// old relation was dropped with its views, if the build succeeded (`true`).
+    Dropped(String, bool),
 }
 
 /// The nodes that must be absent from the next baseline.
-fn absences(graph: &Graph, needs: &Needs, outcome: &Outcome) -> BTreeMap<String, Absence> {
+fn absences(
+    graph: &Graph,
+    needs: &Needs,
+    outcome: &Outcome,
+    effects: &Effects,
+) -> BTreeMap<String, Absence> {
     let mut finder = AbsenceFinder {
         graph,
         needs,
         outcome,
+        effects,
         inlined: inlined(graph, outcome),
         rebuilt: BTreeMap::new(),
     };
@@ -169,6 +250,7 @@ struct AbsenceFinder<'a> {
     graph: &'a Graph,
     needs: &'a Needs,
     outcome: &'a Outcome,
+    effects: &'a Effects,
     /// The ephemeral models that count as built.
     inlined: BTreeSet<String>,
     /// The results of [`AbsenceFinder::rebuilt_parent`] so far. They also end the recursion if the
@@ -178,7 +260,7 @@ struct AbsenceFinder<'a> {
 
 impl AbsenceFinder<'_> {
     fn is_built(&self, id: &str) -> bool {
-        matches!(self.outcome.get(id), Some(Fate::Built(_))) || self.inlined.contains(id)
+        relations::is_built(self.outcome, id) || self.inlined.contains(id)
     }
 
     fn absence(&mut self, id: &str) -> Option<Absence> {
@@ -189,6 +271,12 @@ impl AbsenceFinder<'_> {
         }
         if self.is_built(id) {
             return None;
+        }
+        if let Some(writer) = self.effects.overwritten.get(id) {
+            return Some(Absence::Overwritten(writer.clone()));
+        }
+        if let Some(with) = self.effects.dropped.get(id) {
+            return Some(Absence::Dropped(with.clone(), self.is_built(with)));
         }
         if let Some(parent) = self.rebuilt_parent(id) {
             return Some(Absence::Overtaken(parent));
@@ -209,17 +297,20 @@ impl AbsenceFinder<'_> {
         found
     }
 
-    /// Whether this run built the node and gave it new content: it had changed, or a parent has new
-    /// content. Building an unchanged node again gives it no new content.
+    /// Whether this run built the node and gave it new content: it had changed, it was refreshed, or
+    /// a parent has new content. Building an unchanged node again gives it no new content.
     fn has_new_content(&mut self, id: &str) -> bool {
-        self.is_built(id) && (self.needs.contains_key(id) || self.rebuilt_parent(id).is_some())
+        self.is_built(id)
+            && (self.needs.contains_key(id)
+                || self.effects.refreshed.contains(id)
+                || self.rebuilt_parent(id).is_some())
     }
 }
 
 /// The absent nodes whose next record depends on what they were last built from.
 fn depending_on_last_build(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
-    let asks = |absence: &&Absence| matches!(absence, Absence::Waiting(_) | Absence::CutShort);
-    absences.iter().filter(|(_, why)| asks(why)).map(|(id, _)| id.as_str()).collect()
+    let waits = |absence: &Absence| matches!(absence, Absence::Waiting(_));
+    absences.iter().filter(|(_, why)| waits(why)).map(|(id, _)| id.as_str()).collect()
 }
 
 /// The next record of each node of the graph.
@@ -244,8 +335,8 @@ fn node_records(
             }
             // Its change was reverted.
             (None, _) if old.pending.is_some() => {
-                let (seconds, code) = (old.seconds, old.code);
-                NodeRecord { inputs: now, seconds, code, ..NodeRecord::default() }
+                let NodeRecord { seconds, altered, code, .. } = old;
+                NodeRecord { inputs: now, seconds, altered, code, ..NodeRecord::default() }
             }
             // An ephemeral model has no outcome: it was compiled into its readers, or is unchanged.
             (None, _) if member.role == Role::Ephemeral => NodeRecord { inputs: now, ..old },
@@ -285,19 +376,10 @@ fn absent_record(
             let before = fingerprints_before.get(id).filter(|_| reasons.iter().all(is_change));
             before.cloned().or(old.built)
         }
-        Absence::Touched(_) | Absence::CutShort | Absence::Overtaken(_) => None,
+        _ => None,
     };
-    let first = old.seconds.is_none() && !fingerprints_before.contains_key(id);
-    NodeRecord {
-        inputs: old.inputs,
-        seconds: old.seconds,
-        code: old.code.filter(|_| matches!(absence, Absence::Waiting(_))),
-        built,
-        pending: Some(absence.to_string()),
-        altered: old.altered,
-        outdated: None,
-        half_made: old.half_made || (first && *absence == Absence::CutShort),
-    }
+    let code = old.code.clone().filter(|_| matches!(absence, Absence::Waiting(_)));
+    NodeRecord { built, code, pending: Some(absence.to_string()), outdated: None, ..old }
 }
 
 impl std::fmt::Display for Absence {
@@ -310,6 +392,9 @@ impl std::fmt::Display for Absence {
             Self::Touched(why) => f.write_str(why),
             Self::CutShort => f.write_str("cut short while it was being built"),
             Self::Overtaken(ancestor) => write!(f, "not rebuilt after {ancestor}"),
+            Self::Overwritten(writer) => write!(f, "its relation was overwritten by {writer}"),
+            Self::Dropped(with, true) => write!(f, "dropped when {with} was rebuilt"),
+            Self::Dropped(with, false) => write!(f, "may have been dropped when {with} failed"),
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::dbt::manifest::Node;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::{self, EarlierRun};
-use crate::decide::needs;
 use crate::decide::next;
+use crate::decide::relations::{Occupant, Relations};
 use crate::decide::select_by::SelectBy;
 use crate::decide::start::Approach;
 use crate::digest::Pieces;
@@ -132,13 +132,18 @@ impl PlanRequest<'_> {
             return self.is_exact;
         }
         let wants = |id: &String| now.is_built_by(self.command, id);
-        let to_refresh = now.to_refresh(baseline, self.command, self.refresh_changed);
+        let refreshes = || {
+            let built = wanted(now, self.command).0;
+            let built = now.graph.with_descendants(&built).into_iter().filter(wants).into_tree();
+            let (_, refreshed) = now.changes(baseline, self.command, self.refresh_changed, &built);
+            !refreshed.is_empty()
+        };
         self.is_limited()
             && now.needs.keys().any(wants)
             && (self.is_exact
                 || now.has_doubts()
-                || to_refresh.iter().any(wants)
-                || self.select_by() == SelectBy::Name)
+                || self.select_by() == SelectBy::Name
+                || refreshes())
     }
 }
 
@@ -147,6 +152,9 @@ impl PlanRequest<'_> {
 struct Basis<'a, 'm, 'b> {
     now: &'a Comparison<'m, 'b>,
     baseline: &'a Baseline,
+    relations: &'a Relations<'a, 'm, 'b>,
+    /// What changed in each node or upstream of it.
+    changes: &'a BTreeMap<&'a str, String>,
     /// Whether a node is built with `--full-refresh`.
     refreshed: &'a dyn Fn(&str) -> bool,
 }
@@ -169,15 +177,23 @@ impl Plan {
             Some(listed) => listed.clone(),
             None => reached,
         };
-        let mut refreshed = BTreeSet::new();
-        if compared {
-            refreshed = now.to_refresh(baseline, request.command, request.refresh_changed);
-        }
-        let is_refreshed = |id: &str| refreshed.contains(id) || request.command.refreshes();
-        let basis = Basis { now, baseline, refreshed: &is_refreshed };
         let built: BTreeSet<String> =
             chosen.iter().filter(|id| now.is_built_by(request.command, id)).cloned().into_tree();
-        let to_refresh: BTreeSet<String> = refreshed.intersection(&wanted).cloned().into_tree();
+        let kinds = if compared { request.refresh_changed } else { &[] };
+        let (changes, mut refreshed) = now.changes(baseline, request.command, kinds, &built);
+        if !compared {
+            refreshed.clear();
+        }
+        let is_refreshed = |id: &str| refreshed.contains(id) || request.command.refreshes();
+        let relations = Relations::of(now, baseline);
+        let basis = Basis {
+            now,
+            baseline,
+            relations: &relations,
+            changes: &changes,
+            refreshed: &is_refreshed,
+        };
+        let to_refresh: BTreeSet<String> = refreshed.iter().map(|id| (*id).to_owned()).into_tree();
         let due = match compared && !request.is_limited() {
             true => wanted.iter().filter(|id| is_reported(now, id)).cloned().into_tree(),
             false => BTreeSet::new(),
@@ -304,14 +320,17 @@ fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id: &str) -> S
             .map_or_else(|| "view".to_owned(), |kind| kind.to_string()),
         Some(role) => role.resource_type().to_owned(),
     };
+    let found = basis.relations.found(id);
     let exists = basis.now.before.as_ref().is_some_and(|before| before.node(id).is_some())
         || record.is_some_and(|record| record.seconds.is_some())
+        || matches!(found, Occupant::Other(_))
         || (basis.refreshed)(id) && record.is_some_and(|record| record.half_made);
     let keeps =
         basis.now.manifest.node(id).is_some_and(|node| node.keeps_rows((basis.refreshed)(id)));
-    let reasons = basis.now.needs.get(id).map(Vec::as_slice).unwrap_or_default();
-    let outdated = needs::outdates_rows(reasons, record).is_some();
-    let already = record.is_some_and(|record| record.altered.is_some());
+    let change = basis.changes.get(id).map(String::as_str);
+    let outdated = basis.relations.outdated_rows(id, change).is_some();
+    let stays = found != Occupant::Nothing;
+    let already = stays && record.is_some_and(|record| record.altered.is_some());
     let action = action(&materialized, exists, keeps, outdated);
     Step {
         id: id.to_owned(),

@@ -27,6 +27,10 @@ pub struct Record {
     pub salt: String,
     /// By `unique_id`; nodes that are absent from the manifest are included.
     pub nodes: BTreeMap<String, NodeRecord>,
+    /// The relations that stay in the warehouse although no node of the project is built into them
+    /// any more: of nodes that were removed, and of nodes that moved. By their full names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<String, LeftRelation>,
     /// The inputs with which commands had nothing left to build, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
@@ -39,6 +43,16 @@ pub struct Settled {
     pub inputs: BTreeMap<String, String>,
     /// By the salted digest of a command line: the pending nodes that its selection leaves out.
     pub commands: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What is known about a relation that no node is built into any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRelation {
+    /// The `unique_id` of the node that was built into it last.
+    pub node: String,
+    /// As [`NodeRecord::half_made`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub half_made: bool,
 }
 
 /// What is known about one node.
@@ -63,16 +77,26 @@ pub struct NodeRecord {
     /// Why the node is absent from the manifest, for messages: `failed in the last run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
-    /// Whether its first build was cut short and it has not been built with `--full-refresh` since.
-    /// A build without that option could append to the partial relation and report success.
+    /// The full name of the relation that it was last built into, or that an incomplete build worked
+    /// on. It is set only for nodes that are absent from the manifest, which has it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    /// Whether it is known to have no relation: it has never been built, or its relation was
+    /// overwritten or dropped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbuilt: bool,
+    /// Whether the build that made its relation did not succeed as a whole, and it has not been built
+    /// with `--full-refresh` since. A build without that option could append to the partial relation
+    /// and report success.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub half_made: bool,
     /// What changed since its older rows were written, if a build appends to them. They stay as
     /// earlier code wrote them until the node is built with `--full-refresh`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub altered: Option<String>,
-    /// What changed, if the node is still to be built and that build will keep rows of earlier code.
-    /// Kept here so that a later failure does not replace the reason.
+    /// What changed in the node or upstream of it since it was last built, if it is still to be built.
+    /// Rows that its build keeps, or that the build of a reader keeps, will then be those of earlier
+    /// code. Kept here so that a later failure does not replace the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outdated: Option<String>,
 }

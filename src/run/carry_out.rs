@@ -98,7 +98,7 @@ fn build_ahead(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
-    let half_made = started.opened.baseline.half_made(&now.manifest);
+    let half_made = now.half_made(&started.opened.baseline);
     for earlier in ahead {
         say::earlier_run(earlier, &now.graph, &half_made);
         let named = NodesByName { manifest: &now.manifest, nodes: &earlier.nodes };

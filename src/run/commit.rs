@@ -73,10 +73,12 @@ impl Opened<'_> {
         let stage = Stage::begin("commit");
         let Ran { now, outcome, codes, scope, refresh, ending, confirmed } = ran;
         let next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
-        let torn = now.torn(&self.baseline, &outcome).into_iter().map(str::to_owned).into_tree();
+        let torn = now.torn(&self.baseline, &outcome, refresh);
+        let torn = torn.into_iter().map(str::to_owned).into_tree();
         let Comparison { manifest, graph, before, .. } = now;
         drop(before);
         self.baseline.nodes = next.nodes;
+        self.baseline.left = next.left;
         self.settle(&confirmed, &ending);
         self.save(reservation, &manifest, next.absent.keys().cloned().into_tree())?;
         if self.access.held().is_some() {

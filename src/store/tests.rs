@@ -18,6 +18,7 @@ fn record(written_at: u64) -> Record {
         identity: crate::dbt::profile::Identity::default(),
         salt: "s".into(),
         nodes: std::collections::BTreeMap::new(),
+        left: std::collections::BTreeMap::new(),
         settled: None,
     }
 }

@@ -3,8 +3,8 @@
 use super::Answer;
 use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
-use crate::dbt::profile::Identity;
-use crate::decide::record::{self, FORMAT, Record};
+use crate::decide::baseline;
+use crate::decide::record::{self, Record};
 use crate::decide::start::Found;
 use crate::exit::Failure;
 use crate::os::supervise::Supervisor;
@@ -139,17 +139,5 @@ fn at(store: &Store, steps: usize) -> Result<(String, Record)> {
 /// An operator's own manifest had no record; it gets what it tells itself.
 pub(super) fn without_record(text: &str) -> Result<Record> {
     let manifest = Manifest::read(text)?;
-    Ok(Record {
-        format: FORMAT,
-        tool: env!("CARGO_PKG_VERSION").into(),
-        written_at: clock::now(),
-        identity: Identity {
-            project: manifest.project_name().map(str::to_owned),
-            adapter: manifest.adapter_type().map(str::to_owned),
-            ..Identity::default()
-        },
-        salt: random::salt()?,
-        nodes: std::collections::BTreeMap::new(),
-        settled: None,
-    })
+    Ok(baseline::record_of_unrecorded(&manifest, random::salt()?, clock::now()))
 }

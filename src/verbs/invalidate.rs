@@ -35,7 +35,7 @@ pub(super) fn invalidate(
         None => super::history::without_record(&text).map_err(Failure::internal)?,
     };
     let named = named(&manifest, &record, terms).map_err(Failure::refused)?;
-    mark(&mut record, &named);
+    mark(&mut record, &manifest, &named);
     let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
     let next = Commit {
         manifest: &mut |out: &mut dyn Write| manifest.write_without(&named, out),
@@ -107,10 +107,13 @@ fn one_term(
     present.chain(absent).cloned().into_tree()
 }
 
-fn mark(record: &mut Record, named: &BTreeSet<String>) {
+fn mark(record: &mut Record, manifest: &Manifest<'_>, named: &BTreeSet<String>) {
     for id in named {
         let node = record.nodes.entry(id.clone()).or_default();
         node.pending = Some(BY_HAND.to_owned());
         node.built = None;
+        if let Some(relation) = manifest.relation_name(id) {
+            node.relation = Some(relation.to_owned());
+        }
     }
 }

@@ -142,6 +142,12 @@ impl<'a> Manifest<'a> {
         self.file.metadata.adapter_type.as_deref()
     }
 
+    /// The full name of the relation of a node in the warehouse.
+    #[must_use]
+    pub fn relation_name(&self, id: &str) -> Option<&str> {
+        self.node(id)?.relation_name.as_deref()
+    }
+
     /// The schema version and dbt's minor version, for example `(12, "1.11")`. Two manifests of
     /// the same generation write the same project in the same way.
     #[must_use]

@@ -152,16 +152,48 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn keeps_rows(&self, full_refresh: bool) -> bool {
         let keeps = self.materialized().is_some_and(|kind| KEEPS_ROWS.contains(&&*kind));
+        keeps && !self.full_refresh().unwrap_or(full_refresh)
+    }
+
+    /// `config.full_refresh`.
+    fn full_refresh(&self) -> Option<bool> {
         let own = self.config.and_then(|raw| serde_json::from_str::<FullRefresh>(raw.get()).ok());
-        let refreshes = own.and_then(|own| own.full_refresh).unwrap_or(full_refresh);
-        keeps && !refreshes
+        own.and_then(|own| own.full_refresh)
     }
 
     /// Whether a build may leave rows of an earlier build in place. True for every materialization
     /// that is not known to replace the whole relation, including custom materializations.
     #[must_use]
     pub fn appends(&self) -> bool {
-        self.materialized().is_some_and(|kind| !REPLACED.contains(&&*kind))
+        matches!(&*self.resource_type, "model" | "snapshot")
+            && self.materialized().is_some_and(|kind| !REPLACED.contains(&&*kind))
+    }
+
+    /// Whether `--full-refresh` makes the relation anew that a plain build would add to. It does
+    /// not for a snapshot, nor where `config.full_refresh` is false.
+    #[must_use]
+    pub fn is_made_anew(&self) -> bool {
+        self.appends() && &*self.resource_type == "model" && self.full_refresh() != Some(false)
+    }
+
+    /// Whether a build drops the relation, or one that it puts in its place. `is_changed` says
+    /// whether the node has changed: a change of its configuration may ask for that.
+    #[must_use]
+    pub fn is_recreated(&self, full_refresh: bool, is_changed: bool) -> bool {
+        match &*self.resource_type {
+            "seed" => self.full_refresh().unwrap_or(full_refresh),
+            "model" => is_changed || !self.keeps_rows(full_refresh),
+            _ => false,
+        }
+    }
+
+    /// Whether the relation may be a view, which goes with the relations that it reads.
+    #[must_use]
+    pub fn is_view(&self) -> bool {
+        &*self.resource_type == "model"
+            && self
+                .materialized()
+                .is_none_or(|kind| !["table", "incremental", "ephemeral"].contains(&&*kind))
     }
 
     /// The rendered `config.materialized`.

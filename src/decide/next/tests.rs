@@ -11,8 +11,12 @@ fn built(ids: &[&str]) -> Outcome {
     ids.iter().map(|id| ((*id).to_owned(), Fate::Built(1.0))).collect()
 }
 
+fn verdict(graph: &Graph, needs: &Needs, outcome: &Outcome) -> BTreeMap<String, Absence> {
+    absences(graph, needs, outcome, &Effects::default())
+}
+
 fn absent(graph: &Graph, needs: &Needs, outcome: &Outcome) -> Vec<String> {
-    absences(graph, needs, outcome).into_keys().collect()
+    verdict(graph, needs, outcome).into_keys().collect()
 }
 
 #[test]
@@ -30,10 +34,10 @@ fn a_changed_node_that_was_not_built_is_absent_but_its_descendants_are_not() {
 #[test]
 fn descendants_of_a_changed_node_that_was_rebuilt_without_them_are_absent() {
     let chain = graph(&["a > b", "b > c"]);
-    let verdict = absences(&chain, &needs(&["a"]), &built(&["a"]));
-    assert_eq!(verdict, BTreeMap::from([("b".into(), Absence::Overtaken("a".into()))]));
-    let verdict = absences(&chain, &needs(&["a"]), &built(&["a", "b"]));
-    assert_eq!(verdict, BTreeMap::from([("c".into(), Absence::Overtaken("b".into()))]));
+    let found = verdict(&chain, &needs(&["a"]), &built(&["a"]));
+    assert_eq!(found, BTreeMap::from([("b".into(), Absence::Overtaken("a".into()))]));
+    let found = verdict(&chain, &needs(&["a"]), &built(&["a", "b"]));
+    assert_eq!(found, BTreeMap::from([("c".into(), Absence::Overtaken("b".into()))]));
 }
 
 #[test]
@@ -45,8 +49,8 @@ fn building_an_unchanged_node_again_makes_no_descendant_absent() {
 fn a_failed_node_is_absent_whether_or_not_it_had_changed() {
     let outcome = Outcome::from([("a".into(), Fate::Touched("failed"))]);
     for needs in [needs(&[]), needs(&["a"])] {
-        let verdict = absences(&graph(&["a > b"]), &needs, &outcome);
-        assert_eq!(verdict, BTreeMap::from([("a".into(), Absence::Touched("failed"))]));
+        let found = verdict(&graph(&["a > b"]), &needs, &outcome);
+        assert_eq!(found, BTreeMap::from([("a".into(), Absence::Touched("failed"))]));
     }
 }
 
@@ -93,7 +97,7 @@ fn an_ephemeral_model_built_with_a_reader_has_the_current_inputs() {
     let values = |value: &str| BTreeMap::from([("env_var:A".to_owned(), value.to_owned())]);
     let record = |value: &str| NodeRecord { inputs: values(value), ..NodeRecord::default() };
     let (needs, outcome) = (needs(&["e"]), built(&["b"]));
-    let absent = absences(&chain, &needs, &outcome);
+    let absent = verdict(&chain, &needs, &outcome);
     let before = BTreeMap::from([("e".to_owned(), record("old"))]);
     let now = BTreeMap::from([("e".to_owned(), values("new"))]);
     let records = node_records(&chain, &absent, &outcome, &now, &before, &BTreeMap::new());
@@ -107,7 +111,7 @@ fn a_node_that_a_full_run_did_not_reach_is_not_built_by_a_revert() {
     let built = |reasons: Vec<Reason>| {
         let needs = Needs::from([("a".to_owned(), reasons)]);
         let (outcome, none) = (Outcome::new(), BTreeMap::new());
-        let absent = absences(&chain, &needs, &outcome);
+        let absent = verdict(&chain, &needs, &outcome);
         let records =
             node_records(&chain, &absent, &outcome, &BTreeMap::new(), &none, &fingerprints);
         records["a"].built.clone()
@@ -123,7 +127,7 @@ fn a_revert_is_recognized_only_if_the_node_was_not_touched() {
     let chain = graph(&["a > b"]);
     let fingerprints = BTreeMap::from([("a".to_owned(), "old".to_owned())]);
     let records = |outcome: &Outcome| {
-        let absent = absences(&chain, &needs(&["a"]), outcome);
+        let absent = verdict(&chain, &needs(&["a"]), outcome);
         let none = BTreeMap::new();
         node_records(&chain, &absent, outcome, &BTreeMap::new(), &none, &fingerprints)
     };

@@ -25,6 +25,7 @@ fn record(written_at: u64) -> Record {
         identity,
         salt: "s".into(),
         nodes,
+        left: std::collections::BTreeMap::new(),
         settled: None,
     }
 }

@@ -15,6 +15,8 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     version, seconds         its version; how long each node is said to have taken
     target                   the project's target-path
     fails                    names of nodes whose build fails
+    partly                   names of nodes of which some batches fail
+    adapter                  the type of its adapter
     exits                    the exit code, whatever happened
     cannot_parse             the project has an error
     cannot_compile           the same for `compile`
@@ -263,13 +265,16 @@ class Dbt:
         self.event("LogStartLine", id, "started")
         self.note(began=id)
         self.reach(node["name"])
-        fails = node["name"] in self.scenario.get("fails", [])
+        partly = node["name"] in self.scenario.get("partly", [])
+        fails = partly or node["name"] in self.scenario.get("fails", [])
         is_test = kind == "Test"
         status = ("fail" if is_test else "error") if fails else ("pass" if is_test else "success")
+        status = "partial success" if partly else status
         if not fails:
             code, real = node["checksum"]["checksum"], not self.options.on("empty")
             refreshed = self.options.on("full-refresh")
-            self.note(built=id, code=code, real=real, refreshed=refreshed)
+            relation = node["relation_name"]
+            self.note(built=id, code=code, real=real, refreshed=refreshed, relation=relation)
         self.event(f"Log{kind}Result", id, status, self.result(id, status))
         return not fails
 

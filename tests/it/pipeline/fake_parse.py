@@ -133,7 +133,7 @@ class Project:
                 "dbt_version": scenario.get("version", "1.11.16"),
                 "invocation_id": id,
                 "project_name": "shop",
-                "adapter_type": "duckdb",
+                "adapter_type": scenario.get("adapter", "duckdb"),
             },
             "nodes": self.nodes,
             "sources": {},
@@ -159,7 +159,7 @@ class Project:
             "config": node["config"],
             "unrendered_config": node["config"],
             "depends_on": {"nodes": node["reads"], "macros": node["macros"]},
-            "relation_name": f'"main"."{node["name"]}"',
+            "relation_name": f'"main"."{node["config"].get("alias", node["name"])}"',
             "tags": node["config"].get("tags", []),
         }
 

@@ -155,19 +155,22 @@ impl Fake {
     /// The baseline claims nothing that was not built, as it was built.
     #[track_caller]
     fn check(&self, ran: &Ran) {
-        let mut built = BTreeMap::new();
+        let mut built: BTreeMap<String, (Value, Value)> = BTreeMap::new();
         for note in self.notes() {
             if let Some(id) = note["began"].as_str() {
                 built.remove(id);
             }
             if let Some(id) = note["built"].as_str().filter(|_| note["real"] == true) {
-                built.insert(id.to_owned(), note["code"].clone());
+                // What stood in its relation before is gone.
+                built.retain(|_, (_, relation)| *relation != note["relation"]);
+                let what = (note["code"].clone(), note["relation"].clone());
+                built.insert(id.to_owned(), what);
             }
         }
         for (id, node) in self.baseline() {
             if node["config"]["materialized"] != "ephemeral" {
-                let code = Some(&node["checksum"]["checksum"]);
-                assert_eq!(built.get(&id), code, "the baseline claims {id}: {ran:#?}");
+                let claimed = (node["checksum"]["checksum"].clone(), node["relation_name"].clone());
+                assert_eq!(built.get(&id), Some(&claimed), "the baseline claims {id}: {ran:#?}");
             }
         }
     }

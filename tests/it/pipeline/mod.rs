@@ -18,6 +18,7 @@ mod project;
 mod ran;
 mod reads;
 mod recovery;
+mod relations;
 mod selection;
 mod two;
 mod unchanged;
