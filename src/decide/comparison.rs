@@ -6,7 +6,7 @@
 use crate::dbt::command::Command;
 use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::manifest::{Manifest, Node};
-use crate::dbt::results::{Fate, Outcome};
+use crate::dbt::results::{Fate, Outcome, PARTLY};
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::{self, CurrentProject, Inputs, LastBuild, Scope};
 use crate::decide::relations::Relations;
@@ -161,6 +161,26 @@ impl<'m, 'b> Comparison<'m, 'b> {
         self.needs.keys().filter(half)
     }
 
+    /// The nodes that this run completed although their relation was half made: dbt cannot make it
+    /// anew.
+    pub fn completed<'a>(
+        &'a self,
+        baseline: &'a Baseline,
+        outcome: &'a Outcome,
+    ) -> impl Iterator<Item = &'a String> {
+        let is_anew = |id: &str| self.manifest.node(id).is_some_and(Node::is_made_anew);
+        let is_built = |id: &str| matches!(outcome.get(id), Some(Fate::Built(_)));
+        self.made_in_part(baseline).filter(move |id| is_built(id) && !is_anew(id))
+    }
+
+    /// Whether the baseline or its record has a node that is not in the project any more.
+    #[must_use]
+    pub fn has_lost_nodes(&self, baseline: &Baseline) -> bool {
+        let before = self.before.iter().flat_map(Manifest::names).map(|(id, _)| id);
+        let mut known = before.chain(baseline.nodes.keys().map(String::as_str));
+        known.any(|id| !self.graph.contains_key(id))
+    }
+
     /// Whether a node has to be built that the record does not list as pending yet, so that the next
     /// start has to compare again. Tests do not count.
     #[must_use]
@@ -170,8 +190,9 @@ impl<'m, 'b> Comparison<'m, 'b> {
         self.needs.keys().any(|id| !self.graph.is_test(id) && !is_recorded(id))
     }
 
-    /// The nodes that were cut short while a build appended rows to a complete relation. Only an
-    /// operator can tell which rows they hold now.
+    /// The nodes that were cut short while a build appended rows to a complete relation, and those of
+    /// which some batches failed then. Only an operator can tell which rows they hold now, and a
+    /// later build need not come back to the batches that failed.
     #[must_use]
     pub fn torn<'o>(
         &self,
@@ -180,7 +201,8 @@ impl<'m, 'b> Comparison<'m, 'b> {
         refresh: bool,
     ) -> Vec<&'o str> {
         let relations = Relations::of(self, baseline);
-        let cut_short = outcome.iter().filter(|(_, fate)| **fate == Fate::CutShort);
+        let is_torn = |fate: &Fate| matches!(fate, Fate::CutShort | Fate::Touched(PARTLY));
+        let cut_short = outcome.iter().filter(|(_, fate)| is_torn(fate));
         cut_short
             .map(|(id, _)| id)
             .filter(|id| self.manifest.appends(id) && !relations.is_left_half_made(id, refresh))

@@ -10,6 +10,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
 use crate::decide::record;
+use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
@@ -75,6 +76,10 @@ impl Opened<'_> {
         let next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
         let torn = now.torn(&self.baseline, &outcome, refresh);
         let torn = torn.into_iter().map(str::to_owned).into_tree();
+        if self.access.held().is_some() {
+            say::removed(&Relations::of(&now, &self.baseline));
+            now.completed(&self.baseline, &outcome).for_each(|id| say::completed(id));
+        }
         let Comparison { manifest, graph, before, .. } = now;
         drop(before);
         self.baseline.nodes = next.nodes;
@@ -127,8 +132,9 @@ impl Opened<'_> {
 
     /// Nothing was built. The baseline stays, and its record learns that this command found nothing.
     /// A baseline of another dbt version, or without a record, is replaced by the same nodes as dbt
-    /// writes them now, so that later comparisons are exact. Nodes that left the project are
-    /// forgotten.
+    /// writes them now, so that later comparisons are exact. So is one with nodes that left the
+    /// project: they are forgotten in the manifest and in the record, and built again if they come
+    /// back.
     ///
     /// # Errors
     /// 73 or 74 where the volume gives out.
@@ -141,7 +147,8 @@ impl Opened<'_> {
         let before = now.before.as_ref().map(|before| Engine::that_wrote(before.dbt_version()));
         let same = before.is_some_and(|before| before.wrote(now.manifest.dbt_version()));
         let ending = Completion::NothingToBuild;
-        if !same || !self.baseline.is_recorded || !now.settled.is_empty() {
+        let moved = !now.settled.is_empty() || now.has_lost_nodes(&self.baseline);
+        if !same || !self.baseline.is_recorded || moved {
             let reservation = self.reserve()?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
             let codes = BTreeMap::new();
@@ -149,25 +156,18 @@ impl Opened<'_> {
             return self.commit(reservation, ran, summary);
         }
         if !now.leaves_unrecorded_changes(&self.baseline) {
-            self.settle_in_place(&now, &confirmed, &ending);
+            self.settle_in_place(&confirmed, &ending);
         }
         Ok(())
     }
 
-    fn settle_in_place(
-        &mut self,
-        now: &Comparison<'_, '_>,
-        confirmed: &Confirmed,
-        ending: &Completion,
-    ) {
-        let (nodes, settled) = (self.baseline.nodes.len(), self.baseline.settled.clone());
-        self.baseline.nodes.retain(|id, _| now.graph.contains_key(id));
-        let forgotten = self.baseline.nodes.len() < nodes;
+    fn settle_in_place(&mut self, confirmed: &Confirmed, ending: &Completion) {
+        let settled = self.baseline.settled.clone();
         self.settle(confirmed, ending);
         let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
             return;
         };
-        if self.baseline.settled.is_none() || (self.baseline.settled == settled && !forgotten) {
+        if self.baseline.settled.is_none() || self.baseline.settled == settled {
             return;
         }
         let record = self.baseline.record(self.identity(), clock::now());

@@ -11,6 +11,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
 use crate::decide::next::Absence;
 use crate::decide::plan::Plan;
+use crate::decide::relations::Relations;
 use crate::decide::settle::StartReason;
 use crate::decide::start::{Approach, Start};
 use crate::decide::summary::Summary;
@@ -212,7 +213,7 @@ pub(crate) fn baseline_not_saved(failure: &Failure) {
 }
 
 /// A run of dbt before the last one begins, for nodes that need `--full-refresh` or for their
-/// ancestors. `half_made` are the nodes whose first build was cut short.
+/// ancestors. `half_made` are the nodes whose first build was not complete.
 pub(crate) fn earlier_run(earlier: &EarlierRun, graph: &Graph, half_made: &BTreeSet<String>) {
     let nodes: Vec<&String> = earlier.nodes.iter().filter(|id| !graph.is_test(id)).collect();
     let list = |is_half_made: bool| {
@@ -226,12 +227,31 @@ pub(crate) fn earlier_run(earlier: &EarlierRun, graph: &Graph, half_made: &BTree
     }
     if !cut_short.is_empty() {
         info!(
-            "building first with --full-refresh, because their first build was cut short: {cut_short}"
+            "building first with --full-refresh, because their first build was not complete: {cut_short}"
         );
     }
     if !others.is_empty() {
         info!("refreshing, because they changed (--refresh-changed): {others}");
     }
+}
+
+/// The nodes that left the project, with what becomes of their relations.
+pub(crate) fn removed(relations: &Relations<'_, '_, '_>) {
+    let removed = relations.removed();
+    for (id, relation) in removed.iter().take(LISTED) {
+        match relations.builder_of(relation) {
+            Some(other) => info!("{id} was removed from the project; {other} has its relation"),
+            None => info!("{id} was removed from the project; its relation stays: {relation}"),
+        }
+    }
+    count_of_rest(removed.len());
+}
+
+/// A half-made relation was completed, as far as dbt can.
+pub(crate) fn completed(id: &str) {
+    warn!(
+        "{id} had been built only in part, and --full-refresh does not make it anew, so dbt has added to it what it found missing. To be sure of its rows: drop its relation and build it again"
+    );
 }
 
 /// `--refresh-changed` was given for a full run, which does not compare and so knows no changes.
@@ -241,10 +261,11 @@ pub(crate) fn refreshes_nothing() {
     );
 }
 
-/// A node was cut short while a build appended rows to it. `term` selects it.
+/// A node was cut short, or some of its batches failed, while a build appended rows to it. `term`
+/// selects it.
 pub(crate) fn may_be_incomplete(id: &str, term: &str) {
     warn!(
-        "{id} was cut short while it was rebuilt and may have only some of its new rows; another build would append to them. To repair it: dbt-entrypoint run --full-refresh --select {term}"
+        "{id} was only partly rebuilt and may have only some of its new rows; another build would append to them. To repair it: dbt-entrypoint run --full-refresh --select {term}"
     );
 }
 

@@ -31,6 +31,8 @@ mod example;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod halves;
+#[cfg(test)]
 mod handover;
 #[cfg(test)]
 mod inputs;

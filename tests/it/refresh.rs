@@ -114,7 +114,7 @@ fn a_refresh_that_failed_is_a_refresh_when_it_is_made_up_for() {
     shop.edit("models/first.sql", |sql| sql.replace("old", "new"));
     let failed = run(&shop, &["run"]);
     failed.expect_code(1);
-    assert_eq!(names(["model.shop.first"]), built(&shop), "{failed:#?}");
+    assert_eq!(names(["model.shop.first", "model.shop.beside"]), built(&shop), "{failed:#?}");
     let status = shop.run(&["status"]);
     assert!(status.stdout.contains("model.shop.second: failed in the last run"), "{status:#?}");
     shop.edit("models/second.sql", |sql| sql.replace("no_such_column", "true"));

@@ -30,8 +30,9 @@ pub struct Results {
     /// `args.which`: the subcommand, such as `run` or `build`. `dbt retry` writes the subcommand
     /// that it repeats.
     pub which: Option<String>,
-    /// Set if dbt ran with `--empty` or `--sample` (dbt 1.10 and later), so that the relations do
-    /// not hold their real rows. The text is the reason to record for each node.
+    /// Set if dbt ran with `--empty`, `--sample` (dbt 1.10 and later) or a range of event time, so
+    /// that the relations do not hold their real rows. The text is the reason to record for each
+    /// node.
     pub unreal: Option<&'static str>,
     /// In the order of the file. Hooks are included; their `unique_id` begins with `operation.`.
     pub nodes: Vec<NodeResult>,
@@ -77,6 +78,10 @@ struct RunResultsArgs<'a> {
     empty: Option<&'a RawValue>,
     #[serde(borrow, default)]
     sample: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event_time_start: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event_time_end: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -150,12 +155,17 @@ impl Results {
 /// The reason why `args` say that the relations do not hold their real rows, if they do.
 fn unreal(args: &RunResultsArgs<'_>) -> Option<&'static str> {
     let given = |value: Option<&RawValue>| value.is_some_and(|value| value.get() != "false");
-    match (given(args.empty), given(args.sample)) {
-        (true, _) => Some("built with --empty"),
-        (false, true) => Some("built with --sample"),
-        (false, false) => None,
-    }
+    let options = [
+        (args.empty, "built with --empty"),
+        (args.sample, "built with --sample"),
+        (args.event_time_start, "built with --event-time-start"),
+        (args.event_time_end, "built with --event-time-end"),
+    ];
+    options.into_iter().find(|(value, _)| given(*value)).map(|(_, why)| why)
 }
+
+/// Some batches of a microbatch model failed.
+pub const PARTLY: &str = "only partly built in the last run";
 
 /// Whether a `success` of this subcommand means that the warehouse holds the node: `compile`
 /// reports `success` as well, and builds nothing. An unknown subcommand is assumed to build, so
@@ -183,7 +193,7 @@ fn fate(status: &str, message: Option<&str>, seconds: f64) -> Option<Fate> {
     match status {
         "success" | "pass" | "warn" | "reused" => Some(Fate::Built(seconds)),
         "error" | "fail" | "runtime error" => Some(Fate::Touched("failed in the last run")),
-        "partial success" => Some(Fate::Touched("only partly built in the last run")),
+        "partial success" => Some(Fate::Touched(PARTLY)),
         // dbt also reports nodes that were running when it cancelled their queries as skipped.
         "skipped" if message.is_some_and(|message| message.contains("fail_fast")) => {
             Some(Fate::Touched("cancelled by --fail-fast in the last run"))
@@ -277,6 +287,10 @@ mod tests {
         for (args, why) in [
             (r#"{"which": "build", "empty": true}"#, "built with --empty"),
             (r#"{"which": "build", "sample": "3 days"}"#, "built with --sample"),
+            (
+                r#"{"which": "run", "event_time_start": "2026-01-01"}"#,
+                "built with --event-time-start",
+            ),
         ] {
             let results = file(args, &[("m", "success", ""), ("t", "pass", "")]);
             let expected =

@@ -9,6 +9,7 @@ mod changed;
 mod commands;
 mod doubt;
 mod first;
+mod halves;
 mod harness;
 mod hooks;
 mod news;

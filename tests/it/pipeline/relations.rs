@@ -226,7 +226,7 @@ fn a_table_that_is_created_again_takes_its_views_along_where_drops_cascade() {
     fake.run(&["run", "--select", "a"]).ends_with(0).builds(&["a"]);
     assert_eq!(fake.pending(), ["v", "w"]);
     assert_eq!(why(&fake, "v"), "dropped when model.shop.a was rebuilt");
-    fake.run(&["run"]).ends_with(0).builds(&["v", "w", "t"]);
+    fake.run(&["run"]).ends_with(0).builds(&["v", "t", "w"]);
     // So does a view that is replaced.
     fake.run(&["run", "--select", "v"]).ends_with(0).builds(&["v"]);
     assert_eq!(fake.pending(), ["w"]);
@@ -267,4 +267,48 @@ fn a_view_that_became_a_table_and_was_not_built_so_is_gone_all_the_same() {
     fake.run(&["seed", "--full-refresh", "--select", "s"]).ends_with(0);
     fake.project.configure("u", "materialized", "view");
     fake.run(&["run"]).ends_with(0).builds(&["u"]);
+}
+
+#[test]
+fn a_node_that_left_the_project_is_forgotten_by_a_run_that_builds_nothing_and_is_new_when_back() {
+    for variable in ["de", "fr"] {
+        let code = "{{ env_var('COUNTRY') }}";
+        let with_b = || chain(&["a"]).model("b").says(code);
+        let mut fake = Fake::new(with_b());
+        fake.env("COUNTRY", "de");
+        fake.run(&["build"]).ends_with(0);
+        fake.project.remove("b");
+        let words = "model.shop.b was removed from the project; its relation stays: \"main\".\"b\"";
+        fake.run(&["run"]).ends_with(0).starts(&["run"]).builds(&[]).says(&[words]);
+        assert_eq!(fake.claims(), ["a"]);
+        let again = fake.run(&["--always-start", "run"]);
+        assert!(!again.ends_with(0).stderr.contains("removed"), "{again:#?}");
+        fake.env("COUNTRY", variable);
+        fake.project = with_b();
+        fake.run(&["run"]).ends_with(0).builds(&["b"]);
+        assert_eq!((fake.claims().len(), fake.pending()), (2, vec![]));
+    }
+}
+
+#[test]
+fn a_node_that_was_still_to_be_built_is_forgotten_too() {
+    let mut fake = Fake::populated(chain(&["a"]).model("b"));
+    fake.project.edit("b");
+    fake.dbt("fails", vec!["b"]);
+    fake.run(&["run"]).ends_with(1);
+    fake.dbt_is_well();
+    fake.project.remove("b");
+    fake.run(&["run"]).ends_with(0).builds(&[]).says(&["its relation stays"]);
+    assert_eq!((fake.claims(), fake.pending()), (vec!["a".to_owned()], vec![]));
+    fake.run(&["run"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn a_node_that_was_renamed_and_keeps_its_relation_is_said_to_have_given_it_away() {
+    let mut fake = Fake::populated(chain(&["a"]).model("b"));
+    fake.project.remove("b");
+    let other = std::mem::take(&mut fake.project);
+    fake.project = other.model("c").config("alias", "b");
+    let words = "model.shop.b was removed from the project; model.shop.c has its relation";
+    fake.run(&["run"]).ends_with(0).builds(&["c"]).says(&[words]);
 }
