@@ -4,8 +4,8 @@ use crate::support::Shop;
 use std::fs;
 
 /// One row a year.
-const EVENTS: &str = "{{ config(materialized='table', event_time='at') }}
-select n as id, make_timestamp(2020 + n, 6, 1, 0, 0, 0.0) as at, if(n = 1, 'x', '1') as word
+const EVENTS: &str = "{{ config(materialized='table', event_time='happened') }}
+select n as id, make_timestamp(2020 + n, 6, 1, 0, 0, 0.0) as happened, if(n = 1, 'x', '1') as word
 from range(4) as years(n)";
 
 /// An incremental model that asks its own relation how far it came.
@@ -15,8 +15,8 @@ select id from {{ ref('events') }}
 
 /// A microbatch model in which the batch of 2021 fails.
 const MICROBATCH: &str = "{{ config(materialized='incremental', incremental_strategy='microbatch',
-    event_time='at', batch_size='year', begin='2020-01-01') }}
-select id, at, cast(word as integer) as word from {{ ref('events') }}";
+    event_time='happened', batch_size='year', begin='2020-01-01') }}
+select id, happened, cast(word as integer) as word from {{ ref('events') }}";
 
 fn shop(model: &str) -> Option<Shop> {
     let shop = Shop::new()?;
