@@ -136,10 +136,9 @@ fn own_change(reasons: &[Reason], before: Option<&NodeRecord>) -> Option<String>
         return (!reasons.is_empty()).then_some(outdated);
     }
     let waited = before.is_some_and(|node| node.pending.is_some() && node.built.is_some());
-    let counts = |reason: &&Reason| match reason {
-        Reason::New | Reason::Relation => false,
-        Reason::Pending(_) => waited,
-        _ => true,
+    let counts = |reason: &&Reason| {
+        !matches!(reason, Reason::New | Reason::Relation)
+            && (waited || !matches!(reason, Reason::Pending(_)))
     };
     let words: Vec<String> = reasons.iter().filter(counts).map(ToString::to_string).collect();
     (!words.is_empty()).then(|| words.join(", "))

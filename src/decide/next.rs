@@ -305,7 +305,11 @@ fn absent_record(
             let before = fingerprints_before.get(id).filter(|_| reasons.iter().all(is_change));
             before.cloned().or(old.built)
         }
-        _ => None,
+        Absence::Touched(_)
+        | Absence::CutShort
+        | Absence::Overtaken(_)
+        | Absence::Overwritten(_)
+        | Absence::Dropped(..) => None,
     };
     let code = old.code.clone().filter(|_| matches!(absence, Absence::Waiting(_)));
     NodeRecord { built, code, pending: Some(absence.to_string()), outdated: None, ..old }

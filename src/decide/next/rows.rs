@@ -73,7 +73,7 @@ impl Next {
                 };
                 node.altered = relations
                     .outdated_rows(id, change.as_deref())
-                    .or(old.filter(|_| stays))
+                    .or_else(|| old.filter(|_| stays))
                     .or_else(in_part);
             }
             if self.absent.contains_key(id) {
