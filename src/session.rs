@@ -5,6 +5,7 @@
 use crate::cli::Config;
 use crate::dbt::command::{Command, Duty, Flag, Opt, STATE_VARIABLES, Selection};
 use crate::dbt::engine::Engine;
+use crate::dbt::reads::dotenv::effective_environment;
 use crate::decide::start::Mode;
 use crate::environment::Environment;
 use crate::exit::{Failure, Refusal};
@@ -24,6 +25,8 @@ pub(crate) struct DbtCommand<'c> {
     pub command: Command,
     /// The dbt that will run it.
     pub installation: Installation,
+    /// The environment with the `.env` that this dbt adds to it.
+    pub environment: Environment,
 }
 
 impl<'c> DbtCommand<'c> {
@@ -32,18 +35,20 @@ impl<'c> DbtCommand<'c> {
     /// # Errors
     /// 127 where there is no dbt, 126 where it cannot be executed.
     pub(crate) fn new(config: &'c Config, words: &[OsString]) -> Result<Self, Failure> {
-        Ok(Self {
-            config,
-            command: Command::parse(words.to_vec(), &config.environment),
-            installation: Installation::find(&config.dbt, &config.environment)?,
-        })
+        Ok(Self::by(config, words, Installation::find(&config.dbt, &config.environment)?))
     }
 
-    /// The same for a command that starts no dbt.
+    /// The same for a command that starts no dbt, and works without one.
     #[must_use]
     pub(crate) fn without_dbt(config: &'c Config, words: &[OsString]) -> Self {
-        let command = Command::parse(words.to_vec(), &config.environment);
-        Self { config, command, installation: Installation::none() }
+        let found = Installation::find(&config.dbt, &config.environment);
+        Self::by(config, words, found.unwrap_or_else(|_| Installation::none()))
+    }
+
+    fn by(config: &'c Config, words: &[OsString], installation: Installation) -> Self {
+        let environment = as_dbt_sees_it(&config.environment, installation.engine());
+        let command = Command::parse(words.to_vec(), &environment);
+        Self { config, command, installation, environment }
     }
 
     /// Whether the state has no part in it: with `--no-state`, and for commands that build nothing.
@@ -76,9 +81,9 @@ impl Session {
     /// # Errors
     /// 78 where there is no project, or one that cannot be read.
     pub(crate) fn new(invocation: DbtCommand<'_>) -> Result<Self, Failure> {
-        let DbtCommand { config, command, installation } = invocation;
-        let mut project = locate(&command, &config.environment).map_err(Failure::refused)?;
-        let mut environment = environment_for_dbt(&command, &config.environment);
+        let DbtCommand { config, command, installation, environment: seen } = invocation;
+        let mut project = locate(&command, &seen).map_err(Failure::refused)?;
+        let mut environment = environment_for_dbt(&command, &config.environment, &seen);
         write_elsewhere(&command, &mut project, &mut environment);
         let engine = engine(&installation, &command, &project, &config.environment);
         let (config, project) = (config.clone(), Arc::new(project));
@@ -94,6 +99,22 @@ impl Session {
             true => Ok(None),
             false => self.project.default_selector().map_err(Failure::refused),
         }
+    }
+
+    /// A baseline outlives the run, and so must the warehouse.
+    ///
+    /// # Errors
+    /// 78 where the target is in memory.
+    pub(crate) fn warehouse_lasts(&self) -> Result<(), Failure> {
+        if !self.project.identity.is_in_memory {
+            return Ok(());
+        }
+        Err(Failure::refused(
+            Refusal::new("the target in profiles.yml is a database in memory (`:memory:`, or no `path`)")
+                .meaning("what dbt builds there is gone when it ends, and the next run would take it for built; nothing was run")
+                .remedy("give the target a `path` to a file on a volume")
+                .remedy("dbt-entrypoint --no-state …     (run dbt alone: it builds everything that it selects)"),
+        ))
     }
 
     /// dbt's artifacts go here; what was built cannot be recorded without them.
@@ -116,12 +137,30 @@ impl Session {
 
 /// `DBT_STATE` names our volume. It would mislead `dbt retry`, dbt fails on a damaged file there
 /// even when the selection does not use it, and its `DBT_ENGINE_` form wins over `--state`.
-fn environment_for_dbt(command: &Command, environment: &Environment) -> Environment {
-    let mut environment = environment.clone();
-    if *command.selection() != Selection::State {
-        environment.retain(|name, _| !STATE_VARIABLES.iter().any(|variable| name == variable));
+/// An empty variable counts as unset, and keeps dbt from taking the one that its `.env` has.
+fn environment_for_dbt(command: &Command, given: &Environment, seen: &Environment) -> Environment {
+    let mut environment = given.clone();
+    if *command.selection() == Selection::State {
+        return environment;
+    }
+    for name in STATE_VARIABLES.map(OsString::from) {
+        environment.remove(&name);
+        if seen.contains_key(&name) && !given.contains_key(&name) {
+            environment.insert(name, OsString::new());
+        }
     }
     environment
+}
+
+/// dbt 1.12 and later add the variables of a `.env` before they read anything else. One that cannot
+/// be read is reported where its values are compared.
+fn as_dbt_sees_it(environment: &Environment, engine: &Engine) -> Environment {
+    let found = match engine.reads_dotenv() {
+        true => std::env::current_dir().ok().and_then(|here| project::find_dotenv(&here).ok()),
+        false => None,
+    };
+    let text = found.flatten().map(|(_, text)| text);
+    effective_environment(environment, text.as_deref())
 }
 
 /// The dbt that is installed, as it is asked to parse: dbt 1.12 and later can have dbt v2 parse for

@@ -11,10 +11,12 @@ mod expression;
 mod value;
 
 use super::reads::tokens::{Opening, Token, block, next_opening};
+use super::reads::{Vars, facets, fingerprints};
 use crate::environment::Environment;
 use anyhow::{Context, Result, anyhow, bail};
 use expression::{JinjaContext, evaluate};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Renders the Jinja in single YAML values.
 #[derive(Debug)]
@@ -63,6 +65,18 @@ impl Renderer {
         }
         output.push(rest, false);
         if output.branches.is_empty() { Ok(output.text) } else { bail!("if without endif") }
+    }
+
+    /// The rendered text. One that cannot be rendered here stands for itself, with fingerprints of
+    /// the values that it reads: dbt may render it.
+    #[must_use]
+    pub fn render_or_raw(&self, text: &str) -> String {
+        self.render(text).unwrap_or_else(|_| {
+            let JinjaContext { environment, vars, .. } = &self.context;
+            let vars = Vars::new(vars.clone(), "", BTreeMap::new());
+            let values = fingerprints(&facets(text), "", "", &vars, environment);
+            format!("{text} {values:?}")
+        })
     }
 
     /// Render one tag into `output`. `code` begins after the opening delimiter. Returns the text

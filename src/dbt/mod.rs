@@ -6,6 +6,7 @@ pub mod compare;
 pub mod engine;
 pub mod jinja;
 pub mod manifest;
+mod place;
 pub mod profile;
 pub mod project;
 pub mod reads;

@@ -1,15 +1,18 @@
 //! Reads from `profiles.yml` where in the warehouse the relations of a project are.
 //!
 //! A baseline is only valid for the warehouse in which it was built, and dbt does not check that. No
-//! credentials are read.
+//! credentials are kept.
 
 use super::jinja::Renderer;
+use super::place::TargetReader;
 use super::project::{ProjectFile, boolean, mapping, scalar};
-use super::reads::{Facet, facets};
+use super::reads::{Facet, facets, keyed_digest};
+use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// The project and the place in the warehouse for which a baseline is valid. dbt itself compares
 /// none of this.
@@ -24,6 +27,68 @@ pub struct Identity {
     /// The keys of the target that say where its relations are (`host`, `schema`, `path`…), with
     /// their rendered values. Never a secret.
     pub location: BTreeMap<String, String>,
+    /// The digests of everything in the target that tells the place; `None` in records of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<SealedPlace>,
+    /// The same in clear, for the target of this process only: it may hold secrets.
+    #[serde(skip)]
+    pub keys: PlaceKeys,
+    /// Whether the relations are lost with the process that builds them.
+    #[serde(skip)]
+    pub is_in_memory: bool,
+}
+
+/// What tells the place, by key, as salted digests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedPlace {
+    salt: String,
+    keys: BTreeMap<String, String>,
+}
+
+/// What tells the place, by key, in clear. Its values are not shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PlaceKeys(BTreeMap<String, String>);
+
+impl fmt::Debug for PlaceKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Identity {
+    /// This identity with its place as digests, for the volume.
+    #[must_use]
+    pub fn sealed(&self, salt: &str) -> Self {
+        let keys = self.keys.digests(salt);
+        let place = keys.map(|keys| SealedPlace { salt: salt.to_owned(), keys });
+        Self { place: place.or_else(|| self.place.clone()), ..self.clone() }
+    }
+
+    /// The first key by which the target of this process names another place than a record; `None`
+    /// in a `Some` where there is none. `None` where one of the two is not known.
+    #[must_use]
+    pub fn differs_from(&self, record: &Self) -> Option<Option<String>> {
+        let there = record.place.as_ref()?;
+        let here = self.keys.digests(&there.salt)?;
+        let mut names = here.keys().chain(there.keys.keys());
+        Some(names.find(|key| here.get(*key) != there.keys.get(*key)).cloned())
+    }
+}
+
+impl PlaceKeys {
+    #[cfg(test)]
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).into_tree())
+    }
+
+    /// `None` where there is no target, with which dbt does not start.
+    fn digests(&self, salt: &str) -> Option<BTreeMap<String, String>> {
+        let digest = |(key, value): (&String, &String)| {
+            (key.clone(), keyed_digest(salt.as_bytes(), format!("{key}\0{value}").as_bytes()))
+        };
+        (!self.0.is_empty()).then(|| self.0.iter().map(digest).into_tree())
+    }
 }
 
 /// The profile and the target that the command line or its variables name. They override the files.
@@ -56,7 +121,8 @@ const LOCATION: [(&str, &[&str]); 10] = [
 /// A file that cannot be parsed, a missing profile or target and an unset variable are not errors
 /// here: the identity then has fewer fields, and dbt reports what is wrong. A key whose value comes
 /// from a `DBT_ENV_SECRET_*` variable is left out. `here` is the working directory, to which (and
-/// not to the project) a relative `path` refers (dbt-duckdb with dbt 1.8 to 1.12).
+/// not to the project) a relative `path` refers (dbt-duckdb with dbt 1.8 to 1.12). `resolve` frees
+/// a path of links.
 #[must_use]
 pub fn identity(
     profiles_yml: Option<&str>,
@@ -64,6 +130,7 @@ pub fn identity(
     overrides: ProfileOverrides<'_>,
     renderer: &Renderer,
     here: &Path,
+    resolve: &dyn Fn(&Path) -> PathBuf,
 ) -> Identity {
     let rendered = |text: &str| renderer.render(text).ok();
     let mut identity = Identity {
@@ -73,18 +140,39 @@ pub fn identity(
     };
     let asked = overrides.profile.map(str::to_owned);
     let profile = asked.or_else(|| project.profile.as_deref().and_then(rendered));
-    let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
-    let Some(profile) = profile.and_then(|name| profiles.get(&name)?.as_object()) else {
+    let Some(profiles) = profiles_yml.map(mapping) else { return identity };
+    let reader = |adapter| TargetReader { adapter, renderer, here, resolve };
+    // What dbt may understand and we do not names a place all the same.
+    let unknown = |what: &Map<String, Value>| PlaceKeys(reader(None).keys(what));
+    let Ok(profiles) = profiles else {
+        identity.keys = unknown(&Map::from_iter([(UNREADABLE.into(), profiles_yml.into())]));
         return identity;
     };
+    let Some(profile) = profile else {
+        identity.keys = unknown(&profiles);
+        return identity;
+    };
+    let Some(profile) = profiles.get(&profile).and_then(Value::as_object) else { return identity };
     identity.target = identity.target.or_else(|| default_target(profile, renderer));
-    let output = identity.target.as_ref().and_then(|target| profile.get("outputs")?.get(target));
+    let Some(target) = &identity.target else {
+        identity.keys = unknown(profile);
+        return identity;
+    };
+    let output = profile.get("outputs").and_then(|outputs| outputs.get(target));
     if let Some(output) = output.and_then(Value::as_object) {
         identity.adapter =
             output.get("type").and_then(|kind| rendered_unless_secret(kind, renderer));
         identity.location = location(output, identity.adapter.as_deref(), renderer, here);
+        let reader = reader(identity.adapter.as_deref());
+        (identity.keys, identity.is_in_memory) =
+            (PlaceKeys(reader.keys(output)), reader.is_in_memory(output));
     }
     identity
+}
+
+/// The common name of a key that adapters name differently.
+pub(super) fn location_key(key: &str) -> Option<&'static str> {
+    LOCATION.iter().find(|(_, aliases)| aliases.contains(&key)).map(|(name, _)| *name)
 }
 
 fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<String> {
@@ -131,6 +219,9 @@ fn location(
     location
 }
 
+/// In place of a key, for a `profiles.yml` that we cannot read and dbt perhaps can.
+const UNREADABLE: &str = "the whole file, which is not valid YAML";
+
 /// The default `path` of dbt-duckdb.
 const IN_MEMORY: &str = ":memory:";
 
@@ -154,7 +245,7 @@ fn path(value: &str, here: &Path) -> String {
         // `components` removes `.`; `..` stays, because it may follow a symbolic link.
         None => {
             let absolute = here.join(value.strip_prefix("./").unwrap_or(value));
-            absolute.components().collect::<std::path::PathBuf>().display().to_string()
+            absolute.components().collect::<PathBuf>().display().to_string()
         }
     }
 }
@@ -202,7 +293,8 @@ q:
             profile: Some(profile.into()),
             ..ProjectFile::default()
         };
-        identity(Some(PROFILES), &project, overrides, &renderer, Path::new("/here"))
+        let here = Path::new("/here");
+        identity(Some(PROFILES), &project, overrides, &renderer, here, &Path::to_path_buf)
     }
 
     fn locations(target: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -230,6 +322,7 @@ q:
 
     #[test]
     fn the_identity_of_a_target_is_complete() {
+        let found = identity_of(ProfileOverrides::default(), &[], "p");
         let expected = Identity {
             project: Some("n".into()),
             adapter: Some("duckdb".into()),
@@ -238,8 +331,11 @@ q:
                 ("path".into(), "/here/data/x.duckdb".into()),
                 ("schema".into(), "main".into()),
             ]),
+            place: None,
+            keys: found.keys.clone(),
+            is_in_memory: false,
         };
-        assert_eq!(identity_of(ProfileOverrides::default(), &[], "p"), expected);
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -276,7 +372,8 @@ q:
             ProfileOverrides::default(),
             &renderer,
             Path::new("/"),
+            &Path::to_path_buf,
         );
-        assert_eq!(nothing, Identity::default());
+        assert_eq!(Identity { keys: PlaceKeys::default(), ..nothing }, Identity::default());
     }
 }

@@ -31,6 +31,7 @@ mod walk;
 
 pub use by_code::ByCode;
 pub use fingerprint::fingerprints;
+pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
 pub use variables::variables;
 pub use vars::Vars;

@@ -66,7 +66,7 @@ impl Baseline {
             format: FORMAT,
             tool: env!("CARGO_PKG_VERSION").into(),
             written_at: now,
-            identity: identity.clone(),
+            identity: identity.sealed(&self.salt),
             salt: self.salt.clone(),
             nodes: self.nodes.clone(),
             left: self.left.clone(),

@@ -94,9 +94,9 @@ pub fn start(found: &Found, here: &Identity, mode: Mode, on_empty: OnEmpty) -> S
     }
 }
 
-/// The first difference between two identities, for a message; `None` if they describe the same
-/// project in the same place. A field that one side does not know is no difference, and neither is
-/// the name of the target.
+/// The first difference between the identity of a record and the current one, for a message; `None`
+/// if they describe the same project in the same place. Records of older versions know only the
+/// usual keys: what they lack is no difference there, and neither is the name of the target.
 #[must_use]
 pub fn foreign(there: &Identity, here: &Identity) -> Option<String> {
     let differs = |what: &str, there: &Option<String>, here: &Option<String>| match (there, here) {
@@ -105,13 +105,20 @@ pub fn foreign(there: &Identity, here: &Identity) -> Option<String> {
         }
         _ => None,
     };
-    differs("project", &there.project, &here.project)
-        .or_else(|| differs("adapter", &there.adapter, &here.adapter))
-        .or_else(|| {
-            there.location.iter().find_map(|(key, value)| {
-                differs(key, &Some(value.clone()), &here.location.get(key).cloned())
-            })
+    let project = differs("project", &there.project, &here.project)
+        .or_else(|| differs("adapter", &there.adapter, &here.adapter));
+    let located = || {
+        there.location.iter().find_map(|(key, value)| {
+            differs(key, &Some(value.clone()), &here.location.get(key).cloned())
         })
+    };
+    project.or_else(|| match here.differs_from(there) {
+        None => located(),
+        Some(None) => None,
+        Some(Some(key)) => located().or_else(|| {
+            Some(format!("a target that is another in profiles.yml, or by a variable: `{key}`"))
+        }),
+    })
 }
 
 fn unexpectedly_empty() -> Refusal {
@@ -126,6 +133,7 @@ fn foreign_state(why: &str) -> Refusal {
     Refusal::new(format!("the baseline was built for {why}"))
         .meaning("following it would leave this warehouse unbuilt, and ignoring it would rebuild everything")
         .remedy("mount a separate volume for each project, target and warehouse")
+        .remedy("dbt-entrypoint adopt --force --from STATE-DIR/manifest.json     (it is the same place under another name: keep the baseline)")
         .remedy("dbt-entrypoint --full run     (the volume is the right one: rebuild everything here)")
 }
 
@@ -206,6 +214,7 @@ pub fn kind(start: &Start, approach: Approach) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dbt::profile::PlaceKeys;
 
     fn place(host: &str, target: &str) -> Identity {
         Identity {
@@ -213,6 +222,7 @@ mod tests {
             adapter: Some("clickhouse".into()),
             target: Some(target.into()),
             location: [("host".to_owned(), host.to_owned())].into(),
+            ..Identity::default()
         }
     }
 
@@ -255,6 +265,20 @@ mod tests {
                 .is_some_and(|why| why.contains("host"))
         );
         assert_eq!(foreign(&Identity::default(), &place("b", "prod")), None);
+    }
+
+    #[test]
+    fn what_a_record_knows_by_its_digest_outweighs_how_it_is_spelt() {
+        let here = |host: &str, path: &str| Identity {
+            keys: PlaceKeys::of(&[("path", path)]),
+            ..place(host, "prod")
+        };
+        let there = here("a", "x").sealed("salt");
+        assert_eq!(foreign(&there, &here("b", "x")), None);
+        let why = foreign(&there, &here("a", "y")).expect("another path");
+        assert!(why.contains("`path`"), "{why}");
+        // A target that cannot be found is dbt's to report.
+        assert_eq!(foreign(&there, &place("a", "prod")), None);
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub fn locate_from(
             profile: asked.profile.and_then(OsStr::to_str),
             target: asked.target.and_then(OsStr::to_str),
         };
-        profile::identity(profiles.as_deref(), &project, choice, &renderer, here)
+        profile::identity(profiles.as_deref(), &project, choice, &renderer, here, &resolved)
     };
     let renderer = Renderer::new(environment, &cli_vars, Some(&target_of(&identity)));
     Ok(Project {
@@ -160,6 +160,29 @@ pub fn locate_from(
         cli_vars,
         renderer,
     })
+}
+
+/// A path without links and `..`, as far as it exists: the same before and after its file is made.
+#[must_use]
+pub fn resolved(path: &Path) -> PathBuf {
+    resolved_within(path, MOST_LINKS)
+}
+
+/// As many links in a row as Linux follows.
+const MOST_LINKS: u8 = 40;
+
+fn resolved_within(path: &Path, links: u8) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    let Some(parent) = path.parent() else { return path.to_owned() };
+    if let (Ok(link), Some(left)) = (path.read_link(), links.checked_sub(1)) {
+        return resolved_within(&parent.join(link), left);
+    }
+    match path.components().next_back() {
+        Some(last) => resolved_within(parent, links).join(last),
+        None => path.to_owned(),
+    }
 }
 
 /// The directory asked for; else the first of the working directory and those above it that

@@ -92,7 +92,7 @@ impl Attempt {
             format: FORMAT,
             scope,
             unreal: session.command.unreal_option().map(str::to_owned),
-            identity: opened.identity().clone(),
+            identity: opened.identity().sealed(&opened.baseline.salt),
             full_refresh: refresh,
             reach: Some(reach),
             journal: is_journalled(session).then(|| journal.begun_on()).flatten(),

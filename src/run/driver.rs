@@ -156,9 +156,9 @@ pub(crate) fn run_without_state(
     invocation: &DbtCommand<'_>,
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
-    let DbtCommand { config, command, installation } = invocation;
+    let DbtCommand { config, command, installation, environment: seen } = invocation;
     let mut environment = config.environment.clone();
-    if let Ok(mut project) = session::locate(command, &config.environment) {
+    if let Ok(mut project) = session::locate(command, seen) {
         session::write_elsewhere(command, &mut project, &mut environment);
         // A run that was killed leaves its gate behind, and this dbt would wait there for ever.
         gate::clear(&project.target_path);

@@ -8,16 +8,16 @@ use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
 use crate::decide::baseline::{self, Baseline};
 use crate::decide::start::{self, Found};
-use crate::exit::Failure;
+use crate::exit::{Failure, Refusal};
 use crate::os::inputs::Contents;
 use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
-use crate::os::{gate, random};
+use crate::os::{gate, project, random};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Locked, Store, Stored};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The state that the options name. Nothing is opened.
@@ -43,6 +43,23 @@ pub(crate) fn hold(
     store.lock(what, config.lock_timeout, &mut |time| supervisor.wait(time))
 }
 
+/// dbt writes its own `manifest.json` into its target path: over the baseline, if the two are one.
+fn apart(store: &Store, target: &Path) -> Result<(), Failure> {
+    let (state, artifacts) = (project::resolved(store.path()), project::resolved(target));
+    if !state.starts_with(&artifacts) && !artifacts.starts_with(&state) {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        Refusal::new(format!(
+            "the state directory {store} and dbt's target path {} lie in each other",
+            target.display()
+        ))
+        .meaning("dbt writes its artifacts there, and cleans up there; the baseline would be lost, so nothing was run")
+        .remedy("dbt-entrypoint --state-dir DIR …     (a volume of its own for the state)")
+        .remedy("dbt-entrypoint … --target-path DIR     (or set DBT_TARGET_PATH)"),
+    ))
+}
+
 /// What a command may do to the state.
 pub(crate) enum Access {
     /// Anything: nobody else does, until this is dropped.
@@ -57,7 +74,10 @@ impl Access {
     /// # Errors
     /// As [`hold`].
     pub(crate) fn hold(driver: &mut Driver<'_>, what: &str) -> Result<Self, Failure> {
-        let Session { config, project, .. } = driver.session();
+        let session = driver.session();
+        let Session { config, project, .. } = session;
+        session.warehouse_lasts()?;
+        apart(&store(config)?, &project.target_path)?;
         gate::clear(&project.target_path);
         let locked = hold(config, what, driver.supervisor())?;
         driver.lend(locked.for_dbt()?);
@@ -71,6 +91,7 @@ impl Access {
     pub(crate) fn look(session: &Session, private: PrivateDir) -> Result<Self, Failure> {
         let config = &session.config;
         let store = store(config)?;
+        session.warehouse_lasts()?;
         store.admit_to_look(&config.environment, config.allow_ephemeral)?;
         if let Some(holder) = store.holder() {
             say::in_use(&store, &holder);

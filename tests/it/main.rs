@@ -35,6 +35,8 @@ mod halves;
 #[cfg(test)]
 mod handover;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod kinds;

@@ -112,7 +112,7 @@ impl Message {
 }
 
 /// The first 16 bytes of HMAC-SHA256 (RFC 2104) in hexadecimal.
-fn keyed_digest(key: &[u8], message: &[u8]) -> String {
+pub(crate) fn keyed_digest(key: &[u8], message: &[u8]) -> String {
     // HMAC takes a key of any length, so this cannot fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     mac.update(message);

@@ -20,6 +20,8 @@ pub(super) struct Project {
     settings: String,
     /// The database of the only target.
     database: String,
+    /// More keys of the only target.
+    target: String,
 }
 
 #[derive(Debug)]
@@ -209,6 +211,11 @@ impl Project {
         self.database = database.to_owned();
     }
 
+    /// Gives the target more keys than type, path and schema.
+    pub(super) fn set_target(&mut self, keys: &str) {
+        self.target = keys.to_owned();
+    }
+
     /// The `unique_id` of a node, whatever its kind.
     pub(super) fn id(&self, name: &str) -> String {
         let node = self.nodes.iter().find(|node| node.name == name);
@@ -231,7 +238,8 @@ impl Project {
         }
         write("nodes.json", &self.parsed().to_string());
         write("dbt_project.yml", &self.dbt_project());
-        let target = format!("{{type: duckdb, path: {}, schema: main}}", self.database);
+        let Self { database, target, .. } = self;
+        let target = format!("{{type: duckdb, path: {database}, schema: main, {target}}}");
         write("profiles.yml", &format!("shop: {{target: dev, outputs: {{dev: {target}}}}}\n"));
         if !self.selectors.is_empty() {
             write("selectors.yml", &self.selectors_yml());

@@ -76,6 +76,96 @@ fn a_baseline_of_another_warehouse_is_refused_and_a_full_run_begins_anew() {
     fake.run(&["run"]).ends_with(0).starts(&[]);
 }
 
+/// The target as it was when the baseline was built, and as it is now; whether that is a move.
+const MOVES: [(&str, &str, bool); 8] = [
+    ("attach: [{path: a.duckdb}]", "attach: [{path: b.duckdb}]", true),
+    ("", "attach: [{path: b.duckdb}]", true),
+    ("external_root: out", "external_root: out2", true),
+    ("of_another_adapter: 1", "of_another_adapter: 2", true),
+    ("database: \"{{ env_var('DBT_ENV_SECRET_A') }}\", attach: [{path: x, alias: a}]", "", true),
+    ("threads: 1", "threads: 2, retries: {connect_attempts: 2}", false),
+    ("external_root: out", "external_root: ../project/out", false),
+    ("secrets: [{type: s3, key_id: a}]", "secrets: [{type: s3, key_id: b, secret: c}]", false),
+];
+
+#[test]
+fn a_target_is_the_same_place_only_if_every_key_that_tells_it_is() {
+    for (before, after, moves) in MOVES {
+        let mut fake = Fake::new(chain(&["a"]));
+        fake.env("DBT_ENV_SECRET_A", "a");
+        fake.project.set_target(before);
+        fake.run(&["build"]).ends_with(0).builds(&["a"]);
+        fake.project.set_target(after);
+        if !moves {
+            fake.run(&["build"]).ends_with(0).builds(&[]);
+            continue;
+        }
+        refuses(&fake, &["profiles.yml", "adopt --force --from", "--full"]);
+        // It is the same place after all: nothing is forgotten, and nothing is built.
+        fake.trust();
+        let manifest = fake.on_the_volume("manifest.json").display().to_string();
+        fake.run(&["adopt", "--force", "--from", &manifest]).ends_with(0);
+        fake.run(&["build"]).ends_with(0).builds(&[]);
+    }
+}
+
+#[test]
+fn a_secret_variable_tells_the_place_too_and_is_not_on_the_volume() {
+    let mut fake = Fake::new(chain(&["a"]));
+    fake.project.set_target("host: \"{{ env_var('DBT_ENV_SECRET_HOST') | sha1 }}\"");
+    fake.env("DBT_ENV_SECRET_HOST", "first.example");
+    fake.run(&["build"]).ends_with(0).builds(&["a"]);
+    let holds = |text: &Vec<u8>| String::from_utf8_lossy(text).contains("first.example");
+    assert!(!fake.volume().values().any(holds));
+    fake.run(&["build"]).ends_with(0).builds(&[]);
+    fake.env("DBT_ENV_SECRET_HOST", "second.example");
+    refuses(&fake, &["`host`"]);
+}
+
+#[test]
+fn a_record_that_does_not_know_the_place_is_taken_and_learns_it() {
+    let mut fake = Fake::populated(chain(&["a"]));
+    let records = fake.on_the_volume(".dbt-entrypoint/records");
+    for record in fs::read_dir(records).expect("records") {
+        let path = record.expect("an entry").path();
+        let text = fs::read(&path).expect("a record");
+        let mut record: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let place = record["identity"].as_object_mut().expect("an object").remove("place");
+        assert!(place.is_some());
+        fs::write(path, record.to_string()).expect("a file");
+    }
+    fake.project.set_target("external_root: out");
+    fake.project.edit("a");
+    fake.run(&["build"]).ends_with(0).builds(&["a"]);
+    fake.project.set_target("external_root: other");
+    refuses(&fake, &["external_root"]);
+}
+
+#[test]
+fn a_warehouse_in_memory_has_no_baseline() {
+    let mut fake = Fake::new(chain(&["a"]));
+    fake.project.move_to("':memory:'");
+    for words in [&["build"][..], &["--full", "build"], &["plan", "build"], &["adopt"]] {
+        fake.run(words).ends_with(78).starts(&[]).says(&["memory", "--no-state"]);
+    }
+    fake.run(&["--no-state", "build"]).ends_with(0).builds(&["a"]);
+}
+
+#[test]
+fn dbts_target_path_and_the_state_directory_are_apart() {
+    let mut fake = Fake::new(chain(&["a"]));
+    let (state, above) = (fake.state(), fake.base().to_path_buf());
+    fs::create_dir(state.join("below")).expect("a directory");
+    std::os::unix::fs::symlink(&state, fake.root().join("link")).expect("a link");
+    for target in [state.clone(), above, state.join("below"), "link/below/new".into()] {
+        fake.env("DBT_TARGET_PATH", target);
+        fake.run(&["build"]).ends_with(78).starts(&[]).says(&["--target-path", "--state-dir"]);
+    }
+    fake.env("DBT_TARGET_PATH", fake.base().join("state2"));
+    fs::remove_dir(state.join("below")).expect("it is empty");
+    fake.run(&["build"]).ends_with(0).builds(&["a"]);
+}
+
 #[test]
 fn a_manifest_of_dbts_own_is_a_baseline_of_which_less_is_known() {
     let mut fake = Fake::new(chain(&["a", "b"]));
