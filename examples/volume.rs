@@ -67,8 +67,17 @@ fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
     let (identity, nodes, left) = (Identity::default(), BTreeMap::new(), BTreeMap::new());
     // The record tells the node too, so that a manifest with the wrong record is noticed.
     let (tool, salt) = (node.to_owned(), "00".to_owned());
-    let record =
-        Record { format: FORMAT, tool, written_at: 0, identity, salt, nodes, left, settled: None };
+    let record = Record {
+        format: FORMAT,
+        tool,
+        written_at: 0,
+        identity,
+        salt,
+        nodes,
+        left,
+        settled: None,
+        populating: false,
+    };
     let next = Commit {
         manifest: &mut |out: &mut dyn Write| out.write_all(text.as_bytes()),
         record: &record,

@@ -36,6 +36,7 @@ use os::{announce, clock, program};
 use run::{Access, Driver, Opened};
 use session::{DbtCommand, Session};
 use std::ffi::OsString;
+use std::time::Instant;
 
 /// Run dbt as its command and the state demand; dbt's own exit code, or 128+n.
 ///
@@ -51,12 +52,13 @@ pub fn run(
         return run::run_without_state(&invocation, supervisor);
     }
     let subcommand = invocation.command.subcommand().unwrap_or_default();
+    let began = Instant::now();
     let mut summary = Summary::begin(subcommand, clock::now());
     let (ended, access) = match Session::new(invocation) {
         Ok(session) => with_the_state(&mut Driver::new(&session, supervisor), &mut summary),
         Err(failure) => (Err(failure), None),
     };
-    summary.end(clock::now(), &ended);
+    summary.end(clock::now(), began.elapsed().as_secs(), &ended);
     if let Some(state) = access.as_ref().and_then(Access::held) {
         state.keep_summary(&summary);
     }

@@ -3,7 +3,7 @@
 //! Nothing here changes while a command runs, and no file behind it is read a second time.
 
 use crate::cli::Config;
-use crate::dbt::command::{Command, Duty, Flag, Opt, STATE_VARIABLES, Selection};
+use crate::dbt::command::{Command, Duty, Flag, Opt, Retried, STATE_VARIABLES, Selection};
 use crate::dbt::engine::Engine;
 use crate::dbt::reads::dotenv::effective_environment;
 use crate::decide::start::Mode;
@@ -48,6 +48,10 @@ impl<'c> DbtCommand<'c> {
     fn by(config: &'c Config, words: &[OsString], installation: Installation) -> Self {
         let environment = as_dbt_sees_it(&config.environment, installation.engine());
         let command = Command::parse(words.to_vec(), &environment);
+        let command = match run_to_retry(&command, config, &environment) {
+            Some(retried) => command.retrying(retried),
+            None => command,
+        };
         Self { config, command, installation, environment }
     }
 
@@ -150,6 +154,20 @@ fn environment_for_dbt(command: &Command, given: &Environment, seen: &Environmen
         }
     }
     environment
+}
+
+/// The arguments of the run that `dbt retry` retries. Where there is none, dbt says so.
+fn run_to_retry(command: &Command, config: &Config, environment: &Environment) -> Option<Retried> {
+    if command.subcommand() != Some("retry") {
+        return None;
+    }
+    let mut project = locate(command, environment).ok()?;
+    write_elsewhere(command, &mut project, &mut config.environment.clone());
+    let directory = match command.value(Opt::State) {
+        Some(state) => project.root.join(state),
+        None => project.target_path,
+    };
+    Retried::read(&project::run_results(&directory)?)
 }
 
 /// dbt 1.12 and later add the variables of a `.env` before they read anything else. One that cannot

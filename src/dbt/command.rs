@@ -9,12 +9,14 @@
 mod edit;
 mod options;
 mod reading;
+mod retried;
 mod scan;
 mod selection;
 mod variables;
 
 pub use options::{Arity, arity};
 pub use reading::{Reading, SUBCOMMANDS, has_option, option_names, reading};
+pub use retried::Retried;
 pub use selection::Selection;
 pub use variables::{Flag, Opt, STATE_VARIABLES};
 
@@ -49,6 +51,8 @@ pub struct Command {
     scan: ScannedLine,
     variables: DbtVariables,
     selection: Selection,
+    /// What a `retry` takes over.
+    retried: Option<Retried>,
 }
 
 impl Command {
@@ -62,13 +66,23 @@ impl Command {
     /// Parse an edited command line in the environment of this command.
     #[must_use]
     pub fn edited(&self, words: Vec<OsString>) -> Self {
-        Self::with_variables(words, self.variables.clone())
+        Self {
+            retried: self.retried.clone(),
+            ..Self::with_variables(words, self.variables.clone())
+        }
+    }
+
+    /// The same command, if it is a `retry`, with what it takes over.
+    #[must_use]
+    pub fn retrying(self, retried: Retried) -> Self {
+        let is_retry = self.subcommand() == Some("retry");
+        Self { retried: is_retry.then_some(retried), ..self }
     }
 
     fn with_variables(words: Vec<OsString>, variables: DbtVariables) -> Self {
         let scan = ScannedLine::scan(&words);
         let selection = Selection::of(&words, &scan);
-        Self { words, scan, variables, selection }
+        Self { words, scan, variables, selection, retried: None }
     }
 
     /// The arguments as they were given, byte for byte.
@@ -99,6 +113,9 @@ impl Command {
         }
         match self.subcommand() {
             Some("run" | "build" | "seed") => Duty::BuildSelected,
+            Some("retry") if self.retried.as_ref().is_some_and(|run| !run.builds()) => {
+                Duty::Bystander
+            }
             Some("snapshot" | "retry") => Duty::Build,
             _ => Duty::Bystander,
         }
@@ -123,9 +140,11 @@ impl Command {
     #[must_use]
     pub fn value(&self, option: Opt) -> Option<&OsStr> {
         let given = self.scan.last(option.name()).and_then(|given| given.values.first());
-        given
-            .map(|value| value.text(&self.words))
-            .or_else(|| self.variables.get(option.variable()?))
+        let given = given.map(|value| value.text(&self.words));
+        if let Some(taken_over) = self.retried.as_ref().and_then(|run| run.value(option)) {
+            return given.filter(|_| option == Opt::Vars).or(taken_over);
+        }
+        given.or_else(|| self.variables.get(option.variable()?))
     }
 
     /// Whether the option is on the command line; variables do not count.
@@ -138,6 +157,9 @@ impl Command {
     /// variable. `None` if neither is there.
     #[must_use]
     pub fn flag(&self, flag: Flag) -> Option<bool> {
+        if let Some(taken_over) = self.retried.as_ref().and_then(|run| run.flag(flag)) {
+            return Some(taken_over);
+        }
         let older = flag.deprecated_variable().and_then(|name| self.variables.flag(name));
         let given = || self.scan.last(flag.name()).map(|given| given.on);
         older.or_else(given).or_else(|| self.variables.flag(flag.variable()))
@@ -161,14 +183,20 @@ impl Command {
     /// `--resource-type` and `--exclude-resource-type` options. `retry` may build any type.
     #[must_use]
     pub fn builds(&self, resource_type: &str) -> bool {
-        match self.subcommand() {
+        let subcommand = self.retried.as_ref().map(Retried::which).or_else(|| self.subcommand());
+        match subcommand {
             Some("run") => resource_type == "model",
-            Some("seed" | "snapshot") => self.subcommand() == Some(resource_type),
-            Some("retry") => RESOURCE_TYPES.contains(&resource_type),
+            Some("seed" | "snapshot") => subcommand == Some(resource_type),
+            Some("retry" | "clone") => RESOURCE_TYPES.contains(&resource_type),
             Some("build") => {
                 let all = ["all", "default", resource_type];
-                let asked = self.types("resource-type", "RESOURCE_TYPES");
-                let left_out = self.types("exclude-resource-type", "EXCLUDE_RESOURCE_TYPES");
+                let (asked, left_out) = match &self.retried {
+                    Some(run) => (run.types().0.to_vec(), run.types().1.to_vec()),
+                    None => (
+                        self.types("resource-type", "RESOURCE_TYPES"),
+                        self.types("exclude-resource-type", "EXCLUDE_RESOURCE_TYPES"),
+                    ),
+                };
                 RESOURCE_TYPES.contains(&resource_type)
                     && (asked.is_empty() || asked.iter().any(|asked| all.contains(&asked.as_str())))
                     && !left_out.iter().any(|left_out| left_out == resource_type)
@@ -198,12 +226,14 @@ impl Command {
 
     /// The option that makes dbt build something other than the complete relations of this target,
     /// if there is one: `--empty`, samples, a range of event time, `--inline`, `--phase`, and
-    /// `--defer` with a state of the user's. What such a command builds never counts as built.
+    /// `--defer` with a state of the user's; and for `retry` those of the run that it retries. What
+    /// such a command builds never counts as built.
     #[must_use]
     pub fn unreal_option(&self) -> Option<&'static str> {
         let given = |name| self.scan.last(name).is_some();
         let valued = |option| self.value(option).is_some();
         let defers = self.flag(Flag::Defer) == Some(true);
+        let is_retry = self.retried.is_some();
         let options = [
             ("--empty", self.flag(Flag::Empty) == Some(true)),
             ("--sample", valued(Opt::Sample)),
@@ -213,7 +243,8 @@ impl Command {
             ("--event-time-end", valued(Opt::EventTimeEnd)),
             ("--inline", valued(Opt::Inline)),
             ("--phase", given("phase")),
-            ("--defer", defers && (given("state") || valued(Opt::DeferState))),
+            ("--defer", defers && (given("state") || is_retry || valued(Opt::DeferState))),
+            ("retry of a clone", self.retried.as_ref().is_some_and(|run| run.which() == "clone")),
         ];
         options.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
     }

@@ -5,6 +5,7 @@ pub mod command;
 pub mod compare;
 pub mod engine;
 pub mod jinja;
+pub mod json;
 pub mod manifest;
 mod place;
 pub mod profile;

@@ -81,7 +81,7 @@ impl TargetReader<'_> {
         let values = kept.filter_map(|(key, value)| {
             let value = self.value(key, value)?;
             let default = |(adapter, name, text): &(&str, &str, &str)| {
-                self.adapter == Some(*adapter) && *name == key && Value::from(*text) == value
+                self.adapter == Some(*adapter) && *name == key && value == *text
             };
             let key = super::profile::location_key(key).unwrap_or(key);
             (!DEFAULTS.iter().any(default)).then(|| (key.to_owned(), value.to_string()))
@@ -136,7 +136,7 @@ impl TargetReader<'_> {
                 let all: Vec<Value> = all.iter().filter_map(|one| self.value(key, one)).collect();
                 (!all.is_empty()).then_some(Value::Array(all))
             }
-            scalar => self.scalar(key, scalar),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => self.scalar(key, value),
         }
     }
 

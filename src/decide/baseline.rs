@@ -26,6 +26,8 @@ pub struct Baseline {
     pub settled: Option<Settled>,
     /// Whether the manifest has a record.
     pub is_recorded: bool,
+    /// Whether the first population of the volume is not complete yet.
+    pub is_populating: bool,
 }
 
 impl Baseline {
@@ -46,9 +48,16 @@ impl Baseline {
     ) -> Self {
         let manifest = manifest.map(Arc::new);
         match record {
-            Some(Record { nodes, left, salt, settled, .. }) => {
-                Self { manifest, digest, nodes, left, salt, settled, is_recorded: true }
-            }
+            Some(Record { nodes, left, salt, settled, populating: is_populating, .. }) => Self {
+                manifest,
+                digest,
+                nodes,
+                left,
+                salt,
+                settled,
+                is_recorded: true,
+                is_populating,
+            },
             None => Self { manifest, digest, ..Self::none(salt) },
         }
     }
@@ -71,6 +80,7 @@ impl Baseline {
             nodes: self.nodes.clone(),
             left: self.left.clone(),
             settled: self.settled.clone(),
+            populating: self.is_populating,
         }
     }
 }

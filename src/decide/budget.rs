@@ -1,7 +1,8 @@
 //! The rebuild budget: how much a run may build without the approval of an operator.
 
 use crate::dbt::manifest::Manifest;
-use crate::decide::plan::Plan;
+use crate::decide::plan::{Plan, Step};
+use strsim::damerau_levenshtein as slips;
 
 /// What a run may build without approval. A limit that is `None` or empty does not apply.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,11 +46,33 @@ impl Budget {
         })
     }
 
-    /// How the plan exceeds the budget, as one message for each limit and protected node. Empty if
-    /// the plan is within the budget.
+    /// The first term of `--protect` that matches nothing, with the name of the node that is nearest
+    /// to it.
     #[must_use]
-    pub fn exceeded(&self, plan: &Plan, manifest: &Manifest<'_>) -> Vec<String> {
-        let count = plan.steps.len();
+    pub fn protects_nothing<'b>(
+        &'b self,
+        manifest: &Manifest<'_>,
+    ) -> Option<(&'b str, Option<String>)> {
+        let nodes = || manifest.names();
+        let matches = |term: &&String| nodes().any(|(id, _)| manifest.is_matched_by(id, term));
+        let term = self.protected.iter().find(|term| !matches(term))?;
+        let nearest = nodes().map(|(_, name)| name).min_by_key(|name| slips(name, term));
+        Some((term, nearest.map(str::to_owned)))
+    }
+
+    /// How the plan exceeds the budget, as one message for each limit and protected node. Empty if
+    /// the plan is within the budget. While a first population is not complete, nodes that were never
+    /// built do not count (`is_populating`).
+    #[must_use]
+    pub fn exceeded(
+        &self,
+        plan: &Plan,
+        manifest: &Manifest<'_>,
+        is_populating: bool,
+    ) -> Vec<String> {
+        let counts = |step: &&Step| !is_populating || step.seconds.is_some();
+        let steps: Vec<&Step> = plan.steps.iter().filter(counts).collect();
+        let count = steps.len();
         let mut beyond = Vec::new();
         #[expect(clippy::cast_precision_loss, reason = "numbers of nodes are small")]
         let (many, share) = (count as f64, 100.0 * count as f64 / plan.nodes.max(1) as f64);
@@ -69,7 +92,7 @@ impl Budget {
                 plan.seconds
             ));
         }
-        for step in &plan.steps {
+        for step in steps {
             if let Some(term) =
                 self.protected.iter().find(|term| manifest.is_matched_by(&step.id, term))
             {

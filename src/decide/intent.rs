@@ -32,6 +32,9 @@ pub(crate) struct Intent {
     /// [`Journal::is_whole`]: crate::store::Journal::is_whole
     #[serde(default)]
     pub(crate) journal: Option<String>,
+    /// Why its outcome was not recorded, if it came to its end all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unsaved: Option<Unsaved>,
 }
 
 impl Intent {
@@ -45,6 +48,7 @@ impl Intent {
             full_refresh: false,
             reach: Some(RunReach::Types(RESOURCE_TYPES.map(str::to_owned).into())),
             journal: None,
+            unsaved: None,
         }
     }
 }
@@ -98,6 +102,15 @@ impl RunReach {
 /// The first part of a `unique_id`.
 fn resource_type(id: &str) -> &str {
     id.split('.').next().unwrap_or_default()
+}
+
+/// A run that ended, and whose outcome is not in the baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unsaved {
+    /// What was found, for messages.
+    pub(crate) why: String,
+    /// Whether nothing can be recorded later either, because dbt left no manifest that can be used.
+    pub(crate) is_lost: bool,
 }
 
 #[cfg(test)]

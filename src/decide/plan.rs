@@ -378,19 +378,36 @@ fn action(materialized: &str, exists: bool, keeps: bool, outdated: bool) -> &'st
     }
 }
 
-/// The digest of the steps, and of the code and the values from which they are built.
+/// The digest of the steps, and of the code and the values from which they are built: their own,
+/// those of the ephemeral models in them, and those of `on-run-start` and `on-run-end`.
 fn hash(basis: Basis<'_, '_, '_>, steps: &[Step]) -> String {
-    let ids: Vec<&str> = steps.iter().map(|step| &*step.id).collect();
-    let codes = compare::fingerprints(&basis.now.manifest, &ids);
+    let Comparison { manifest, graph, inputs, .. } = basis.now;
+    let actions = steps.iter().map(|step| (step.id.as_str(), step.action));
+    let hooks = manifest.nodes().filter(|(_, node)| &*node.resource_type == "operation");
+    let within = ephemerals(graph, steps).into_iter().chain(hooks.map(|(id, _)| id));
+    let all: Vec<(&str, &str)> = actions.chain(within.map(|id| (id, ""))).collect();
+    let ids: Vec<&str> = all.iter().map(|(id, _)| *id).collect();
+    let codes = compare::fingerprints(manifest, &ids);
     let empty = BTreeMap::new();
     let mut digest = Pieces::new();
-    for step in steps {
-        let code = codes.get(&step.id).map_or("", String::as_str);
-        let values = basis.now.inputs.get(&step.id).filter(|_| basis.baseline.is_recorded);
+    for (id, action) in all {
+        let code = codes.get(id).map_or("", String::as_str);
+        let values = inputs.get(id).filter(|_| basis.baseline.is_recorded);
         let built = next::fingerprint(code, values.unwrap_or(&empty));
-        for piece in [&step.id, step.action, &built] {
+        for piece in [id, action, &built] {
             digest.add(piece.as_bytes());
         }
     }
     digest.short_hex(8)
+}
+
+/// The ephemeral models whose code is a part of that of a step.
+fn ephemerals<'a>(graph: &'a Graph, steps: &'a [Step]) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    while let Some(id) = open.pop() {
+        let within = graph.parents(id).filter(|id| graph.role(id) == Some(Role::Ephemeral));
+        open.extend(within.filter(|parent| found.insert(*parent)));
+    }
+    found
 }

@@ -34,6 +34,9 @@ pub struct Record {
     /// The inputs with which commands had nothing left to build, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
+    /// Whether the first population of the volume is not complete yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub populating: bool,
 }
 
 /// The commands that had nothing left to build, and the inputs with which that holds.

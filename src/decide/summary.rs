@@ -24,6 +24,9 @@ pub struct Summary {
     pub started_at: u64,
     /// When the run ended, in seconds since the epoch (UTC).
     pub ended_at: u64,
+    /// How long it took by a clock that nobody sets. `None` from older versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took: Option<u64>,
     /// The exit code of the process.
     pub exit: u8,
     /// Why the exit code is not that of dbt, as the complete message. `None` if it is dbt's.
@@ -68,9 +71,9 @@ impl Summary {
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
     }
 
-    /// Add how the run ended. `now` is in seconds since the epoch (UTC).
-    pub fn end(&mut self, now: u64, ended: &Result<u8, Failure>) {
-        self.ended_at = now;
+    /// Add how the run ended. `now` is in seconds since the epoch (UTC), `took` in seconds.
+    pub fn end(&mut self, now: u64, took: u64, ended: &Result<u8, Failure>) {
+        (self.ended_at, self.took) = (now, Some(took));
         (self.exit, self.why) = exit::code_and_reason(ended);
     }
 
@@ -80,10 +83,10 @@ impl Summary {
         !self.mode.is_empty()
     }
 
-    /// How long the whole run took, in wall-clock seconds.
+    /// How long the whole run took, in seconds.
     #[must_use]
     pub fn seconds(&self) -> u64 {
-        self.ended_at.saturating_sub(self.started_at)
+        self.took.unwrap_or_else(|| self.ended_at.saturating_sub(self.started_at))
     }
 
     /// How the run ended, in one word.
@@ -191,6 +194,15 @@ mod tests {
             assert!(text.len() <= limit, "{limit}: {}", text.len());
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_run_takes_as_long_as_it_takes_wherever_the_clock_is_set() {
+        let mut summary = Summary::begin("run", 90_000);
+        summary.end(100, 51, &Ok(0));
+        assert_eq!(summary.seconds(), 51);
+        let older: Summary = serde_json::from_str(r#"{"started_at": 5, "ended_at": 8}"#).unwrap();
+        assert_eq!(older.seconds(), 3);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod inputs;
 pub mod installation;
 pub(crate) mod mount;
+pub(crate) mod paths;
 pub mod private;
 pub mod program;
 pub mod project;

@@ -6,6 +6,7 @@
 
 use crate::dbt::engine::Engine;
 use crate::dbt::jinja::Renderer;
+use crate::dbt::json;
 use crate::dbt::profile::Identity;
 use crate::dbt::profile::{self, ProfileOverrides};
 use crate::dbt::project as files;
@@ -13,6 +14,7 @@ use crate::dbt::reads::Vars;
 use crate::digest::{self, hex};
 use crate::environment::Environment;
 use crate::environment::home;
+use crate::os::paths;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
@@ -145,7 +147,7 @@ pub fn locate_from(
             profile: asked.profile.and_then(OsStr::to_str),
             target: asked.target.and_then(OsStr::to_str),
         };
-        profile::identity(profiles.as_deref(), &project, choice, &renderer, here, &resolved)
+        profile::identity(profiles.as_deref(), &project, choice, &renderer, here, &paths::resolved)
     };
     let renderer = Renderer::new(environment, &cli_vars, Some(&target_of(&identity)));
     Ok(Project {
@@ -160,29 +162,6 @@ pub fn locate_from(
         cli_vars,
         renderer,
     })
-}
-
-/// A path without links and `..`, as far as it exists: the same before and after its file is made.
-#[must_use]
-pub fn resolved(path: &Path) -> PathBuf {
-    resolved_within(path, MOST_LINKS)
-}
-
-/// As many links in a row as Linux follows.
-const MOST_LINKS: u8 = 40;
-
-fn resolved_within(path: &Path, links: u8) -> PathBuf {
-    if let Ok(path) = path.canonicalize() {
-        return path;
-    }
-    let Some(parent) = path.parent() else { return path.to_owned() };
-    if let (Ok(link), Some(left)) = (path.read_link(), links.checked_sub(1)) {
-        return resolved_within(&parent.join(link), left);
-    }
-    match path.components().next_back() {
-        Some(last) => resolved_within(parent, links).join(last),
-        None => path.to_owned(),
-    }
 }
 
 /// The directory asked for; else the first of the working directory and those above it that
@@ -387,6 +366,12 @@ pub fn find_dotenv(here: &Path) -> Result<Option<(PathBuf, String)>> {
     let Some(path) = found else { return Ok(None) };
     let text = read_if_there(&path)?;
     Ok(text.map(|text| (path, text)))
+}
+
+/// The text of the `run_results.json` in a directory.
+#[must_use]
+pub fn run_results(directory: &Path) -> Option<String> {
+    fs::read_to_string(directory.join("run_results.json")).ok().map(json::standard)
 }
 
 /// `flags: {use_v2_parser: …}` of `~/.dbt/user_settings.yml`, which dbt 1.12 reads for what

@@ -38,6 +38,8 @@ pub(crate) fn adopt(
         Some(text) => adopt_manifest(&mut opened, text, &mut summary)?,
         None => adopt_project(&mut opened, driver, &mut summary)?,
     }
+    // What an earlier run left behind says nothing beyond the operator's word.
+    opened.forget_journal()?;
     Ok(opened.baseline.nodes.keys().filter(|id| !is_test_id(id)).count())
 }
 

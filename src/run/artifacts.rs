@@ -3,6 +3,7 @@
 //! A stale `run_results.json` of an earlier invocation may lie about, and dbt rewrites
 //! `manifest.json` before it has built anything: only matching invocation ids count.
 
+use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
 use crate::dbt::results::{Fate, Outcome};
 use crate::dbt::results::{Results, RunLog};
@@ -131,5 +132,5 @@ pub(super) fn of_journal(journal: &RunLog, graph: &Graph) -> Outcome {
 }
 
 fn read(path: &Path) -> Option<String> {
-    fs::read_to_string(path).ok()
+    fs::read_to_string(path).ok().map(json::standard)
 }

@@ -5,6 +5,7 @@ use super::artifacts::{self, Artifacts};
 use super::commit::Ran;
 use super::follow::Follower;
 use super::open::Opened;
+use super::recover;
 use super::start::Started;
 use super::unchanged::Confirmed;
 use crate::dbt::command::Opt;
@@ -12,7 +13,7 @@ use crate::dbt::manifest::is_whole;
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt;
-use crate::decide::intent::{Intent, RunReach};
+use crate::decide::intent::{Intent, RunReach, Unsaved};
 use crate::decide::needs::Scope;
 use crate::decide::next;
 use crate::decide::record::FORMAT;
@@ -96,6 +97,7 @@ impl Attempt {
             full_refresh: refresh,
             reach: Some(reach),
             journal: is_journalled(session).then(|| journal.begun_on()).flatten(),
+            unsaved: None,
         };
         journal.begin(&notes).map_err(Failure::unwritable)?;
         Ok(Self { reservation, before, journal, follower: None, notes, due })
@@ -164,6 +166,7 @@ impl Attempt {
         let (before, logged) = (self.before.take(), log.invocation_id.clone());
         let journal = self.journal.clone();
         let mut is_cut = false;
+        let mut why = format!("dbt left no manifest.json of this run in {}", target.display());
         for text in artifacts::manifests(before, logged, &target, || journal.manifest()) {
             let old = started.opened.baseline.manifest.clone();
             match started.opened.compare(&text, old.as_deref().map(String::as_str)) {
@@ -172,10 +175,18 @@ impl Attempt {
                     return self.keep_outcome(started, now, log, code, confirmed, summary);
                 }
                 // dbt was killed while it wrote it.
-                Err(_) if !is_whole(&text) => is_cut = true,
+                Err(_) if !is_whole(&text) && code != 0 => is_cut = true,
+                Err(error) if code == 0 => {
+                    why = format!("dbt's manifest.json cannot be used: {error:#}");
+                }
                 // The notes of the run stay, for the next start to take it up.
                 Err(why) => return report_after_dbt(Err(Failure::not_saved(why)), code),
             }
+        }
+        if code == 0 {
+            let refusal = recover::lost(&why);
+            self.note_unsaved(why, true);
+            return Err(Failure::not_saved(refusal));
         }
         let is_silent = is_cut && !self.journal.is_whole(self.notes.journal.as_deref());
         if is_silent || !log.started.is_empty() {
@@ -184,6 +195,14 @@ impl Attempt {
         }
         say::nothing_begun(code);
         self.undo()
+    }
+
+    /// The run ended, and nobody is to take it for one that was killed.
+    fn note_unsaved(&mut self, why: String, is_lost: bool) {
+        self.notes.unsaved = Some(Unsaved { why, is_lost });
+        if let Err(error) = self.journal.note(&self.notes) {
+            say::baseline_not_saved(&Failure::not_saved(error));
+        }
     }
 
     /// Commit what a dbt built that has ended, by the manifest that was compared before.
@@ -236,8 +255,10 @@ impl Attempt {
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };
         let saved = opened.commit(self.reservation.take(), ran, summary);
-        if saved.is_err() {
+        if let Err(failure) = &saved {
             // The notes of the run stay, for the next start to take it up.
+            let why = failure.to_string();
+            self.note_unsaved(why.lines().next().unwrap_or_default().to_owned(), false);
             return report_after_dbt(saved, code);
         }
         self.undo()?;

@@ -5,15 +5,18 @@ use super::stage::Stage;
 use super::unchanged::Confirmed;
 use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
-use crate::dbt::results::Outcome;
+use crate::dbt::results::{Fate, Outcome};
+use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
 use crate::decide::record;
 use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
+use crate::decide::start::Found;
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
+use crate::graph::{Graph, Role};
 use crate::os::clock;
 use crate::say;
 use crate::store::{Commit, Reservation};
@@ -82,6 +85,13 @@ impl Opened<'_> {
         }
         let Comparison { manifest, graph, before, .. } = now;
         drop(before);
+        let reloaded = match refresh {
+            true => BTreeSet::new(),
+            false => failed_seeds(&graph, &self.baseline, &outcome),
+        };
+        let is_first = self.found == Found::Empty && !self.baseline.exists();
+        let is_left = next.absent.keys().any(|id| !graph.is_test(id));
+        self.baseline.is_populating = (is_first || self.baseline.is_populating) && is_left;
         self.baseline.nodes = next.nodes;
         self.baseline.left = next.left;
         self.settle(&confirmed, &ending);
@@ -89,6 +99,7 @@ impl Opened<'_> {
         if self.access.held().is_some() {
             say::baseline_saved(&graph, &outcome, &next.absent);
             say_torn(&manifest, torn);
+            reloaded.iter().for_each(|id| say::seed_not_reloaded(id));
         }
         stage.done(format!("{} nodes stay absent", next.absent.len()));
         summary.add(&graph, &outcome, &next.absent);
@@ -176,6 +187,15 @@ impl Opened<'_> {
             say::will_start_again(&error);
         }
     }
+}
+
+/// Seeds that failed and were loaded before: perhaps their columns changed.
+fn failed_seeds(graph: &Graph, baseline: &Baseline, outcome: &Outcome) -> BTreeSet<String> {
+    let was_loaded = |id: &str| baseline.nodes.get(id).is_some_and(|node| node.seconds.is_some());
+    let is_meant = |id: &str, fate: &Fate| {
+        matches!(fate, Fate::Touched(_)) && graph.role(id) == Some(Role::Seed) && was_loaded(id)
+    };
+    outcome.iter().filter(|(id, fate)| is_meant(id, fate)).map(|(id, _)| id.clone()).into_tree()
 }
 
 /// Nodes that were complete, and were cut short while a build was adding rows to them.

@@ -4,6 +4,7 @@
 //! dbt's target path may be gone with the container. What dbt's log then says about finished nodes
 //! is worth nothing without the manifest that they were built from and the values that they read.
 
+use crate::dbt::json;
 use crate::say;
 use crate::store::RunDir;
 use anyhow::Result;
@@ -33,7 +34,7 @@ impl Follower {
     ) -> Self {
         let manifest = manifest.to_owned();
         let mut read = Some(move || {
-            let text = fs::read_to_string(manifest)?;
+            let text = json::standard(fs::read_to_string(manifest)?);
             Ok((describe(&text)?, Arc::new(text)))
         });
         Self::new(move |stopped| {

@@ -12,7 +12,7 @@ use crate::exit::{Failure, Refusal};
 use crate::os::inputs::Contents;
 use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
-use crate::os::{gate, project, random};
+use crate::os::{gate, paths, random};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Locked, Store, Stored};
@@ -45,7 +45,7 @@ pub(crate) fn hold(
 
 /// dbt writes its own `manifest.json` into its target path: over the baseline, if the two are one.
 fn apart(store: &Store, target: &Path) -> Result<(), Failure> {
-    let (state, artifacts) = (project::resolved(store.path()), project::resolved(target));
+    let (state, artifacts) = (paths::resolved(store.path()), paths::resolved(target));
     if !state.starts_with(&artifacts) && !artifacts.starts_with(&state) {
         return Ok(());
     }

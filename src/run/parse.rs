@@ -8,6 +8,7 @@ use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::command::{Flag, Opt};
 use crate::dbt::engine::Engine;
+use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
 use crate::decide::intent::RunReach;
 use crate::decide::needs::Scope;
@@ -273,6 +274,7 @@ pub(super) fn parse_alone(
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("dbt parse succeeded, but {} cannot be read", path.display()))
         .map_err(Failure::refused)?;
+    let text = json::standard(text);
     let id = invocation_id_of(&text);
     let logged = artifacts::logged_invocation(&log_dir);
     if session.engine.journal() && logged.is_some() && logged != id {

@@ -79,6 +79,9 @@ fn decide(
     driver: &mut Driver<'_>,
 ) -> Result<Planned, Failure> {
     let default_selector = driver.session().default_selector()?;
+    if let Some((term, nearest)) = driver.session().config.budget.protects_nothing(&now.manifest) {
+        return Err(Failure::refused(protects_nothing(term, nearest)));
+    }
     // Its own manifest outweighs what the installation looked like.
     let engine = driver.session().engine.refined(now.manifest.dbt_version());
     let request: PlanRequest<'_> = started.request(&engine, default_selector.as_deref());
@@ -173,11 +176,23 @@ fn check_budget(
         };
     }
     let plan = planned.as_ref().map_err(|code| Failure::over_budget(unknown(*code)))?;
-    let beyond = config.budget.exceeded(plan, manifest);
+    let is_populating = started.opened.baseline.is_populating;
+    let mut beyond = config.budget.exceeded(plan, manifest, is_populating);
     if beyond.is_empty() || config.approve.as_deref() == Some(&plan.hash) {
         return Ok(());
     }
+    if let Some(approved) = &config.approve {
+        let now = &plan.hash;
+        beyond.push(format!("--approve {approved} is for another plan; the plan is now {now}"));
+    }
     Err(Failure::over_budget(say::over_budget(&beyond, plan)))
+}
+
+fn protects_nothing(term: &str, nearest: Option<String>) -> Refusal {
+    let nearest = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+    Refusal::new(format!("--protect {term} matches no node of the project{nearest}"))
+        .meaning("it would protect nothing, so nothing was run")
+        .remedy("dbt-entrypoint ls --resource-type all     (names the nodes; tag:NAME and path:PREFIX work too)")
 }
 
 fn unknown(code: u8) -> Refusal {

@@ -11,16 +11,18 @@ use super::open::Opened;
 use super::parse::parse_alone;
 use super::unchanged::Confirmed;
 use super::values::Fingerprints;
+use crate::dbt::command::Selection;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};
-use crate::decide::intent::Intent;
+use crate::decide::intent::{Intent, Unsaved};
 use crate::decide::needs::Inputs;
 use crate::decide::next;
 use crate::decide::settle::Completion;
-use crate::decide::start::{self, Start};
+use crate::decide::start::{self, Mode, Start};
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::say;
+use crate::session::Session;
 use std::collections::BTreeMap;
 
 /// Take up a run that never came to its commit. True where the baseline has moved by that.
@@ -42,6 +44,14 @@ pub(super) fn recover<'s>(
     let Some(notes) = notes.filter(|notes| usable && here(notes)) else {
         return Ok((opened, false));
     };
+    if let Some(Unsaved { why, is_lost: true }) = &notes.unsaved {
+        // A run that takes nothing for built replaces these notes by its own.
+        let session = opened.session;
+        return match session.config.mode == Mode::Full && is_whole_project(session) {
+            true => Ok((opened, false)),
+            false => Err(Failure::refused(lost(why))),
+        };
+    }
     opened.read_baseline()?;
     let log = artifacts::journal(journal.log());
     // What the log does not tell, where it does not tell everything.
@@ -52,7 +62,7 @@ pub(super) fn recover<'s>(
         opened.forget_journal()?;
         return Ok((opened, false));
     }
-    say::recovering(&log, silent.is_some(), opened.access.held().is_some());
+    say::recovering(&log, notes.unsaved.as_ref(), silent.is_some(), opened.access.held().is_some());
     let is_of_that_run = |copy: Manifest<'_>| {
         log.invocation_id.is_none() || copy.invocation_id() == log.invocation_id.as_deref()
     };
@@ -61,7 +71,7 @@ pub(super) fn recover<'s>(
         (Some(text), Some(inputs)) => (text, Some(inputs)),
         _ => (parse_alone(&opened, driver)?.map_err(unparsable)?, None),
     };
-    let manifest = Manifest::read(&text).map_err(Failure::internal)?;
+    let manifest = Manifest::read(&text).map_err(Failure::refused)?;
     let is_known = inputs.is_some() && notes.unreal.is_none();
     let inputs = match inputs {
         Some(inputs) => inputs,
@@ -92,9 +102,22 @@ pub(super) fn recover<'s>(
     Ok((opened, true))
 }
 
+/// What a run built is not known, and cannot be found out.
+pub(super) fn lost(why: &str) -> Refusal {
+    Refusal::new(format!("what the last run of dbt built could not be recorded: {why}"))
+        .meaning("the baseline says less than the warehouse holds, or something else; until you decide, runs are refused")
+        .remedy("dbt-entrypoint adopt --force     (once `dbt parse` leaves a sound manifest.json: the warehouse holds the project as it is now)")
+        .remedy("dbt-entrypoint --full build     (rebuild everything, on purpose)")
+        .remedy("dbt-entrypoint --no-state …     (run dbt alone, without state)")
+}
+
+fn is_whole_project(session: &Session) -> bool {
+    *session.command.selection() == Selection::None && !session.command.excludes()
+}
+
 impl Opened<'_> {
     /// The run has been taken up; by a plan, for itself alone.
-    fn forget_journal(&self) -> Result<(), Failure> {
+    pub(super) fn forget_journal(&self) -> Result<(), Failure> {
         self.access.held().map_or(Ok(()), |state| state.run().finish()).map_err(Failure::not_saved)
     }
 

@@ -9,6 +9,7 @@ use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
+use crate::decide::intent::Unsaved;
 use crate::decide::next::Absence;
 use crate::decide::plan::Plan;
 use crate::decide::relations::Relations;
@@ -186,17 +187,26 @@ pub(crate) fn dbt_did_not_wait() {
     );
 }
 
-/// The last run was killed. `is_recorded` is true if its finished nodes are recorded now, and false
-/// for a plan, which writes nothing.
+/// The last run was killed, or ended without being recorded. `is_recorded` is true if its finished
+/// nodes are recorded now, and false for a plan, which writes nothing.
 /// `is_silent` is true if its journal does not tell everything that it did.
-pub(crate) fn recovering(run_log: &RunLog, is_silent: bool, is_recorded: bool) {
+pub(crate) fn recovering(
+    run_log: &RunLog,
+    unsaved: Option<&Unsaved>,
+    is_silent: bool,
+    is_recorded: bool,
+) {
     if is_silent {
         warn!(
-            "the journal of the last run, which was killed, is missing or incomplete: every node that the run may have built, and that is not known to be finished, will be built again"
+            "the journal of the last run is missing or incomplete: every node that the run may have built, and that is not known to be finished, will be built again"
         );
     }
+    let ended = unsaved.map_or_else(
+        || "was killed".to_owned(),
+        |unsaved| format!("could not be recorded ({}),", unsaved.why),
+    );
     warn!(
-        "the last run was killed after it had started {}{} nodes; {}",
+        "the last run {ended} after it had started {}{} nodes; {}",
         if is_silent { "at least " } else { "" },
         run_log.started.len(),
         match is_recorded {
@@ -258,6 +268,14 @@ pub(crate) fn completed(id: &str) {
 pub(crate) fn refreshes_nothing() {
     info!(
         "--refresh-changed has no effect in a full run; to refresh everything, add --full-refresh after the dbt command"
+    );
+}
+
+/// A seed failed that had been loaded before.
+pub(crate) fn seed_not_reloaded(id: &str) {
+    let name = id.rsplit('.').next().unwrap_or(id);
+    warn!(
+        "{id} could not be loaded. If its columns changed, dbt loads it only into a new table: dbt-entrypoint build --full-refresh --select {name}"
     );
 }
 

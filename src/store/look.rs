@@ -6,6 +6,7 @@
 use super::dir::{Dir, OpenedFile};
 use super::explained::explained;
 use super::{CONTROL, HISTORY, MANIFEST, POPULATED, RECORDS};
+use crate::dbt::json;
 use crate::dbt::manifest::{self, Fault};
 use crate::decide::record::{FORMAT, Record};
 use crate::decide::start::Found;
@@ -111,8 +112,9 @@ fn try_glance(dir: &Path) -> Result<Stored, Unusable> {
 /// A manifest without a record, such as one that an operator put there.
 fn unrecorded(state: &Dir) -> Result<Stored, Unusable> {
     let text = text(state, MANIFEST)?.unwrap_or_default();
-    manifest::check(&text)?;
     let digest = Some(hex_of(text.as_bytes()));
+    let text = json::standard(text);
+    manifest::check(&text)?;
     Ok(Stored { found: Found::Baseline(None), manifest: Some(text), record: None, digest })
 }
 

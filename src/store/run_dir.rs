@@ -268,7 +268,16 @@ mod tests {
     fn notes(full_refresh: bool) -> Intent {
         let (scope, unreal) = (Scope::Everything(["model".to_owned()].into()), None);
         let (identity, reach) = (Identity::default(), Some(RunReach::nothing()));
-        Intent { format: FORMAT, scope, unreal, identity, full_refresh, reach, journal: None }
+        Intent {
+            format: FORMAT,
+            scope,
+            unreal,
+            identity,
+            full_refresh,
+            reach,
+            journal: None,
+            unsaved: None,
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::cli::{Adoption, Config};
+use crate::dbt::json;
 use crate::dbt::manifest::Manifest;
 use crate::exit::Failure;
 use crate::os::supervise::Supervisor;
@@ -48,7 +49,7 @@ fn given(from: &OsStr) -> Result<String> {
     } else {
         std::fs::read_to_string(from)
     };
-    let text = text.with_context(|| format!("--from {name} cannot be read"))?;
+    let text = json::standard(text.with_context(|| format!("--from {name} cannot be read"))?);
     Manifest::read(&text).with_context(|| format!("--from {name}"))?;
     Ok(text)
 }

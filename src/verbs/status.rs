@@ -36,8 +36,10 @@ struct Status {
     complete: bool,
     pending: BTreeMap<String, String>,
     altered: BTreeMap<String, String>,
-    /// A run was killed, and the next start takes it up.
+    /// A run was killed or could not be recorded, and the next start takes it up.
     interrupted: bool,
+    /// Why it could not be recorded, if it was not killed.
+    unsaved: Option<String>,
     at_work: Option<Holder>,
     last_run: Option<Summary>,
     earlier_baselines: usize,
@@ -67,6 +69,7 @@ fn look(store: &Store, place: &Place) -> Status {
         pending: BTreeMap::new(),
         altered: BTreeMap::new(),
         interrupted: store.has_unfinished_run(),
+        unsaved: store.journal().notes().and_then(|notes| Some(notes.unsaved?.why)),
         at_work: store.holder(),
         last_run: store.last_run(),
         earlier_baselines: store.earlier().map_or(0, |entries| entries.len()),
@@ -153,10 +156,13 @@ fn words(status: &Status) -> String {
         }
     }
     if status.interrupted && status.at_work.is_none() {
-        line(
-            "interrupted",
-            "the last run was killed; the next start takes up what it built".into(),
-        );
+        match &status.unsaved {
+            Some(why) => line("unsaved", format!("the last run could not be recorded: {why}")),
+            None => line(
+                "interrupted",
+                "the last run was killed; the next start takes up what it built".into(),
+            ),
+        }
     }
     if let Some(holder) = &status.at_work {
         line("at work", holder.to_string());

@@ -75,6 +75,8 @@ mod shipped;
 #[cfg(test)]
 mod skip;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod tutor;
 #[cfg(test)]
 mod volume_mounts;

@@ -19,8 +19,8 @@ static MAX_REBUILD: Definition<Config> = Definition {
         manual: "Refuses, with exit code 77, to build more nodes than this number, or than this \
                  share of all nodes of the project. Nothing is built, and the plan is printed with \
                  its hash for `--approve`. `20` and `10%` are valid; anything else is an error. \
-                 The first population of an empty volume is not limited (see `--on-empty`), nor is \
-                 dbt's retry. Use it where a change of a macro or a variable could rebuild half of \
+                 The first population of an empty volume is not limited (see `--on-empty`), not even \
+                 in several runs, nor is dbt's retry. Use it where a change of a macro or a variable could rebuild half of \
                  the warehouse unexpectedly.",
     },
     set: |config, value| {
@@ -65,8 +65,8 @@ static PROTECT: Definition<Config> = Definition {
                  `config.materialized:KIND`, between commas or spaces. The lists of a repeated \
                  option add up, and replace that of the variable. If a run would build one of \
                  them, nothing is built at all. Use it for tables that take hours to rebuild, or \
-                 whose old rows cannot be computed again. The first population of an empty volume \
-                 is not limited.",
+                 whose old rows cannot be computed again. A term that matches no node of the \
+                 project is an error (78). The first population of an empty volume is not limited.",
     },
     set: |config, value| {
         config.budget.protected = list(value)?;

@@ -26,6 +26,8 @@ pub enum Opt {
     LogLevelFile,
     /// `--vars`, which has no variable.
     Vars,
+    /// `--state`. Of its variables none reaches dbt.
+    State,
     /// `--defer-state`, `DBT_DEFER_STATE`.
     DeferState,
     /// `--sample`, `DBT_SAMPLE` (1.10 and later).
@@ -70,6 +72,7 @@ impl Opt {
             Self::LogFormatFile => "log-format-file",
             Self::LogLevelFile => "log-level-file",
             Self::Vars => "vars",
+            Self::State => "state",
             Self::DeferState => "defer-state",
             Self::Sample => "sample",
             Self::EventTimeStart => "event-time-start",
@@ -81,7 +84,7 @@ impl Opt {
     /// The name of its variable after `DBT_` or `DBT_ENGINE_`; `None` if it has none.
     pub(super) fn variable(self) -> Option<&'static str> {
         match self {
-            Self::Vars | Self::Inline => None,
+            Self::Vars | Self::Inline | Self::State => None,
             Self::ProjectDir => Some("PROJECT_DIR"),
             Self::ProfilesDir => Some("PROFILES_DIR"),
             Self::Profile => Some("PROFILE"),

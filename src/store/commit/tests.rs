@@ -27,6 +27,7 @@ fn record(written_at: u64) -> Record {
         nodes,
         left: std::collections::BTreeMap::new(),
         settled: None,
+        populating: false,
     }
 }
 

@@ -81,6 +81,73 @@ fn an_approval_does_not_cover_what_was_edited_since() {
 }
 
 #[test]
+fn an_approval_covers_ephemeral_models_values_hooks_and_configuration() {
+    let project = project().model("e").as_("ephemeral").model("f").as_("ephemeral").reads("e");
+    let project = project.model("a").reads("f").says("{{ var('v') }}").calls("m").a_macro("m");
+    let mut fake = Fake::populated(project.model("b").reads("a").var("v", "1"));
+    fake.project.edit("a");
+    let limited = ["--max-rebuild", "0", "run"];
+    let approved = hash(&fake.run(&limited).ends_with(77).stderr);
+    let changes: [fn(&mut Fake); 5] = [
+        |fake| fake.project.edit("e"),
+        |fake| fake.project.edit("f"),
+        |fake| fake.project.set_var("v", "2"),
+        |fake| fake.project.edit_macro("m"),
+        |fake| fake.project.configure("b", "indexes", "c"),
+    ];
+    let mut seen = vec![approved.clone()];
+    for change in changes {
+        change(&mut fake);
+        let refused = fake.run(&["--approve", &approved, "--max-rebuild", "0", "run"]);
+        refused.ends_with(77).builds(&[]).says(&[&approved, "is for another plan"]);
+        let (_, rest) = refused.stderr.rsplit_once("--approve ").expect("a hash");
+        let now = rest.split_whitespace().next().unwrap_or_default().to_owned();
+        assert!(!seen.contains(&now), "{now}: {refused:#?}");
+        seen.push(now);
+    }
+    let last = seen.last().cloned().unwrap_or_default();
+    fake.run(&["--approve", &last, "--max-rebuild", "0", "run"]).ends_with(0).builds(&["a", "b"]);
+}
+
+#[test]
+fn protecting_nothing_is_refused_with_the_nearest_name() {
+    let mut fake = Fake::populated(chain(&["orders", "b"]));
+    fake.project.edit("b");
+    for term in ["ordres", "tag:none", "path:nowhere", "config.materialized:cube", "b,nosuch"] {
+        let words = ["--protect", term, "run"];
+        fake.run(&words).ends_with(78).builds(&[]).says(&["matches no node"]);
+    }
+    fake.run(&["--protect", "ordres", "run"]).says(&["did you mean orders?"]);
+    fake.run(&["--protect", "nosuch", "plan", "run"]).ends_with(78);
+    fake.run(&["--protect", "orders", "run"]).ends_with(0).builds(&["b"]);
+}
+
+#[test]
+fn the_rest_of_a_first_population_is_not_limited() {
+    let mut fake = Fake::new(chain(&["a", "b", "c", "d"]));
+    fake.dbt("fails", ["b"]);
+    let limited = ["--max-rebuild", "1", "run"];
+    fake.run(&limited).ends_with(1);
+    fake.dbt_is_well();
+    fake.killed_at("c", &limited);
+    fake.run(&limited).ends_with(0).builds(&["c", "d"]);
+    // It is complete now.
+    fake.project.edit("b");
+    fake.run(&limited).ends_with(77).builds(&[]);
+}
+
+#[test]
+fn what_was_built_counts_even_while_the_first_population_is_not_complete() {
+    let mut fake = Fake::new(chain(&["a", "b"]).model("c"));
+    fake.dbt("fails", ["c"]);
+    fake.run(&["run"]).ends_with(1);
+    fake.dbt_is_well();
+    fake.project.edit("a");
+    fake.run(&["--max-rebuild", "1", "run"]).ends_with(77).builds(&[]);
+    fake.run(&["--max-rebuild", "2", "run"]).ends_with(0).builds(&["a", "b", "c"]);
+}
+
+#[test]
 fn a_plan_is_shown_whatever_the_budget_is() {
     let fake = three_of_four();
     let plan = fake.run(&["--max-rebuild", "1", "plan", "--json", "run"]).ends_with(10).json();

@@ -25,6 +25,7 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     passes_gate              a FIFO in the place of semantic_manifest.json does not hold it
     leaves_out, cuts         names of artifacts that it does not write; that it writes by half
                              and is killed
+    says                     {text of the manifest: what it says instead}
     edits                    {POINT: {file of the project: text that it writes there}}
     hangs_at, dies_at        the POINT at which it waits until it gets USR1, or is killed
     deaf                     where it hangs, it ignores INT
@@ -110,13 +111,17 @@ class Dbt:
 
     def write_manifests(self):
         if self.options.on("write-json", True):
-            self.write("manifest.json", dumped(self.project.manifest))
+            manifest = dumped(self.project.manifest)
+            for text, other in self.scenario.get("says", {}).items():
+                manifest = manifest.replace(text, other)
+            self.write("manifest.json", manifest)
             self.write("semantic_manifest.json", '{"semantic_models": []}')
 
     def write_results(self):
         if not self.options.on("write-json", True):
             return
         args = {"which": self.which, "empty": self.options.on("empty")}
+        args.update({name: self.options.one(name) or None for name in ["vars", "target"]})
         results = {"metadata": {"invocation_id": self.id}, "args": args, "results": self.results}
         self.write("run_results.json", dumped(results))
 

@@ -21,6 +21,7 @@ mod reads;
 mod recovery;
 mod relations;
 mod selection;
+mod told;
 mod two;
 mod unchanged;
 mod volume;
