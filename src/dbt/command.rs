@@ -134,6 +134,14 @@ impl Command {
         self.scan.last("exclude").is_some()
     }
 
+    /// The terms of `--exclude`.
+    #[must_use]
+    pub fn exclusions(&self) -> Vec<String> {
+        let values = self.scan.all("exclude").flat_map(|given| &given.values);
+        let terms = values.flat_map(|value| selection::terms(&self.words, *value));
+        terms.map(|term| term.to_string_lossy().into_owned()).collect()
+    }
+
     /// The value of an option: the last one on the command line, otherwise that of its variable
     /// (`DBT_ENGINE_X` before `DBT_X`; dbt before 1.11 does not have `DBT_ENGINE_X`). An empty
     /// variable counts as unset.
@@ -421,6 +429,20 @@ impl Command {
             "--quiet",
         ];
         words.extend(ours.map(OsString::from));
+        words
+    }
+
+    /// The command line of a `dbt test` that runs the tests of these terms and no others, in the
+    /// project and for the target of this command.
+    #[must_use]
+    pub fn as_test(&self, terms: &[OsString]) -> Vec<OsString> {
+        let mut words = vec!["test".into()];
+        words.extend(self.restated(|given| {
+            let own = ["fail-fast", "store-failures", "log-path"];
+            given.spec.for_parse == ForParse::Kept || own.contains(&given.spec.name())
+        }));
+        words.extend(["--write-json", "--indirect-selection=empty"].map(OsString::from));
+        words.extend(terms.iter().map(|term| edit::option("select", term)));
         words
     }
 
