@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::parse::Parsed;
 use super::stage::Stage;
 use super::start::Started;
+use crate::dbt::compare::changed_hooks;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
 use crate::decide::budget::Budget;
@@ -115,6 +116,8 @@ fn list(
 fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
     if started.opened.access.held().is_some() {
         say::changes(plan, now);
+        let hooks = now.before.as_ref().map(|before| changed_hooks(before, &now.manifest));
+        say::hooks_changed(&hooks.unwrap_or_default());
         say::not_for_this_command(
             &plan.others,
             &now.graph,
