@@ -23,14 +23,13 @@ mod python;
 mod scan;
 mod strings;
 pub(super) mod tokens;
-mod variables;
+pub mod variables;
 mod vars;
 mod volatile;
 mod walk;
 
 pub use fingerprint::fingerprints;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
-pub use variables::variables;
 pub use vars::Vars;
 
 use std::collections::BTreeSet;

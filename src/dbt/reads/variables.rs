@@ -5,20 +5,80 @@
 
 use super::scan::{self, NoMacros, Reader, Scan};
 use super::{Facet, python};
+use crate::dbt::yaml;
 use crate::trees::IntoTree;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The names in a file with this extension; `None` where one is known only at run time.
+/// What a file reads from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// The variables.
+    pub variables: BTreeSet<String>,
+    /// Whether there are others, whose names are known only at run time.
+    pub is_computed: bool,
+    /// The words of the imports of Python code: names of modules, among others.
+    pub imports: BTreeSet<String>,
+}
+
+/// What a file of this kind mentions.
 ///
-/// dbt renders `.sql`, `.yml` and `.yaml`, and adapters run `.py`; `env_var` has no meaning
-/// in the documentation blocks of `.md`, and seeds are not rendered (dbt 1.8 to 1.12).
+/// dbt renders `sql`, `yml` and `yaml`, and adapters run `py`; `env_var` has no meaning in the
+/// documentation blocks of `md`, and seeds are not rendered (dbt 1.8 to 1.12).
 #[must_use]
-pub fn variables(text: &str, extension: &str) -> Option<BTreeSet<String>> {
-    match extension {
-        "py" if text.contains("env") => literal(python::scan(text)),
+pub fn mentions(text: &str, kind: &str) -> Mentions {
+    let names = match kind {
+        "py" => literal(python::scan(text)),
         "sql" if text.contains(FUNCTION) => literal(scan::template(text, &NoMacros)),
-        "yml" | "yaml" => mentioned(text),
+        "yml" | "yaml" if text.contains(FUNCTION) => in_yaml(text),
         _ => Some(BTreeSet::new()),
+    };
+    Mentions {
+        is_computed: names.is_none(),
+        variables: names.unwrap_or_default(),
+        imports: if kind == "py" { python::imports(text) } else { BTreeSet::new() },
+    }
+}
+
+/// The names in a word of a command line; `None` where one is known only at run time.
+#[must_use]
+pub fn in_word(word: &str) -> Option<BTreeSet<String>> {
+    mentioned(word)
+}
+
+/// The names in a YAML file. Each of its values is a template of its own, and a comment is none.
+fn in_yaml(text: &str) -> Option<BTreeSet<String>> {
+    match yaml::document(text) {
+        Ok(value) => in_value(&value),
+        Err(_) => mentioned(text),
+    }
+}
+
+fn in_value(value: &Value) -> Option<BTreeSet<String>> {
+    let all = |values: &mut dyn Iterator<Item = Option<BTreeSet<String>>>| {
+        let all: Option<Vec<_>> = values.collect();
+        Some(all?.into_iter().flatten().into_tree())
+    };
+    match value {
+        Value::String(text) if text.contains(FUNCTION) => in_scalar(text),
+        Value::Array(items) => all(&mut items.iter().map(in_value)),
+        Value::Object(members) => {
+            all(&mut members.iter().flat_map(|(key, value)| [in_scalar(key), in_value(value)]))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(BTreeSet::new()),
+    }
+}
+
+/// dbt renders what has braces, and takes some values for expressions without them, such as the
+/// `ref('x')` of an exposure. The rest is text.
+fn in_scalar(text: &str) -> Option<BTreeSet<String>> {
+    let is_template = ["{{", "{%"].iter().any(|opening| text.contains(opening));
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    match text.trim_start().trim_start_matches(is_word).trim_start().starts_with('(') {
+        _ if !text.contains(FUNCTION) => Some(BTreeSet::new()),
+        _ if is_template => literal(scan::template(text, &NoMacros)),
+        true => mentioned(text),
+        false => Some(BTreeSet::new()),
     }
 }
 
@@ -38,8 +98,7 @@ fn literal(scan: Scan) -> Option<BTreeSet<String>> {
     Some(known.into_tree())
 }
 
-/// Each value of a YAML file is a template of its own, so that a stray `{#` in one hides
-/// nothing in another: every call counts, whatever stands around it.
+/// In a text that is not taken apart, every call counts, whatever stands around it.
 fn mentioned(text: &str) -> Option<BTreeSet<String>> {
     let mentions = text.split(FUNCTION).skip(1).map(|after| {
         let after = after.trim_start_matches(|c| QUOTES.contains(&c) || c == ']').trim_start();
@@ -75,7 +134,8 @@ mod tests {
     use super::*;
 
     fn names(text: &str, extension: &str) -> Option<Vec<String>> {
-        variables(text, extension).map(|names| names.into_iter().collect())
+        let mentions = mentions(text, extension);
+        (!mentions.is_computed).then(|| mentions.variables.into_iter().collect())
     }
 
     fn only(name: &str) -> Option<Vec<String>> {
@@ -95,6 +155,8 @@ mod tests {
             ("a: '{% raw %}'\nb: \"{{ env_var('A') }}\"", "yml"),
             ("import os\nx = os.environ['A']", "py"),
             ("import os\nx = os.getenv('A')", "py"),
+            ("x: \"env_var('A')\"", "yml"),
+            ("{a: [b: {\"{{ env_var('A') }}\": 1}]}", "yml"),
         ] {
             assert_eq!(names(text, extension), only("A"), "{text}");
         }
@@ -113,6 +175,14 @@ mod tests {
             ("a: '{# open'\nb: \"{{ context['env_var'](x) }}\"", "yml"),
             ("a: \"{% set f = env_var %}\"", "yml"),
             ("import os\nx = dict(os.environ)", "py"),
+            ("from os import environ as e\nx = e['A']", "py"),
+            ("from os import path, getenv as g\nx = g('A')", "py"),
+            ("import os\ng = os.getenv", "py"),
+            ("import os\nx = getattr(os, 'environ')['A']", "py"),
+            ("import os\nx = os.path.expandvars('$A')", "py"),
+            ("from decouple import config", "py"),
+            ("a: \"env_var(name)\"", "yml"),
+            ("a: [\"{{ env_var(name) }}\"", "yml"),
         ] {
             assert_eq!(names(text, extension), None, "{text}");
         }
@@ -125,6 +195,9 @@ mod tests {
             ("{{ env_var(name) }}", "csv"),
             ("{# {{ env_var('A') }} #}", "sql"),
             ("description: env_var is a function of dbt", "yml"),
+            ("description: the value of env_var(name), with a default", "yml"),
+            ("# {{ env_var(name) }}\na: 1 # env_var(x)", "yml"),
+            ("from os import (path, environ, getenv)", "py"),
             ("x = 1", "py"),
         ] {
             assert_eq!(names(text, extension), Some(vec![]), "{text}");
