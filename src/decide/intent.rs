@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// What a run set out to do: the content of `.dbt-entrypoint/run/intent.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Intent {
-    /// The [`FORMAT`](crate::decide::record::FORMAT) of the program that wrote it.
+    /// The [`FORMAT`] of the program that wrote it.
     pub(crate) format: u32,
     /// Which nodes count as not built until this run has built them.
     pub(crate) scope: Scope,

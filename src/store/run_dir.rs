@@ -58,7 +58,7 @@ impl Journal {
         self.store.read_file(LOG)
     }
 
-    /// Whether the log holds all that dbt wrote into it. `begun_on` is what [`RunDir::medium`] was
+    /// Whether the log holds all that dbt wrote into it. `begun_on` is what [`Journal::medium`] was
     /// when the run began: after a reboot or on another file system, what had not reached the
     /// storage is gone.
     pub(crate) fn is_whole(&self, begun_on: Option<&str>) -> bool {
