@@ -7,6 +7,7 @@
 //! is a [`Duty::Bystander`], and no edit changes it.
 
 mod edit;
+mod of_others;
 mod options;
 mod reading;
 mod retried;
@@ -22,7 +23,6 @@ pub use variables::{Flag, Opt, STATE_VARIABLES};
 
 use crate::environment::Environment;
 use crate::graph::RESOURCE_TYPES;
-use options::ForParse;
 use scan::{GivenOption, ScannedLine};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -349,91 +349,6 @@ impl Command {
             Some(_) => edited,
             None => words.to_vec(),
         }
-    }
-
-    /// The command line of a `dbt parse` that writes the manifest of this command: with the
-    /// options that affect it (project, profile, target, vars, flags), `--write-json` and
-    /// `--quiet`.
-    ///
-    /// No version of `dbt parse` has `--full-refresh` or reads a variable for it, so a `config()`
-    /// that asks for `flags.FULL_REFRESH` is parsed as for a run without it. A run that uses the
-    /// partial-parse file of that parse keeps this value, because dbt's key of the file does not
-    /// contain the flag (seen with 1.11). `compile --full-refresh --select=` would parse it
-    /// correctly and compile nothing.
-    #[must_use]
-    pub fn as_parse(&self) -> Vec<OsString> {
-        let mut words = vec!["parse".into()];
-        words.extend(self.restated(|given| given.spec.for_parse == ForParse::Kept));
-        words.extend(["--write-json".into(), "--quiet".into()]);
-        words
-    }
-
-    /// The command line of a `dbt ls` that lists what this command selects: a JSON object with the
-    /// `unique_id` on each line of standard output. It writes no artifacts.
-    #[must_use]
-    pub fn as_list(&self) -> Vec<OsString> {
-        const SELECTION: [&str; 4] = ["select", "exclude", "selector", "indirect-selection"];
-        // `ls` of v1 has no `--threads`, and the others would change the lines that we parse.
-        const UNLIKE_PARSE: [&str; 3] = ["threads", "log-format", "debug"];
-        let mut words = vec!["ls".into()];
-        words.extend(self.restated(|given| {
-            let name = given.spec.name();
-            SELECTION.contains(&name)
-                || (given.spec.for_parse == ForParse::Kept && !UNLIKE_PARSE.contains(&name))
-        }));
-        let ours = ["--output=json", "--output-keys=unique_id", "--no-write-json", "--quiet"];
-        words.extend(ours.map(OsString::from));
-        words
-    }
-
-    /// The command line of a `dbt compile` of the nodes that `terms` select, for the project as this
-    /// command would parse it. It uses the partial-parse file `parsed`, writes its artifacts and its
-    /// log below `directory`, and asks the warehouse nothing. For dbt v1 (1.8 and later).
-    ///
-    /// `--vars`, `--target` and `--profile` are given in the same words, because dbt parses anew if
-    /// they are spelled differently.
-    #[must_use]
-    pub fn as_compile(&self, terms: &[String], parsed: &Path, directory: &Path) -> Vec<OsString> {
-        const OURS: [&str; 8] = [
-            "target-path",
-            "partial-parse",
-            "partial-parse-file-path",
-            "populate-cache",
-            "log-path",
-            "log-format",
-            "debug",
-            "warn-error",
-        ];
-        let mut words = vec!["compile".into()];
-        words.extend(self.restated(|given| {
-            given.spec.for_parse == ForParse::Kept && !OURS.contains(&given.spec.name())
-        }));
-        words.extend(terms.iter().map(|term| edit::option("select", term.as_ref())));
-        words.push(edit::option("partial-parse-file-path", parsed.as_os_str()));
-        words.push(edit::option("target-path", directory.as_os_str()));
-        words.push(edit::option("log-path", directory.join("logs").as_os_str()));
-        let ours = [
-            "--partial-parse",
-            "--write-json",
-            "--no-populate-cache",
-            "--no-introspect",
-            "--indirect-selection=empty",
-            "--quiet",
-        ];
-        words.extend(ours.map(OsString::from));
-        words
-    }
-
-    /// The given options for which `wanted` is true, each as one word `--name=value`.
-    fn restated(&self, wanted: impl Fn(&GivenOption) -> bool) -> Vec<OsString> {
-        let restate = |given: &GivenOption| -> Vec<OsString> {
-            let name = given.spec.name();
-            if given.spec.arity == Arity::Zero {
-                return vec![format!("--{}{name}", if given.on { "" } else { "no-" }).into()];
-            }
-            given.values.iter().map(|value| edit::option(name, value.text(&self.words))).collect()
-        };
-        self.scan.given.iter().filter(|given| wanted(given)).flat_map(restate).collect()
     }
 }
 

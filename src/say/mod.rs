@@ -223,7 +223,7 @@ pub(crate) fn baseline_not_saved(failure: &Failure) {
 }
 
 /// A run of dbt before the last one begins, for nodes that need `--full-refresh` or for their
-/// ancestors. `half_made` are the nodes whose first build was not complete.
+/// ancestors. `half_made` are the nodes whose relation was made by a build that was not complete.
 pub(crate) fn earlier_run(earlier: &EarlierRun, graph: &Graph, half_made: &BTreeSet<String>) {
     let nodes: Vec<&String> = earlier.nodes.iter().filter(|id| !graph.is_test(id)).collect();
     let list = |is_half_made: bool| {
@@ -237,7 +237,7 @@ pub(crate) fn earlier_run(earlier: &EarlierRun, graph: &Graph, half_made: &BTree
     }
     if !cut_short.is_empty() {
         info!(
-            "building first with --full-refresh, because their first build was not complete: {cut_short}"
+            "building first with --full-refresh, because the build that made their relations was not complete: {cut_short}"
         );
     }
     if !others.is_empty() {
