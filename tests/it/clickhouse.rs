@@ -126,7 +126,14 @@ fn after_a_failed_model_only_it_and_its_downstream_are_built() {
     failed.expect_code(1);
     let mark = aspects.mark();
     aspects.replace("models/base/video_plays.sql", bad, good);
-    aspects.run(&["run"]).expect_built(&["course_activity", "video_plays"]);
+    // dbt may have made the view and its table before the failure, so it is made anew, in a run ahead
+    // of the last one.
+    let done = aspects.run(&["run"]);
+    done.expect_built(&["course_activity"]);
+    assert!(done.stderr.contains(
+        "the build that made their relations was not complete: model.aspects.video_plays"
+    ));
+    assert!(done.stderr.contains(": 2 built, 0 failed, 0 still to be built"), "{done:#?}");
     let sent = aspects.changes_since(mark);
     assert!(!any(&sent, &["enrollments"]) && !any(&sent, &["learners"]), "{sent:#?}");
     assert_eq!(aspects.query("select count() from xapi.video_plays"), "30");

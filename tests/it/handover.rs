@@ -9,11 +9,22 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Writes its words and its environment down, each ended by NUL, and says who it is.
+/// Writes its words and its environment down, each ended by NUL, and says who it is. If it succeeds,
+/// it leaves the manifest of a project without nodes.
 const FAKE: &str = "#!/bin/sh
 printf '%s\\0' \"$@\" >> words
 env -0 > environment
 echo this is dbt
+if [ \"${FAKE_EXIT:-0}\" = 0 ] && mkdir -p target; then
+    cat > target/manifest.json <<END
+{\"metadata\": {\"dbt_schema_version\": \"https://schemas.getdbt.com/dbt/manifest/v12.json\",
+  \"dbt_version\": \"1.11.16\", \"invocation_id\": \"$$\", \"project_name\": \"shop\",
+  \"adapter_type\": \"duckdb\"},
+ \"nodes\": {}, \"sources\": {}, \"macros\": {}, \"docs\": {}, \"exposures\": {}, \"metrics\": {},
+ \"groups\": {}, \"selectors\": {}, \"disabled\": {}, \"parent_map\": {}, \"child_map\": {},
+ \"semantic_models\": {}, \"unit_tests\": {}}
+END
+fi
 exit \"${FAKE_EXIT:-0}\"
 ";
 
@@ -116,8 +127,8 @@ fn without_state_nothing_is_added_and_the_volume_is_not_touched() {
 
 #[test]
 fn dbts_exit_code_is_ours_and_its_standard_output_is_untouched() {
-    let stage = Stage::new();
     for code in [0, 1, 2, 3, 130, 255] {
+        let stage = Stage::new();
         for words in [&["build"][..], &["debug"], &["--no-state", "run"]] {
             let mut command = stage.command(words);
             let output = command.env("FAKE_EXIT", code.to_string()).output().expect("it starts");
@@ -135,7 +146,8 @@ fn dbts_exit_code_is_ours_and_its_standard_output_is_untouched() {
 fn a_dbt_that_began_nothing_leaves_an_empty_volume_empty() {
     let stage = Stage::new();
     for _ in 0..2 {
-        let done = stage.run(&["build"]);
+        let output = stage.command(&["build"]).env("FAKE_EXIT", "1").output();
+        let done = Done::new(&output.expect("the program starts"), b"");
         assert!(done.stderr.contains("first population"), "{done:#?}");
     }
     assert!(!stage.path("state/manifest.json").exists());
@@ -151,8 +163,8 @@ fn a_dbt_that_is_missing_or_cannot_be_executed_has_the_codes_of_posix() {
 
 #[test]
 fn a_closed_standard_output_or_error_is_survived() {
-    let stage = Stage::new();
     let shell = |redirection: &str| {
+        let stage = Stage::new();
         let line = format!("\"$0\" build {redirection}; echo $? > code");
         let mut command = stage.command::<&str>(&[]);
         let environment: Vec<(OsString, OsString)> = command

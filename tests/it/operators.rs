@@ -283,7 +283,9 @@ fn over_the_budget_nothing_is_built() {
     assert_eq!(refused.built, BTreeSet::new());
     says(&refused, "5 of 12 nodes (42 %) would be built");
     says(&refused, "model.shop.orders");
-    shop.run(&["--protect", "tag:none,revenue_by_country", "run"]).expect_code(77);
+    shop.run(&["--protect", "customers,revenue_by_country", "run"]).expect_code(77);
+    // A protection that protects nothing is a mistake.
+    shop.run(&["--protect", "tag:none,revenue_by_country", "run"]).expect_code(78);
     shop.run(&["--max-rebuild-time", "0", "--full", "run"]).expect_code(77);
     shop.run(&["--max-rebuild", "many", "run"]).expect_code(64);
 }
@@ -296,7 +298,8 @@ fn an_approved_plan_is_built_and_another_one_is_not() {
     shop.touch("models/marts/orders.sql");
     let other = shop.run(&["--max-rebuild", "1", "--approve", &hash, "run"]);
     other.expect_code(77);
-    let (_, hash) = other.stderr.split_once("--approve ").expect("the other hash");
+    says(&other, &format!("--approve {hash} is for another plan"));
+    let (_, hash) = other.stderr.split_once("dbt-entrypoint --approve ").expect("the other hash");
     let hash = hash.split(' ').next().unwrap_or_default().to_owned();
     let run = shop.run(&["--max-rebuild", "1", "--approve", &hash, "run"]);
     assert_eq!((run.code, run.built.len()), (0, 5), "{run:#?}");
