@@ -88,7 +88,7 @@ pub struct Running {
     pub(super) terminal: Option<Terminal>,
     /// How far the stop has come.
     pub(super) state: stop::State,
-    /// When [`Event::Deadline`] is due.
+    /// When [`stop::Event::Deadline`] is due.
     pub(super) deadline: Option<Instant>,
     /// How it ended, once known.
     pub(super) end: Option<Termination>,
