@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::parse::Parsed;
 use super::stage::Stage;
 use super::start::Started;
+use crate::dbt::manifest::{Manifest, Node};
 use crate::dbt::results::Results;
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt::{self, Doubts};
@@ -12,7 +13,7 @@ use crate::os::private::PrivateDir;
 use crate::os::supervise::Stdout;
 use crate::say;
 use crate::trees::IntoTree;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::time::Duration;
@@ -20,7 +21,8 @@ use std::time::Duration;
 /// The file with dbt's parse of the project (dbt v1).
 const PARTIAL_PARSE: &str = "partial_parse.msgpack";
 
-/// More names than these do not go on a command line.
+/// More nodes than these are not compiled, because their names would not fit on a command line
+/// (execve(2): `E2BIG`).
 const MOST_NODES: usize = 10_000;
 
 /// Take the nodes out of the comparison that compile to what they were built from. A dbt that waits
@@ -86,7 +88,7 @@ fn compile(
     let session = driver.session();
     let nodes = doubts.to_compile();
     if nodes.len() > MOST_NODES {
-        return Err(Unsettled::Unknown(anyhow::anyhow!("they are too many")));
+        return Err(Unsettled::Unknown(anyhow!("they are too many")));
     }
     let private = PrivateDir::make(&session.config.environment)?;
     let target = session.target_path().map_err(Unsettled::Failed)?;
@@ -125,10 +127,10 @@ fn read_codes(
     let codes: BTreeMap<String, String> =
         results.codes().map(|(id, code)| (id.to_owned(), code.to_owned())).into_tree();
     let text = read("manifest.json")?;
-    let compiled = crate::dbt::manifest::Manifest::read(&text)?;
+    let compiled = Manifest::read(&text)?;
     for id in nodes {
         ensure!(codes.contains_key(id), "dbt compile says nothing of {id}");
-        let code = |node: &crate::dbt::manifest::Node<'_>| node.raw_code().into_owned();
+        let code = |node: &Node<'_>| node.raw_code().into_owned();
         let same = compiled.node(id).map(code) == now.manifest.node(id).map(code);
         ensure!(same, "{id} was edited meanwhile");
     }

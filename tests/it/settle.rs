@@ -9,7 +9,7 @@ use std::fs;
 /// A file of the project, with its text.
 type File = (String, String);
 
-/// A shop with nothing but these files, built once, as if that had taken an hour.
+/// A shop with nothing but these files, built once, as if each node had taken a minute.
 fn built(files: &[File], words: &[&str]) -> Option<Shop> {
     let shop = Shop::new()?;
     for folder in ["models", "seeds", "tests", "macros", "snapshots"] {
@@ -19,12 +19,12 @@ fn built(files: &[File], words: &[&str]) -> Option<Shop> {
         shop.write(file, text);
     }
     shop.run(words).expect_code(0);
-    took_an_hour(&shop);
+    took_minutes(&shop);
     Some(shop)
 }
 
 /// Records that the last builds took a minute each: dbt is asked only where that may spare time.
-fn took_an_hour(shop: &Shop) {
+fn took_minutes(shop: &Shop) {
     let directory = shop.state().join(".dbt-entrypoint/records");
     for entry in fs::read_dir(directory).expect("records") {
         let path = entry.expect("an entry").path();
@@ -260,7 +260,7 @@ fn what_compiles_to_the_same_statement_is_not_built() {
     // What was found out is the baseline of the next start.
     shop.run(&["build"]).expect_built(&[]);
     shop.edit("macros/one.sql", |sql| sql.replace("}1{", "}2{"));
-    took_an_hour(&shop);
+    took_minutes(&shop);
     settled(&shop).expect_built(&["equal_7"]);
 }
 
