@@ -44,7 +44,13 @@ pub const RESOURCE_TYPES: [&str; 6] =
 /// Whether a `unique_id` is that of a data or unit test; for places that have no graph at hand.
 #[must_use]
 pub fn is_test_id(id: &str) -> bool {
-    id.starts_with("test.") || id.starts_with("unit_test.")
+    id.starts_with("test.") || is_unit_test_id(id)
+}
+
+/// Whether a `unique_id` is that of a unit test.
+#[must_use]
+pub fn is_unit_test_id(id: &str) -> bool {
+    id.starts_with("unit_test.")
 }
 
 /// A node of the graph.

@@ -134,6 +134,14 @@ impl Command {
         self.scan.last("exclude").is_some()
     }
 
+    /// The terms of `--exclude`.
+    #[must_use]
+    pub fn exclusions(&self) -> Vec<String> {
+        let values = self.scan.all("exclude").flat_map(|given| &given.values);
+        let terms = values.flat_map(|value| selection::terms(&self.words, *value));
+        terms.map(|term| term.to_string_lossy().into_owned()).collect()
+    }
+
     /// The value of an option: the last one on the command line, otherwise that of its variable
     /// (`DBT_ENGINE_X` before `DBT_X`; dbt before 1.11 does not have `DBT_ENGINE_X`). An empty
     /// variable counts as unset.

@@ -10,7 +10,7 @@ use crate::dbt::results::{Fate, Outcome, PARTLY};
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::{self, CurrentProject, Inputs, LastBuild, Scope};
 use crate::decide::relations::Relations;
-use crate::graph::Graph;
+use crate::graph::{Graph, is_unit_test_id};
 use crate::trees::IntoTree;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +109,9 @@ impl<'m, 'b> Comparison<'m, 'b> {
     /// Whether the command builds nodes of the resource type of this node.
     #[must_use]
     pub fn is_built_by(&self, command: &Command, id: &str) -> bool {
-        self.graph.role(id).is_some_and(|role| command.builds(role.resource_type()))
+        self.graph.role(id).is_some_and(|role| {
+            command.builds(if is_unit_test_id(id) { "unit_test" } else { role.resource_type() })
+        })
     }
 
     /// Of the nodes `built`: what changed in each or upstream of it, and those that need

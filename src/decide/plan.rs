@@ -17,9 +17,10 @@ use crate::decide::relations::{Occupant, Relations};
 use crate::decide::select_by::SelectBy;
 use crate::decide::start::Approach;
 use crate::digest::Pieces;
-use crate::graph::{Graph, Role};
+use crate::graph::{Graph, Role, is_unit_test_id};
 use crate::trees::IntoTree;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a run will do.
@@ -50,6 +51,13 @@ pub struct Plan {
     /// command selects.
     #[serde(skip)]
     pub due: BTreeSet<String>,
+    /// The unit tests that have to be run although their model is not built. `dbt build` runs a unit
+    /// test only before it builds the model.
+    #[serde(skip)]
+    pub lone_unit_tests: BTreeSet<String>,
+    /// The nodes that the selection of the command leaves out, as far as they are known.
+    #[serde(skip)]
+    pub left_out: BTreeSet<String>,
     /// The nodes that have to be built themselves but that this command does not build.
     #[serde(skip)]
     pub others: Needs,
@@ -131,20 +139,66 @@ impl PlanRequest<'_> {
         if !self.approach.is_compared() {
             return self.is_exact;
         }
-        let wants = |id: &String| now.is_built_by(self.command, id);
+        let wanted: Vec<&String> =
+            now.needs.keys().filter(|id| now.is_built_by(self.command, id)).collect();
+        if !self.is_limited() || wanted.is_empty() {
+            return false;
+        }
+        let by_name = self.select_by() == SelectBy::Name;
+        if self.approach == Approach::Changed {
+            // Which tests go with an excluded node depends on more than the selection.
+            let tests = wanted.iter().any(|id| now.graph.is_test(id));
+            return by_name || tests || self.selected(now).is_none();
+        }
         let refreshes = || {
-            let built = wanted(now, self.command).0;
-            let built = now.graph.with_descendants(&built).into_iter().filter(wants).into_tree();
+            let is_built = |id: &String| now.is_built_by(self.command, id);
+            let built = wanted.iter().map(|id| (*id).clone()).into_tree();
+            let built = now.graph.with_descendants(&built).into_iter().filter(is_built).into_tree();
             let (_, refreshed) = now.changes(baseline, self.command, self.refresh_changed, &built);
             !refreshed.is_empty()
         };
-        self.is_limited()
-            && now.needs.keys().any(wants)
-            && (self.is_exact
-                || now.has_doubts()
-                || self.select_by() == SelectBy::Name
-                || refreshes())
+        let waited = wanted.iter().any(|id| has_waited(baseline, id));
+        self.is_exact || now.has_doubts() || by_name || waited || refreshes()
     }
+
+    /// The nodes that the command selects, if that can be told without dbt.
+    fn selected(&self, now: &Comparison<'_, '_>) -> Option<BTreeSet<String>> {
+        let (manifest, graph) = (&now.manifest, &now.graph);
+        match self.default_selector {
+            _ if self.approach != Approach::Changed => None,
+            Some(selector) => manifest.selected_by(graph, selector),
+            None if self.command.excludes() => {
+                manifest.without_excluded(graph, &self.command.exclusions())
+            }
+            None => None,
+        }
+    }
+
+    /// The nodes because of which others are built: those that have to be built, without those that
+    /// the command leaves out. What is left out keeps its old content, so nothing downstream of it
+    /// changes. There are two exceptions: an ephemeral model is part of the code of its readers, and
+    /// a user who selects nodes and narrows that to what changed gets what is downstream of a change
+    /// once.
+    fn roots(
+        &self,
+        now: &Comparison<'_, '_>,
+        baseline: &Baseline,
+        selected: Option<&BTreeSet<String>>,
+        wanted: BTreeSet<String>,
+    ) -> BTreeSet<String> {
+        let Some(selected) = selected else { return wanted };
+        let is_root = |id: &String| {
+            selected.contains(id)
+                || now.graph.role(id) == Some(Role::Ephemeral)
+                || (self.approach == Approach::Narrowed && !has_waited(baseline, id))
+        };
+        wanted.into_iter().filter(is_root).into_tree()
+    }
+}
+
+/// Whether the node was left unbuilt by an earlier run.
+fn has_waited(baseline: &Baseline, id: &str) -> bool {
+    baseline.nodes.get(id).is_some_and(|node| node.pending.is_some())
 }
 
 /// What the steps of a plan depend on.
@@ -169,14 +223,24 @@ impl Plan {
         listed: Option<&BTreeSet<String>>,
     ) -> Self {
         let compared = request.approach.is_compared();
-        let (wanted, others) =
+        let (mut wanted, others) =
             if compared { wanted(now, request.command) } else { Default::default() };
+        let selected = match listed {
+            Some(listed) => Some(Cow::Borrowed(listed)),
+            None if compared => request.selected(now).map(Cow::Owned),
+            None => None,
+        };
+        let selected = selected.as_deref();
+        wanted = request.roots(now, baseline, selected, wanted);
         let reached = now.graph.with_descendants(&wanted);
-        let chosen: BTreeSet<String> = match listed {
-            Some(listed) if compared => reached.intersection(listed).cloned().into_tree(),
-            Some(listed) => listed.clone(),
+        let mut chosen: BTreeSet<String> = match selected {
+            Some(selected) if compared => reached.intersection(selected).cloned().into_tree(),
+            Some(selected) => selected.clone(),
             None => reached,
         };
+        let lone_unit_tests = lone_unit_tests(&now.graph, &wanted, &chosen);
+        wanted.retain(|id| !lone_unit_tests.contains(id));
+        chosen.retain(|id| !lone_unit_tests.contains(id));
         let built: BTreeSet<String> =
             chosen.iter().filter(|id| now.is_built_by(request.command, id)).cloned().into_tree();
         let kinds = if compared { request.refresh_changed } else { &[] };
@@ -201,7 +265,9 @@ impl Plan {
         Self {
             due,
             earlier_runs: earlier_runs::earlier_runs(&now.graph, &built, &to_refresh),
-            last_run: last_run(request, &wanted, chosen),
+            last_run: last_run(request, &wanted, &built, chosen),
+            left_out: left_out(now, request.command, selected),
+            lone_unit_tests,
             ..Self::with_steps(basis, &built, wanted, others)
         }
     }
@@ -244,6 +310,8 @@ impl Plan {
             wanted,
             due: BTreeSet::new(),
             others,
+            lone_unit_tests: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             earlier_runs: Vec::new(),
             last_run: LastRun::Nothing,
         }
@@ -265,16 +333,41 @@ fn is_reported(now: &Comparison<'_, '_>, id: &str) -> bool {
     now.graph.is_built(id) && now.manifest.node(id).is_some_and(has_file)
 }
 
-/// The last run of dbt. `chosen` are all nodes and tests that the changes require.
+
+/// Those of the unit tests `wanted` whose model is not among the nodes `chosen`.
+fn lone_unit_tests(
+    graph: &Graph,
+    wanted: &BTreeSet<String>,
+    chosen: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let is_alone = |id: &&String| {
+        is_unit_test_id(id) && graph.parents(id).next().is_none_or(|model| !chosen.contains(model))
+    };
+    wanted.iter().filter(is_alone).cloned().into_tree()
+}
+
+/// The nodes that the command builds by their type and that its selection leaves out.
+fn left_out(
+    now: &Comparison<'_, '_>,
+    command: &Command,
+    selected: Option<&BTreeSet<String>>,
+) -> BTreeSet<String> {
+    let Some(selected) = selected else { return BTreeSet::new() };
+    let is_left_out = |id: &&String| !selected.contains(*id) && now.is_built_by(command, id);
+    now.graph.keys().filter(is_left_out).cloned().into_tree()
+}
+
+/// The last run of dbt. `built` are the nodes that it builds or tests, `chosen` are all nodes and tests that the changes require.
 fn last_run(
     request: &PlanRequest<'_>,
     wanted: &BTreeSet<String>,
+    built: &BTreeSet<String>,
     chosen: BTreeSet<String>,
 ) -> LastRun {
     if !request.approach.is_compared() {
         return LastRun::AsGiven;
     }
-    if wanted.is_empty() && !request.always_start {
+    if (wanted.is_empty() || built.is_empty()) && !request.always_start {
         return LastRun::Nothing;
     }
     let select_by = request.select_by();

@@ -112,6 +112,12 @@ impl NodesByName<'_, '_> {
         command.with_options_in(&command.selecting_only(&self.terms()), &extra)
     }
 
+    /// The command line of a `dbt test` of exactly these tests.
+    #[must_use]
+    pub fn test_command_line(&self, command: &Command) -> Vec<OsString> {
+        command.as_test(&self.terms())
+    }
+
     fn terms(&self) -> Vec<OsString> {
         self.manifest.selection_terms(self.nodes).into_iter().map(OsString::from).collect()
     }

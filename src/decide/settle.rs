@@ -86,8 +86,8 @@ pub fn pending_for(
 pub enum Completion {
     /// dbt failed or was stopped, or what it did is not completely known.
     Incomplete,
-    /// dbt ended with code 0. It may have left nodes that are still pending.
-    Succeeded,
+    /// dbt ended with code 0. Its selection left these nodes out; others may still be pending.
+    Succeeded(BTreeSet<String>),
     /// The comparison found nothing that this command builds. Nodes that are still pending are left
     /// out by its selection.
     NothingToBuild,
@@ -107,7 +107,7 @@ pub fn settled_after(
     let mut commands = same.map(|same| same.commands.clone()).unwrap_or_default();
     let complete = match ending {
         Completion::Incomplete => false,
-        Completion::Succeeded => pending.is_empty(),
+        Completion::Succeeded(left_out) => pending.is_subset(left_out),
         Completion::NothingToBuild => true,
     };
     if let Some(command) = &now.command {
@@ -138,7 +138,13 @@ mod tests {
     }
 
     fn settled() -> Settled {
-        settled_after(None, &looked("a", "run"), &Completion::Succeeded, BTreeSet::new()).unwrap()
+        settled_after(
+            None,
+            &looked("a", "run"),
+            &Completion::Succeeded(BTreeSet::new()),
+            BTreeSet::new(),
+        )
+        .unwrap()
     }
 
     fn run(kind: &str) -> bool {
@@ -200,15 +206,31 @@ mod tests {
         let none = BTreeSet::new;
         let one = || BTreeSet::from(["model.p.m".to_owned()]);
         let first = settled();
-        assert_eq!(settled_after(None, &looked("a", "run"), &Completion::Succeeded, one()), None);
+        assert_eq!(
+            settled_after(
+                None,
+                &looked("a", "run"),
+                &Completion::Succeeded(BTreeSet::new()),
+                one()
+            ),
+            None
+        );
         assert_eq!(settled_after(None, &looked("a", "run"), &Completion::Incomplete, none()), None);
-        let both =
-            settled_after(Some(&first), &looked("a", "seed"), &Completion::Succeeded, none())
-                .unwrap();
+        let both = settled_after(
+            Some(&first),
+            &looked("a", "seed"),
+            &Completion::Succeeded(BTreeSet::new()),
+            none(),
+        )
+        .unwrap();
         assert_eq!(both.commands.keys().collect::<Vec<_>>(), ["run", "seed"]);
-        let changed =
-            settled_after(Some(&first), &looked("b", "seed"), &Completion::Succeeded, none())
-                .unwrap();
+        let changed = settled_after(
+            Some(&first),
+            &looked("b", "seed"),
+            &Completion::Succeeded(BTreeSet::new()),
+            none(),
+        )
+        .unwrap();
         assert_eq!(changed.commands.keys().collect::<Vec<_>>(), ["seed"]);
         assert_eq!(
             settled_after(Some(&first), &looked("a", "run"), &Completion::Incomplete, none()),
@@ -216,7 +238,12 @@ mod tests {
         );
         let always_needs_dbt = CurrentInputs { command: None, ..looked("a", "") };
         assert_eq!(
-            settled_after(Some(&first), &always_needs_dbt, &Completion::Succeeded, none()),
+            settled_after(
+                Some(&first),
+                &always_needs_dbt,
+                &Completion::Succeeded(BTreeSet::new()),
+                none()
+            ),
             Some(first)
         );
     }

@@ -39,6 +39,8 @@ pub(super) struct Attempt {
     notes: Intent,
     /// The nodes of which dbt has to give an account if it succeeds.
     due: BTreeSet<String>,
+    /// The nodes that the selection of the command leaves out.
+    pub(super) left_out: BTreeSet<String>,
 }
 
 /// What a run of dbt is about to do.
@@ -51,6 +53,8 @@ pub(super) struct Task {
     pub(super) reach: RunReach,
     /// The nodes that it has to build, skip or fail to build.
     pub(super) due: BTreeSet<String>,
+    /// The nodes that the selection of the command leaves out.
+    pub(super) left_out: BTreeSet<String>,
 }
 
 /// Whether dbt's log can be the journal of a run: not where the user wants the log elsewhere or in
@@ -82,7 +86,7 @@ impl Attempt {
     /// # Errors
     /// 73 where the volume cannot be written or is full, 78 where dbt's artifacts cannot be written.
     pub(super) fn begin(opened: &Opened<'_>, task: Task) -> Result<Self, Failure> {
-        let Task { scope, refresh, reach, due } = task;
+        let Task { scope, refresh, reach, due, left_out } = task;
         let session = opened.session;
         let target = session.target_path()?;
         let state = opened.access.held().ok_or_else(|| Failure::internal("a plan ran dbt"))?;
@@ -100,7 +104,7 @@ impl Attempt {
             unsaved: None,
         };
         journal.begin(&notes).map_err(Failure::unwritable)?;
-        Ok(Self { reservation, before, journal, follower: None, notes, due })
+        Ok(Self { reservation, before, journal, follower: None, notes, due, left_out })
     }
 
     /// Note what dbt may build from now on, before it is told so. `due` are the nodes that it then
@@ -250,8 +254,15 @@ impl Attempt {
             outcome.values_mut().for_each(|fate| *fate = Fate::Touched(flag));
         }
         distrust_seeds(opened, &now, &mut outcome);
-        let ending = if code == 0 { Completion::Succeeded } else { Completion::Incomplete };
-        let ending = if missing.is_empty() { ending } else { Completion::Incomplete };
+        let left_out = match self.notes.scope {
+            // The user's own command: what it did not report, it did not select.
+            Scope::Everything(_) if left.has_results() => unreported(&now, &outcome),
+            Scope::Everything(_) | Scope::Changes => std::mem::take(&mut self.left_out),
+        };
+        let ending = match code {
+            0 if missing.is_empty() => Completion::Succeeded(left_out),
+            _ => Completion::Incomplete,
+        };
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };
         let saved = opened.commit(self.reservation.take(), ran, summary);
@@ -277,6 +288,11 @@ fn not_selected(missing: &[String]) -> Refusal {
     .meaning("whether they were built is not known; they count as still to be built")
     .remedy("start again; give each dbt that runs at the same time its own --target-path")
     .remedy("dbt-entrypoint --full …     (build everything without a selection)")
+}
+
+/// The nodes of which a dbt said nothing that reports everything that it selected.
+fn unreported(now: &Comparison<'_, '_>, outcome: &Outcome) -> BTreeSet<String> {
+    now.graph.keys().filter(|id| !outcome.contains_key(*id)).cloned().into_tree()
 }
 
 /// A manifest holds the checksum of a seed as it was parsed, and dbt loads the file later.

@@ -8,7 +8,8 @@ use super::plan::{Planned, plan, within_budget};
 use super::stage::Stage;
 use super::start::Started;
 use super::values::Fingerprints;
-use crate::dbt::results::{self};
+use crate::dbt::manifest::Manifest;
+use crate::dbt::results;
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
 use crate::decide::intent::RunReach;
@@ -48,6 +49,48 @@ pub(crate) fn carry_out(
         (Some(Ok(plan)), Some(now)) if plan.last_run != LastRun::AsGiven => (plan, now),
         _ => return build_as_given(started, driver, summary),
     };
+    let (lone, left_out) = (plan.lone_unit_tests.clone(), plan.left_out.clone());
+    let text = parsed.text();
+    let code = if plan.last_run == LastRun::Nothing && !lone.is_empty() {
+        parsed.release(driver)?;
+        drop(now);
+        0
+    } else {
+        build(started, plan, parsed, now, driver, summary)?
+    };
+    match text.filter(|_| code == 0 && !lone.is_empty()) {
+        Some(text) => run_unit_tests(started, lone, left_out, &text, driver, summary),
+        None => Ok(code),
+    }
+}
+
+/// Run unit tests whose model is not built, which `dbt build` would select and not run.
+fn run_unit_tests(
+    started: &mut Started<'_>,
+    ids: BTreeSet<String>,
+    left_out: BTreeSet<String>,
+    text: &str,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<u8, Failure> {
+    say::lone_unit_tests(&ids);
+    let manifest = Manifest::read(text).map_err(Failure::internal)?;
+    let named = NodesByName { manifest: &manifest, nodes: &ids };
+    let words = named.test_command_line(&driver.session().command);
+    let (reach, due) = (RunReach::Nodes(ids.clone()), ids.clone());
+    let task = Task { scope: Scope::Changes, refresh: false, reach, due, left_out };
+    run(started, words, task, driver, summary)
+}
+
+/// The builds of a plan; the exit code of the last one.
+fn build(
+    started: &mut Started<'_>,
+    plan: Plan,
+    mut parsed: Parsed,
+    now: Comparison<'_, '_>,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<u8, Failure> {
     if plan.earlier_runs.is_empty()
         && matches!(plan.last_run, LastRun::Changed(SelectBy::Result(_), _))
         && let (Some(held), Some(text)) = (parsed.take_held(), parsed.text())
@@ -84,7 +127,7 @@ fn build_as_given(
         false => Scope::Changes,
     };
     let reach = RunReach::of_types(|kind| command.builds(kind));
-    let task = Task { scope, refresh: command.refreshes(), reach, due: BTreeSet::new() };
+    let task = Task { scope, refresh: command.refreshes(), reach, due: BTreeSet::new(), left_out: BTreeSet::new() };
     run(started, command.with_write_json(), task, driver, summary)
 }
 
@@ -109,6 +152,7 @@ fn build_ahead(
             refresh: earlier.full_refresh,
             reach: RunReach::Nodes(earlier.nodes.clone()),
             due: BTreeSet::new(),
+            left_out: BTreeSet::new(),
         };
         let code = run(started, words, task, driver, summary)?;
         if code != 0 {
@@ -159,7 +203,7 @@ fn build_last(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
-    let Plan { last_run: last, wanted, due, .. } = plan;
+    let Plan { last_run: last, wanted, due, left_out, .. } = plan;
     let LastRun::Changed(select_by, nodes) = last else {
         let confirmed = started.opened.confirm(&started.seen);
         return started.opened.carry_over(now, confirmed, summary).map(|()| 0);
@@ -176,7 +220,7 @@ fn build_last(
     };
     let reach = RunReach::Nodes(now.graph.with_descendants(&wanted));
     drop(now);
-    let task = Task { scope: Scope::Changes, refresh: command.refreshes(), reach, due };
+    let task = Task { scope: Scope::Changes, refresh: command.refreshes(), reach, due, left_out };
     run(started, words, task, driver, summary)
 }
 
@@ -199,6 +243,7 @@ fn let_build(
     }
     let Held { gate, running, mut attempt, answer: _answer } = held;
     gate.open();
+    attempt.left_out.clone_from(&plan.left_out);
     let salt = &started.opened.baseline.salt;
     attempt.keep(text, Fingerprints::text(salt, &now.inputs));
     // dbt has parsed, and reads no more of the project but seeds.

@@ -10,7 +10,7 @@ use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
-use crate::decide::record;
+use crate::decide::record::{self, NodeRecord};
 use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
 use crate::decide::start::Found;
@@ -77,6 +77,7 @@ impl Opened<'_> {
         let stage = Stage::begin("commit");
         let Ran { now, outcome, codes, scope, refresh, ending, confirmed } = ran;
         let next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
+        let is_as_it_was = self.is_as_it_was(&now, &next);
         let torn = now.torn(&self.baseline, &outcome, refresh);
         let torn = torn.into_iter().map(str::to_owned).into_tree();
         if self.access.held().is_some() {
@@ -95,7 +96,10 @@ impl Opened<'_> {
         self.baseline.nodes = next.nodes;
         self.baseline.left = next.left;
         self.settle(&confirmed, &ending);
-        self.save(reservation, &manifest, next.absent.keys().cloned().into_tree())?;
+        match is_as_it_was {
+            true => self.write_record(),
+            false => self.save(reservation, &manifest, next.absent.keys().cloned().into_tree())?,
+        }
         if self.access.held().is_some() {
             say::baseline_saved(&graph, &outcome, &next.absent);
             say_torn(&manifest, torn);
@@ -105,6 +109,37 @@ impl Opened<'_> {
         summary.add(&graph, &outcome, &next.absent);
         summary.altered = record::altered(&self.baseline.nodes);
         Ok(())
+    }
+
+    /// Whether the next baseline has the same nodes as this one, with the same records. How long a
+    /// build took is not compared.
+    fn is_as_it_was(&self, now: &Comparison<'_, '_>, next: &Next) -> bool {
+        let Some(before) = now.before.as_ref().filter(|_| self.baseline.is_recorded) else {
+            return false;
+        };
+        let is_kept = |id: &String| before.node(id).is_some() != next.absent.contains_key(id);
+        let timeless = |nodes: &BTreeMap<String, NodeRecord>| -> Vec<(String, NodeRecord)> {
+            let timeless = |node: &NodeRecord| NodeRecord { seconds: None, ..node.clone() };
+            nodes.iter().map(|(id, node)| (id.clone(), timeless(node))).collect()
+        };
+        is_by_the_same_dbt(now)
+            && now.settled.is_empty()
+            && now.needs.keys().all(|id| next.absent.contains_key(id))
+            && now.graph.keys().all(is_kept)
+            && before.names().all(|(id, _)| now.graph.contains_key(id))
+            && timeless(&self.baseline.nodes) == timeless(&next.nodes)
+    }
+
+    /// Replace the record of a baseline that stays.
+    fn write_record(&self) {
+        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
+            return;
+        };
+        let record = self.baseline.record(self.identity(), clock::now());
+        // Nothing is lost: the next start looks as this one did.
+        if let Err(error) = state.write_record(digest, &record) {
+            say::will_start_again(&error);
+        }
     }
 
     /// Make this manifest less some nodes the baseline, with the record as we hold it.
@@ -145,7 +180,8 @@ impl Opened<'_> {
     /// A baseline of another dbt version, or without a record, is replaced by the same nodes as dbt
     /// writes them now, so that later comparisons are exact. So is one with nodes that left the
     /// project: they are forgotten in the manifest and in the record, and built again if they come
-    /// back.
+    /// back. A change that was found for the first time, and that this command does not build, is
+    /// recorded.
     ///
     /// # Errors
     /// 73 or 74 where the volume gives out.
@@ -155,36 +191,29 @@ impl Opened<'_> {
         confirmed: Confirmed,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
-        let before = now.before.as_ref().map(|before| Engine::that_wrote(before.dbt_version()));
-        let same = before.is_some_and(|before| before.wrote(now.manifest.dbt_version()));
+        let same = is_by_the_same_dbt(&now);
         let ending = Completion::NothingToBuild;
         let moved = !now.settled.is_empty() || now.has_lost_nodes(&self.baseline);
-        if !same || !self.baseline.is_recorded || moved {
+        if !same
+            || !self.baseline.is_recorded
+            || moved
+            || now.leaves_unrecorded_changes(&self.baseline)
+        {
             let reservation = self.reserve()?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
             let codes = BTreeMap::new();
             let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };
             return self.commit(reservation, ran, summary);
         }
-        if !now.leaves_unrecorded_changes(&self.baseline) {
-            self.settle_in_place(&confirmed, &ending);
-        }
+        self.settle_in_place(&confirmed, &ending);
         Ok(())
     }
 
     fn settle_in_place(&mut self, confirmed: &Confirmed, ending: &Completion) {
         let settled = self.baseline.settled.clone();
         self.settle(confirmed, ending);
-        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
-            return;
-        };
-        if self.baseline.settled.is_none() || self.baseline.settled == settled {
-            return;
-        }
-        let record = self.baseline.record(self.identity(), clock::now());
-        // Nothing was built and nothing is lost: the next start looks as this one did.
-        if let Err(error) = state.write_record(digest, &record) {
-            say::will_start_again(&error);
+        if self.baseline.settled.is_some() && self.baseline.settled != settled {
+            self.write_record();
         }
     }
 }
@@ -196,6 +225,12 @@ fn failed_seeds(graph: &Graph, baseline: &Baseline, outcome: &Outcome) -> BTreeS
         matches!(fate, Fate::Touched(_)) && graph.role(id) == Some(Role::Seed) && was_loaded(id)
     };
     outcome.iter().filter(|(id, fate)| is_meant(id, fate)).map(|(id, _)| id.clone()).into_tree()
+}
+
+/// Whether the baseline was written by the dbt that parsed the project now.
+fn is_by_the_same_dbt(now: &Comparison<'_, '_>) -> bool {
+    let before = now.before.as_ref().map(|before| Engine::that_wrote(before.dbt_version()));
+    before.is_some_and(|before| before.wrote(now.manifest.dbt_version()))
 }
 
 /// Nodes that were complete, and were cut short while a build was adding rows to them.

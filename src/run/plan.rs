@@ -118,11 +118,19 @@ fn list(
 fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
     if started.opened.access.held().is_some() {
         say::changes(plan, now);
-        say::not_for_this_command(
-            &plan.others,
-            &now.graph,
-            started.opened.session.command.subcommand(),
-        );
+        let is_left = |id: &String| {
+            !now.graph.is_test(id)
+                && (plan.others.contains_key(id)
+                    || (plan.left_out.contains(id) && !plan.wanted.contains(id)))
+        };
+        let left: Vec<(&String, String)> = now
+            .needs
+            .iter()
+            .filter(|(id, _)| is_left(id))
+            .map(|(id, reasons)| (id, say::reason_list(reasons)))
+            .collect();
+        let subcommand = started.opened.session.command.subcommand();
+        say::left_for_later(&left, |id| plan.left_out.contains(id), subcommand);
     }
 }
 

@@ -13,7 +13,6 @@ use crate::os::installation::Installation;
 use crate::say;
 use crate::session::Session;
 use crate::store::Store;
-use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -168,12 +167,12 @@ impl Started<'_> {
     pub(crate) fn finish_without_dbt(&self) -> u8 {
         say::dbt_not_needed();
         let command = &self.opened.session.command;
-        let others = |kind: &str| !command.builds(kind) && !kind.ends_with("test");
         let nodes = &self.opened.baseline.nodes;
-        let waiting = settle::pending_for(nodes, others);
-        let why = |id: &String| nodes.get(id).and_then(|node| node.pending.as_deref());
-        let waiting = waiting.iter().map(|id| (id.as_str(), why(id).unwrap_or("half made")));
-        say::pending_for_others(&waiting.into_tree(), command.subcommand());
+        let waiting = settle::pending_for(nodes, |kind| !kind.ends_with("test"));
+        let why = |id: &String| nodes.get(id).and_then(|node| node.pending.clone());
+        let waiting = waiting.iter().map(|id| (id, why(id).unwrap_or_else(|| "half made".into())));
+        let is_built = |id: &str| id.split('.').next().is_some_and(|kind| command.builds(kind));
+        say::left_for_later(&waiting.collect::<Vec<_>>(), is_built, command.subcommand());
         0
     }
 }

@@ -11,7 +11,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
 use crate::decide::intent::Unsaved;
 use crate::decide::next::Absence;
-use crate::decide::plan::Plan;
+use crate::decide::plan::{LastRun, Plan};
 use crate::decide::relations::Relations;
 use crate::decide::settle::StartReason;
 use crate::decide::start::{Approach, Start};
@@ -82,8 +82,11 @@ pub(crate) fn not_settled(count: usize, why: &anyhow::Error) {
 
 /// Which nodes have to be built, and why.
 pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
-    if plan.wanted.is_empty() {
-        info!("nothing changed: there is nothing to build");
+    if plan.wanted.is_empty() || plan.last_run == LastRun::Nothing {
+        match now.needs.is_empty() {
+            true => info!("nothing changed: there is nothing to build"),
+            false => info!("nothing that this command builds changed: there is nothing to build"),
+        }
         return;
     }
     info!(
@@ -98,7 +101,7 @@ pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
 }
 
 /// The reasons in one line, separated by commas.
-fn reason_list(reasons: &[Reason]) -> String {
+pub(crate) fn reason_list(reasons: &[Reason]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -109,19 +112,23 @@ fn count_of_rest(count: usize) {
     }
 }
 
-/// The nodes that have to be built but that this command does not build. Tests are left out, because
-/// they build nothing.
-pub(crate) fn not_for_this_command(others: &Needs, graph: &Graph, subcommand: Option<&str>) {
-    let others: Vec<_> = others.iter().filter(|(id, _)| !graph.is_test(id)).collect();
+/// The nodes that have to be built, with the reason, but that this command does not build: because it
+/// builds no such nodes, or because its selection leaves them out (`is_built`).
+pub(crate) fn left_for_later(
+    nodes: &[(&String, String)],
+    is_built: impl Fn(&str) -> bool,
+    subcommand: Option<&str>,
+) {
     let command = subcommand.unwrap_or("this command");
-    for (id, reasons) in others.iter().take(LISTED) {
-        not_built_here(id, &reason_list(reasons), command);
+    for (id, why) in nodes.iter().take(LISTED) {
+        match is_built(id) {
+            true => warn!("{id} has to be built ({why}), but the selection leaves it out"),
+            false => warn!(
+                "{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does"
+            ),
+        }
     }
-    count_of_rest(others.len());
-}
-
-fn not_built_here(id: &str, why: &str, command: &str) {
-    warn!("{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does");
+    count_of_rest(nodes.len());
 }
 
 /// The nodes that have to be built, with their reasons as text. Tests are left out.
@@ -177,6 +184,14 @@ pub(crate) fn not_the_manifest_of_this_run(target: &Path) {
     warn!(
         "another dbt writes to {}; parsing the project again in a process of its own. Give each dbt that runs at the same time its own --target-path",
         target.display()
+    );
+}
+
+/// `dbt test` runs these unit tests, because `dbt build` does not run one without its model.
+pub(crate) fn lone_unit_tests(ids: &BTreeSet<String>) {
+    let names = ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    info!(
+        "running with `dbt test`, because these unit tests changed and their models did not: {names}"
     );
 }
 
@@ -316,15 +331,6 @@ pub(crate) fn inputs_changed(kinds: &[String]) {
 /// The inputs of dbt could not be read, so only dbt can tell whether anything changed.
 pub(crate) fn inputs_unknown(why: &anyhow::Error) {
     debug!("only dbt can tell whether anything changed: {why:#}");
-}
-
-/// The nodes that are recorded as pending and that another command has to build, with the reason.
-pub(crate) fn pending_for_others(others: &BTreeMap<&str, &str>, subcommand: Option<&str>) {
-    let command = subcommand.unwrap_or("this command");
-    for (id, why) in others.iter().take(LISTED) {
-        not_built_here(id, why, command);
-    }
-    count_of_rest(others.len());
 }
 
 /// Another process uses the state that a plan only reads.

@@ -80,6 +80,20 @@ impl Command {
         words
     }
 
+    /// The command line of a `dbt test` that runs the tests of these terms and no others, in the
+    /// project and for the target of this command.
+    #[must_use]
+    pub fn as_test(&self, terms: &[OsString]) -> Vec<OsString> {
+        let mut words = vec!["test".into()];
+        words.extend(self.restated(|given| {
+            let own = ["fail-fast", "store-failures", "log-path"];
+            given.spec.for_parse == ForParse::Kept || own.contains(&given.spec.name())
+        }));
+        words.extend(["--write-json", "--indirect-selection=empty"].map(OsString::from));
+        words.extend(terms.iter().map(|term| edit::option("select", term)));
+        words
+    }
+
     /// The given options for which `wanted` is true, each as one word `--name=value`.
     fn restated(&self, wanted: impl Fn(&GivenOption) -> bool) -> Vec<OsString> {
         let restate = |given: &GivenOption| -> Vec<OsString> {

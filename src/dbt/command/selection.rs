@@ -41,7 +41,7 @@ impl Selection {
 
 /// The terms of one value. dbt splits at every space and at no other character (dbt/graph/cli.py,
 /// `parse_union`).
-fn terms(words: &[OsString], value: ValueSpan) -> Vec<OsString> {
+pub(super) fn terms(words: &[OsString], value: ValueSpan) -> Vec<OsString> {
     let terms = value.text(words).as_bytes().split(|byte| *byte == b' ');
     terms.filter(|term| !term.is_empty()).map(|term| OsStr::from_bytes(term).to_owned()).collect()
 }

@@ -148,8 +148,11 @@ impl<'m, 'a> ManifestPair<'m, 'a> {
         if !(alike && self.reaches_the_same(id, old, new)) {
             reasons.extend(self.macros(id, old, new));
         }
-        let reads_sources = new.depends_on.nodes.iter().any(|id| id.starts_with("source."));
-        if reads_sources || !alike {
+        let is_elsewhere = |id: &str| {
+            id.starts_with("source.") || self.now.node(id).is_some_and(Node::is_external)
+        };
+        let reads_elsewhere = new.depends_on.nodes.iter().any(|id| is_elsewhere(id));
+        if reads_elsewhere || !alike {
             reasons.extend(self.differences(old, new));
         }
         reasons.into_iter().collect()

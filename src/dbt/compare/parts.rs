@@ -256,6 +256,13 @@ impl<'a> Collected<'a> {
         for source in parents.iter().filter_map(|id| manifest.source(id)) {
             self.source(source, manifest.adapter_type() == Some("duckdb"));
         }
+        for external in parents.iter().filter_map(|id| manifest.node(id)) {
+            if external.is_external() {
+                let name = format!("{}.{}", external.package_name, external.name);
+                let relation = external.relation_name.as_deref().unwrap_or_default();
+                self.text(Reason::Source(name), "relation", relation.to_owned());
+            }
+        }
         self.text(Reason::Parents, "", parents.into_iter().collect::<Vec<_>>().join("\n"));
     }
 

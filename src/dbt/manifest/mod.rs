@@ -6,6 +6,7 @@
 //! every parse, are among them.
 
 mod check;
+mod chosen;
 mod cut;
 mod internal;
 mod members;
@@ -27,6 +28,7 @@ use crate::trees::IntoTree;
 use anyhow::{Context as _, Result};
 use members::Members;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// A parsed manifest. `'a` is the lifetime of the text of the file.
@@ -51,6 +53,9 @@ struct ManifestFile<'a> {
     sources: BTreeMap<Text<'a>, Source<'a>>,
     #[serde(borrow)]
     macros: BTreeMap<Text<'a>, Macro<'a>>,
+    /// Those of `selectors.yml`, in dbt's own notation.
+    #[serde(borrow, default)]
+    selectors: BTreeMap<Text<'a>, &'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -224,9 +229,11 @@ impl<'a> Manifest<'a> {
     }
 }
 
-/// `None` for nodes that dbt neither builds nor tests: analyses, operations, SQL operations.
+/// `None` for nodes that dbt neither builds nor tests: analyses, operations, SQL operations, and
+/// models of other projects.
 fn role(node: &Node<'_>) -> Option<Role> {
     match &*node.resource_type {
+        _ if node.is_external() => None,
         "model" if node.materialized().as_deref() == Some("ephemeral") => Some(Role::Ephemeral),
         "model" => Some(Role::Model),
         "seed" => Some(Role::Seed),

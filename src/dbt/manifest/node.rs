@@ -113,6 +113,13 @@ impl<'a> Node<'a> {
         self.raw_code.map_or(Cow::Borrowed(""), json_text)
     }
 
+    /// Whether it is a model of another project, which a plugin of dbt has added (dbt-loom). dbt knows
+    /// it by the same mark: it has no file (`ModelNode.is_external_node`).
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        &*self.resource_type == "model" && self.original_file_path.is_empty()
+    }
+
     /// Whether all compared fields have the same JSON text in both nodes. `true` means that the
     /// nodes are equal, which saves the exact comparison for most nodes; `false` means nothing.
     #[must_use]

@@ -40,7 +40,7 @@ impl Manifest<'_> {
     }
 }
 
-fn tags(config: Option<&RawValue>) -> Vec<String> {
+pub(super) fn tags(config: Option<&RawValue>) -> Vec<String> {
     let tagged = config.and_then(|raw| serde_json::from_str::<NodeTags>(raw.get()).ok());
     match tagged.and_then(|tagged| tagged.tags) {
         Some(Tags::One(tag)) => vec![tag],

@@ -46,7 +46,7 @@ SELECTABLE = {
     "run": ["model"],
     "seed": ["seed"],
     "snapshot": ["snapshot"],
-    "test": ["test"],
+    "test": ["test", "unit_test"],
     "compile": ["model", "test"],
 }
 BUILDS = ["run", "build", "seed", "snapshot", "test", "retry"]
@@ -196,7 +196,10 @@ class Dbt:
         if method == "selector":
             return set(self.project.file["selectors"][value])
         if method == "tag":
-            return {id for id in nodes if value in nodes[id]["tags"]}
+            tags = {id: nodes[id]["tags"] for id in nodes}
+            if value.endswith("*"):
+                return {id for id in nodes if any(t.startswith(value[:-1]) for t in tags[id])}
+            return {id for id in nodes if value in tags[id]}
         if method == "fqn":
             value = value.split(".")[-1]
         return {id for id in nodes if value in (nodes[id]["name"], "*")}
@@ -236,9 +239,12 @@ class Dbt:
         if selector:
             chosen = set(self.project.file["selectors"][selector])
         if select is not None and options.one("indirect-selection") != "empty":
-            tests = {id for id in nodes if id.startswith("test.")}
+            tests = {id for id in nodes if id.startswith(("test.", "unit_test."))}
             chosen |= {id for id in tests if chosen.intersection(self.project.parents(id))}
-        chosen -= self.matching(exclude or [])
+        excluded = self.matching(exclude or [])
+        tests = {id for id in nodes if id.startswith(("test.", "unit_test."))}
+        excluded |= {id for id in tests if excluded.intersection(self.project.parents(id))}
+        chosen -= excluded | {id for id in nodes if not nodes[id]["original_file_path"]}
         kinds = SELECTABLE.get(self.which) or options.words("resource-type")
         left_out = options.words("exclude-resource-type") or []
         return {
@@ -266,7 +272,7 @@ class Dbt:
     def build_node(self, id):
         """Whether it was built."""
         node = self.project.nodes[id]
-        kind = node["resource_type"].capitalize()
+        kind = "Test" if "test" in node["resource_type"] else node["resource_type"].capitalize()
         self.event("LogStartLine", id, "started")
         self.note(began=id)
         self.reach(node["name"])
@@ -276,7 +282,8 @@ class Dbt:
         status = ("fail" if is_test else "error") if fails else ("pass" if is_test else "success")
         status = "partial success" if partly else status
         if not fails:
-            code, real = node["checksum"]["checksum"], not self.options.on("empty")
+            code = node["checksum"] if id[0] == "u" else node["checksum"]["checksum"]
+            real = not self.options.on("empty")
             refreshed = self.options.on("full-refresh")
             relation = node["relation_name"]
             self.note(built=id, code=code, real=real, refreshed=refreshed, relation=relation)
@@ -286,7 +293,15 @@ class Dbt:
     def build(self, ids):
         bad = set()
         for id in self.project.in_order(ids):
-            if self.project.kind(id) == "ephemeral":
+            if self.project.kind(id) == "ephemeral" or (id[0] == "u" and self.which != "test"):
+                continue
+            # `build` runs a unit test before its model, and only with it.
+            units = [unit for unit in ids if unit[0] == "u" and id in self.project.parents(unit)]
+            for unit in [] if id in bad else sorted(units):
+                if not self.build_node(unit):
+                    self.result(id, "skipped")
+                    bad.add(id)
+            if id in bad:
                 continue
             if id in self.project.downstream(bad):
                 self.result(id, "skipped")
@@ -307,6 +322,8 @@ class Dbt:
             for id in sorted(ids):
                 print(dumped({"unique_id": id}))
             return 0
+        if not ids and (self.options.on("warn-error") or os.environ.get("DBT_WARN_ERROR")):
+            raise Failed("The selection criterion does not match any enabled nodes")
         self.reach("selected")
         if self.which == "compile":
             if self.scenario.get("cannot_compile"):

@@ -135,31 +135,56 @@ class Project:
                 "project_name": "shop",
                 "adapter_type": scenario.get("adapter", "duckdb"),
             },
-            "nodes": self.nodes,
+            "nodes": self.section(lambda id: not id.startswith("unit_test.")),
+            "unit_tests": self.section(lambda id: id.startswith("unit_test.")),
             "sources": {},
             "macros": self.macros,
-            **{name: {} for name in "docs exposures metrics groups selectors disabled".split()},
-            **{name: {} for name in "parent_map child_map semantic_models unit_tests".split()},
+            "selectors": {name: self.selector(name) for name in self.file["selectors"]},
+            **{name: {} for name in "docs exposures metrics groups disabled".split()},
+            **{name: {} for name in "parent_map child_map semantic_models".split()},
         }
+
+    def section(self, belongs):
+        return {id: node for id, node in self.nodes.items() if belongs(id)}
+
+    def selector(self, name):
+        names = [self.nodes[id]["name"] for id in self.file["selectors"][name]]
+        methods = [{"method": "fqn", "value": name} for name in names]
+        return {"name": name, "definition": {"union": methods}}
 
     @staticmethod
     def node(root, node):
         code = text_of(f"{root}/{node['file']}")
         kind = node["unique_id"].split(".")[0]
+        if kind == "unit_test":
+            return {
+                "unique_id": node["unique_id"],
+                "resource_type": kind,
+                "name": node["name"],
+                "package_name": "shop",
+                "original_file_path": node["file"],
+                "fqn": ["shop", node["name"]],
+                "checksum": code,
+                "config": {},
+                "depends_on": {"nodes": node["reads"], "macros": []},
+                "tags": [],
+            }
+        external = node["unique_id"].split(".")[1] != "shop"
         return {
             "unique_id": node["unique_id"],
             "resource_type": kind,
             "name": node["name"],
-            "package_name": "shop",
-            "original_file_path": node["file"],
+            "package_name": "other" if external else "shop",
+            "path": "" if external else node["file"],
+            "original_file_path": "" if external else node["file"],
             "fqn": ["shop", node["name"]],
-            "raw_code": "" if kind == "seed" else code,
+            "raw_code": "" if kind == "seed" or external else code,
             "language": "sql",
             "checksum": {"name": "sha256", "checksum": code},
             "config": node["config"],
             "unrendered_config": node["config"],
             "depends_on": {"nodes": node["reads"], "macros": node["macros"]},
-            "relation_name": f'"main"."{node["config"].get("alias", node["name"])}"',
+            "relation_name": code if external else f'"main"."{node["config"].get("alias", node["name"])}"',
             "tags": node["config"].get("tags", []),
         }
 

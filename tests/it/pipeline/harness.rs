@@ -181,11 +181,13 @@ impl Fake {
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// The nodes of the baseline by `unique_id`; none where there is no sound baseline.
+    /// The nodes of the baseline by `unique_id`, less those of other projects; none where there is no sound baseline.
     fn baseline(&self) -> Map<String, Value> {
         let text = fs::read(self.on_the_volume("manifest.json")).unwrap_or_default();
         let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
-        manifest["nodes"].as_object().cloned().unwrap_or_default()
+        let mut nodes = manifest["nodes"].as_object().cloned().unwrap_or_default();
+        nodes.retain(|_, node| node["original_file_path"] != "");
+        nodes
     }
 
     /// The names of the nodes that the baseline claims, in order.
@@ -207,6 +209,11 @@ impl Fake {
         let status = self.status();
         let pending = status["pending"].as_object().expect("an object");
         pending.keys().filter_map(|id| id.rsplit('.').next()).map(str::to_owned).collect()
+    }
+
+    /// How many baselines the volume keeps.
+    pub(super) fn history(&self) -> usize {
+        fs::read_dir(self.on_the_volume(".dbt-entrypoint/history")).map_or(0, Iterator::count)
     }
 
     /// The bytes of the baseline; empty where there is none.

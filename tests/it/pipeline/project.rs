@@ -86,6 +86,19 @@ impl Project {
         self.node("test", name, "test")
     }
 
+    /// A unit test; its model is what it reads first.
+    pub(super) fn unit_test(self, name: &str) -> Self {
+        self.node("unit_test", name, "unit")
+    }
+
+    /// A model of another project, as a plugin adds one: it has no file. Its code stands for the name
+    /// of its relation.
+    pub(super) fn external(mut self, name: &str) -> Self {
+        self = self.node("model", name, "table");
+        self.last().id = format!("model.other.{name}");
+        self
+    }
+
     /// A macro of the project.
     pub(super) fn a_macro(mut self, name: &str) -> Self {
         let text = format!("{{% macro {name}() %}}1{{% endmacro %}}\n");
@@ -229,7 +242,7 @@ impl Project {
             fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             fs::write(path, text).expect("the project is writable");
         };
-        for directory in ["models", "seeds", "snapshots", "tests", "macros"] {
+        for directory in ["models", "seeds", "snapshots", "tests", "unit_tests", "macros"] {
             let _ = fs::remove_dir_all(root.join(directory));
         }
         self.nodes.iter().for_each(|node| write(&node.file, &node.code));

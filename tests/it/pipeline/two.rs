@@ -91,16 +91,16 @@ fn a_default_selector_is_intersected_in_one_process_where_dbt_can() {
 }
 
 #[test]
-fn an_exclusion_needs_a_list_only_where_there_is_a_budget() {
+fn an_exclusion_needs_a_list_only_where_it_is_more_than_names() {
     let mut fake = Fake::populated(chain(&["a", "b", "c"]));
     fake.project.edit("a");
     let words = ["run", "--exclude", "c"];
-    fake.run(&[&["--max-rebuild", "1"][..], &words].concat())
-        .ends_with(77)
-        .starts(&["run", "ls"])
-        .builds(&[]);
-    let ran = fake.run(&[&["--max-rebuild", "2"][..], &words].concat());
-    ran.ends_with(0).starts(&["run", "ls", "run"]).builds(&["a", "b"]);
+    let within =
+        |limit: &str, words: &[&str]| fake.run(&[&["--max-rebuild", limit], words].concat());
+    within("1", &words).ends_with(77).starts(&["run"]).builds(&[]);
+    let by_dbt = ["run", "--exclude", "c+"];
+    within("1", &by_dbt).ends_with(77).starts(&["run", "ls"]).builds(&[]);
+    within("2", &by_dbt).ends_with(0).starts(&["run", "ls", "run"]).builds(&["a", "b"]);
     assert_eq!(fake.pending(), ["c"]);
     fake.project.edit("a");
     fake.run(&words).ends_with(0).starts(&["run"]).builds(&["a", "b"]);
