@@ -16,6 +16,14 @@ pub fn utc(seconds: u64) -> String {
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
 }
 
+/// A time in seconds since the epoch, as dbt writes it: `2026-11-23T16:24:05.000000Z`.
+#[must_use]
+pub fn iso(seconds: u64) -> String {
+    let words = utc(seconds);
+    let (day, time) = words.trim_end_matches(" UTC").split_once(' ').unwrap_or_default();
+    format!("{day}T{time}:{:02}.000000Z", seconds % 60)
+}
+
 /// The year, the month and the day of the month that begin `days` days after the epoch.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let is_leap = |year: u64| {
@@ -52,5 +60,6 @@ mod tests {
         ] {
             assert_eq!(utc(seconds), words);
         }
+        assert_eq!(iso(1_795_451_045), "2026-11-23T16:24:05.000000Z");
     }
 }

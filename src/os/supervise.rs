@@ -167,11 +167,16 @@ impl Supervisor {
         self.conclude(running, ended)
     }
 
-    /// Kill a child that is no longer needed, and all processes that it started.
+    /// Kill a child that is no longer needed, and all processes that it started. Those go first: the
+    /// resource tracker of Python's `multiprocessing` would otherwise report that its parent left
+    /// semaphores behind.
     ///
     /// # Errors
     /// Those of [`Supervisor::finish`].
     pub fn end(&mut self, running: Running) -> Result<ChildOutcome, Failure> {
+        for child in tree::children_of(running.pid) {
+            tree::send(child, Signal::SIGKILL as i32);
+        }
         tree::send(running.pid, Signal::SIGKILL as i32);
         self.finish(running)
     }

@@ -5,14 +5,19 @@
 
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
-use crate::dbt::results::{Fate, Outcome};
-use crate::dbt::results::{Results, RunLog};
+use crate::dbt::results::{Fate, Outcome, Results, RunLog, results_of_nothing};
 use crate::graph::Graph;
+use crate::os::{clock, random};
+use crate::say;
+use crate::session::Session;
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
+
+/// What dbt did to each node.
+const RESULTS: &str = "run_results.json";
 
 /// More than dbt writes before the nodes; it begins a manifest with the metadata.
 const HEAD: u64 = 1 << 16;
@@ -71,7 +76,7 @@ pub(super) fn journal(log: Option<Vec<u8>>) -> RunLog {
 impl Artifacts {
     /// What this invocation left, besides a manifest.
     pub(super) fn of(id: Option<&str>, target: &Path, journal: RunLog) -> Self {
-        let results = read(&target.join("run_results.json"))
+        let results = read(&target.join(RESULTS))
             .and_then(|text| Results::read(&text).ok())
             .filter(|results| results.invocation_id.as_deref() == id);
         let same = journal.invocation_id.is_none() || journal.invocation_id.as_deref() == id;
@@ -129,6 +134,24 @@ pub(super) fn of_journal(journal: &RunLog, graph: &Graph) -> Outcome {
     let in_flight = journal.in_flight().map(|id| (id.to_owned(), Fate::CutShort));
     let finished = journal.outcome.iter().map(|(id, fate)| (id.clone(), fate.clone()));
     in_flight.chain(finished).filter(|(id, _)| graph.contains_key(id)).into_tree()
+}
+
+/// Leave the `run_results.json` of a run that built nothing, as dbt does, so that whoever reads it
+/// does not take the one of an earlier run for that of this one. Without it, nothing else changes.
+pub(super) fn leave_empty_results(session: &Session) {
+    let target = &session.project.target_path;
+    let which = session.command.subcommand().unwrap_or_default();
+    let version = session.engine.version().map(|version| version.to_string());
+    let write = || -> anyhow::Result<()> {
+        let (id, at) = (random::salt()?, clock::iso(clock::now()));
+        fs::create_dir_all(target)?;
+        let fresh = target.join(".run_results.json");
+        fs::write(&fresh, results_of_nothing(which, version.as_deref(), &id, &at))?;
+        Ok(fs::rename(&fresh, target.join(RESULTS))?)
+    };
+    if let Err(why) = write() {
+        say::no_empty_results(target, &why);
+    }
 }
 
 fn read(path: &Path) -> Option<String> {

@@ -1,5 +1,6 @@
 //! The runs of dbt that a plan asks for, each with the commit of what it built.
 
+use super::artifacts;
 use super::attempt::{Attempt, Task};
 use super::driver::Driver;
 use super::open::Opened;
@@ -206,6 +207,7 @@ fn build_last(
     let Plan { last_run: last, wanted, due, left_out, .. } = plan;
     let LastRun::Changed(select_by, nodes) = last else {
         let confirmed = started.opened.confirm(&started.seen);
+        artifacts::leave_empty_results(driver.session());
         return started.opened.carry_over(now, confirmed, summary).map(|()| 0);
     };
     let command = &driver.session().command;

@@ -3,6 +3,7 @@
 //! The inputs are read before dbt starts, and once more when it has read them or has ended: what
 //! changed in between vouches for nothing.
 
+use super::artifacts;
 use super::open::Opened;
 use super::start::Started;
 use crate::dbt::command::{Command, Opt};
@@ -166,6 +167,7 @@ impl Started<'_> {
     /// StateForDbt without dbt; what waits for another command is reported all the same.
     pub(crate) fn finish_without_dbt(&self) -> u8 {
         say::dbt_not_needed();
+        artifacts::leave_empty_results(self.opened.session);
         let command = &self.opened.session.command;
         let nodes = &self.opened.baseline.nodes;
         let waiting = settle::pending_for(nodes, |kind| !kind.ends_with("test"));

@@ -333,6 +333,11 @@ pub(crate) fn inputs_unknown(why: &anyhow::Error) {
     debug!("only dbt can tell whether anything changed: {why:#}");
 }
 
+/// The empty `run_results.json` of a run that built nothing could not be written.
+pub(crate) fn no_empty_results(target: &Path, why: &anyhow::Error) {
+    debug!("run_results.json in {} is not of this run: {why:#}", target.display());
+}
+
 /// Another process uses the state that a plan only reads.
 pub(crate) fn in_use(state: &impl Display, holder: &impl Display) {
     warn!("{state} is in use by {holder}; this plan assumes that this run had not started");

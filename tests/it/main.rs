@@ -43,6 +43,8 @@ mod kinds;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
+mod left_out;
+#[cfg(test)]
 mod locking;
 #[cfg(test)]
 mod main_job;

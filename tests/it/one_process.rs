@@ -66,6 +66,7 @@ fn a_changed_run_starts_dbt_once_and_so_does_one_that_finds_nothing_to_build() {
         nothing.expect_built(&[]);
         assert!(nothing.stderr.contains("there is nothing to build"), "{nothing:#?}");
         assert!(!nothing.stdout.contains("Error"), "{nothing:#?}");
+        assert!(!nothing.stderr.contains("resource_tracker"), "{nothing:#?}");
         assert_eq!(calls(&shop), ["run"], "{version}");
         let written = fs::read_to_string(shop.project().join(GATE)).expect("a plain file again");
         assert!(written.contains("semantic_models"), "{written}");

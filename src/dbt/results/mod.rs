@@ -11,7 +11,7 @@ mod skipped;
 pub use fate::{Fate, Outcome};
 pub use listed::listed_ids;
 pub use run_log::RunLog;
-pub use skipped::results_with_skipped;
+pub use skipped::{results_of_nothing, results_with_skipped};
 
 use crate::dbt::manifest::Text;
 use crate::digest;

@@ -69,10 +69,49 @@ pub fn results_with_skipped(ids: &BTreeSet<String>) -> String {
     serde_json::to_string(&file).unwrap_or_default()
 }
 
+/// The text of the `run_results.json` that dbt writes when it has nothing to build: no results.
+/// `which` is the subcommand, `invocation` 128 bits in hexadecimal, `at` the time as dbt writes it.
+#[must_use]
+pub fn results_of_nothing(
+    which: &str,
+    dbt_version: Option<&str>,
+    invocation: &str,
+    at: &str,
+) -> String {
+    let cut = |from: usize, to: usize| invocation.get(from..to).unwrap_or_default();
+    let id = [cut(0, 8), cut(8, 12), cut(12, 16), cut(16, 20), cut(20, 32)].join("-");
+    serde_json::json!({
+        "metadata": {
+            "dbt_schema_version": SCHEMA,
+            "dbt_version": dbt_version,
+            "generated_at": at,
+            "invocation_id": id,
+            "env": {},
+        },
+        "results": [],
+        "elapsed_time": 0.0,
+        "args": { "which": which },
+    })
+    .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dbt::results::Results;
+
+    #[test]
+    fn a_run_of_nothing_has_an_invocation_of_its_own_and_no_results() {
+        let text = results_of_nothing("build", Some("1.11.16"), &"0123456789abcdef".repeat(2), "t");
+        let read = Results::read(&text).unwrap();
+        let expected = Results {
+            invocation_id: Some("01234567-89ab-cdef-0123-456789abcdef".into()),
+            which: Some("build".into()),
+            unreal: None,
+            nodes: vec![],
+        };
+        assert_eq!(read, expected);
+    }
 
     #[test]
     fn every_node_is_reported_as_skipped() {

@@ -83,19 +83,20 @@ pub(super) fn has_children() -> bool {
 pub(super) fn children() -> BTreeSet<Pid> {
     match std::fs::read_to_string(format!("/proc/self/task/{}/children", Pid::this())) {
         Ok(list) => list.split_whitespace().filter_map(pid).into_tree(),
-        Err(_) => children_by_scanning_proc(),
+        Err(_) => children_of(Pid::this()),
     }
 }
 
-/// The children of this process, for kernels without `CONFIG_PROC_CHILDREN`.
-fn children_by_scanning_proc() -> BTreeSet<Pid> {
-    let me = Pid::this().to_string();
+/// The children of any process, whichever of its threads started them. This also works with kernels
+/// without `CONFIG_PROC_CHILDREN`.
+pub(super) fn children_of(process: Pid) -> BTreeSet<Pid> {
+    let process = process.to_string();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let is_ours = |entry: &std::fs::DirEntry| {
+    let is_child = |entry: &std::fs::DirEntry| {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        parent(&stat) == Some(me.as_str())
+        parent(&stat) == Some(process.as_str())
     };
-    entries.filter(is_ours).filter_map(|entry| pid(entry.file_name().to_str()?)).into_tree()
+    entries.filter(is_child).filter_map(|entry| pid(entry.file_name().to_str()?)).into_tree()
 }
 
 fn pid(word: &str) -> Option<Pid> {

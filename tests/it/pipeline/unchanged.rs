@@ -2,7 +2,7 @@
 
 use super::harness::Fake;
 use super::project::{chain, project};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 
 #[test]
@@ -30,7 +30,45 @@ fn a_fresh_container_without_artifacts_needs_no_dbt_either() {
     let fake = Fake::populated(chain(&["a"]));
     fs::remove_dir_all(fake.root().join("target")).expect("dbt wrote there");
     fake.run(&["build"]).ends_with(0).starts(&[]);
-    assert!(!fake.root().join("target").exists(), "nothing is written to the project");
+    let written = fs::read_dir(fake.root().join("target")).expect("a directory");
+    let names: Vec<_> = written.map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(names, ["run_results.json"]);
+}
+
+/// What the target path says of the last run: its id, its subcommand, and how many results.
+fn results(fake: &Fake) -> (String, Value, Option<usize>) {
+    let text = fs::read(fake.root().join("target/run_results.json")).expect("results");
+    let results: Value = serde_json::from_slice(&text).expect("JSON");
+    let id = results["metadata"]["invocation_id"].to_string();
+    (id, results["args"]["which"].clone(), results["results"].as_array().map(Vec::len))
+}
+
+#[test]
+fn a_run_that_builds_nothing_leaves_results_without_nodes() {
+    let mut fake = Fake::populated(chain(&["a", "b"]));
+    let first = results(&fake);
+    assert_eq!(first.2, Some(2));
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    let unchanged = results(&fake);
+    assert_eq!((&unchanged.1, unchanged.2), (&json!("build"), Some(0)));
+    fake.run(&["run"]).ends_with(0).starts(&["run"]).builds(&[]);
+    let held = results(&fake);
+    assert_eq!((&held.1, held.2), (&json!("run"), Some(0)));
+    assert!(first.0 != unchanged.0 && unchanged.0 != held.0);
+    fake.project.edit("b");
+    fake.run(&["build", "--exclude", "b"]).ends_with(0).builds(&[]);
+    assert_eq!(results(&fake).2, Some(0));
+    fake.run(&["run"]).ends_with(0).builds(&["b"]);
+    assert_eq!(results(&fake).2, Some(1));
+}
+
+#[test]
+fn a_target_path_that_cannot_be_written_is_no_failure() {
+    let fake = Fake::populated(chain(&["a"]));
+    // Root may write anything, but to a directory nobody can.
+    fs::create_dir(fake.root().join("target/.run_results.json")).expect("a directory");
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    assert_eq!(results(&fake).2, Some(1));
 }
 
 #[test]
