@@ -4,10 +4,13 @@
 //! The verb `plan`, the rebuild budget, `--approve` and the run itself share this one value, so that
 //! the run does exactly what was announced.
 
+mod request;
+
+pub use request::PlanRequest;
+
 use crate::dbt::command::Command;
 use crate::dbt::compare;
 use crate::dbt::compare::Needs;
-use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Node;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
@@ -15,7 +18,6 @@ use crate::decide::earlier_runs::{self, EarlierRun};
 use crate::decide::next;
 use crate::decide::relations::{Occupant, Relations};
 use crate::decide::select_by::SelectBy;
-use crate::decide::start::Approach;
 use crate::digest::Pieces;
 use crate::graph::{Graph, Role, is_unit_test_id};
 use crate::trees::IntoTree;
@@ -96,109 +98,6 @@ pub struct Step {
     pub altered: bool,
     /// How long its last build took, in wall-clock seconds.
     pub seconds: Option<f64>,
-}
-
-/// What a run is asked to do: the parts of the command line and configuration on which the plan
-/// depends.
-#[derive(Clone, Copy)]
-pub struct PlanRequest<'a> {
-    /// The dbt that will be started.
-    pub engine: &'a Engine,
-    /// The command line of dbt.
-    pub command: &'a Command,
-    /// How dbt is run.
-    pub approach: Approach,
-    /// The name of the project's default selector, if the command uses it.
-    pub default_selector: Option<&'a str>,
-    /// The materializations of `--refresh-changed`.
-    pub refresh_changed: &'a [String],
-    /// Whether dbt is started even if there is nothing to build (`--always-start`).
-    pub always_start: bool,
-    /// Whether the steps have to be exact because they are shown or limited.
-    pub is_exact: bool,
-}
-
-impl PlanRequest<'_> {
-    /// How dbt will select the nodes to build.
-    #[must_use]
-    pub fn select_by(&self) -> SelectBy {
-        SelectBy::choose(self.engine, self.command, self.approach, self.default_selector)
-    }
-
-    /// Whether more than the resource type limits what the command builds, so that only `dbt ls` can
-    /// tell what it selects.
-    fn is_limited(&self) -> bool {
-        self.approach != Approach::Changed
-            || self.command.excludes()
-            || self.default_selector.is_some()
-    }
-
-    /// Whether [`Plan::of`] needs the nodes that `dbt ls` lists for the command.
-    #[must_use]
-    pub fn needs_list(&self, now: &Comparison<'_, '_>, baseline: &Baseline) -> bool {
-        if !self.approach.is_compared() {
-            return self.is_exact;
-        }
-        let wanted: Vec<&String> =
-            now.needs.keys().filter(|id| now.is_built_by(self.command, id)).collect();
-        if !self.is_limited() || wanted.is_empty() {
-            return false;
-        }
-        let by_name = self.select_by() == SelectBy::Name;
-        if self.approach == Approach::Changed {
-            // Which tests go with an excluded node depends on more than the selection.
-            let tests = wanted.iter().any(|id| now.graph.is_test(id));
-            return by_name || tests || self.selected(now).is_none();
-        }
-        let refreshes = || {
-            let is_built = |id: &String| now.is_built_by(self.command, id);
-            let built = wanted.iter().map(|id| (*id).clone()).into_tree();
-            let built = now.graph.with_descendants(&built).into_iter().filter(is_built).into_tree();
-            let (_, refreshed) = now.changes(baseline, self.command, self.refresh_changed, &built);
-            !refreshed.is_empty()
-        };
-        let waited = wanted.iter().any(|id| has_waited(baseline, id));
-        self.is_exact || now.has_doubts() || by_name || waited || refreshes()
-    }
-
-    /// The nodes that the command selects, if that can be told without dbt.
-    fn selected(&self, now: &Comparison<'_, '_>) -> Option<BTreeSet<String>> {
-        let (manifest, graph) = (&now.manifest, &now.graph);
-        match self.default_selector {
-            _ if self.approach != Approach::Changed => None,
-            Some(selector) => manifest.selected_by(graph, selector),
-            None if self.command.excludes() => {
-                manifest.without_excluded(graph, &self.command.exclusions())
-            }
-            None => None,
-        }
-    }
-
-    /// The nodes because of which others are built: those that have to be built, without those that
-    /// the command leaves out. What is left out keeps its old content, so nothing downstream of it
-    /// changes. There are two exceptions: an ephemeral model is part of the code of its readers, and
-    /// a user who selects nodes and narrows that to what changed gets what is downstream of a change
-    /// once.
-    fn roots(
-        &self,
-        now: &Comparison<'_, '_>,
-        baseline: &Baseline,
-        selected: Option<&BTreeSet<String>>,
-        wanted: BTreeSet<String>,
-    ) -> BTreeSet<String> {
-        let Some(selected) = selected else { return wanted };
-        let is_root = |id: &String| {
-            selected.contains(id)
-                || now.graph.role(id) == Some(Role::Ephemeral)
-                || (self.approach == Approach::Narrowed && !has_waited(baseline, id))
-        };
-        wanted.into_iter().filter(is_root).into_tree()
-    }
-}
-
-/// Whether the node was left unbuilt by an earlier run.
-fn has_waited(baseline: &Baseline, id: &str) -> bool {
-    baseline.nodes.get(id).is_some_and(|node| node.pending.is_some())
 }
 
 /// What the steps of a plan depend on.
@@ -332,7 +231,6 @@ fn is_reported(now: &Comparison<'_, '_>, id: &str) -> bool {
     let has_file = |node: &Node<'_>| !node.original_file_path.is_empty();
     now.graph.is_built(id) && now.manifest.node(id).is_some_and(has_file)
 }
-
 
 /// Those of the unit tests `wanted` whose model is not among the nodes `chosen`.
 fn lone_unit_tests(

@@ -128,7 +128,13 @@ fn build_as_given(
         false => Scope::Changes,
     };
     let reach = RunReach::of_types(|kind| command.builds(kind));
-    let task = Task { scope, refresh: command.refreshes(), reach, due: BTreeSet::new(), left_out: BTreeSet::new() };
+    let task = Task {
+        scope,
+        refresh: command.refreshes(),
+        reach,
+        due: BTreeSet::new(),
+        left_out: BTreeSet::new(),
+    };
     run(started, command.with_write_json(), task, driver, summary)
 }
 

@@ -211,7 +211,8 @@ fn hold(
         }
     };
     let (scope, reach) = (Scope::Changes, RunReach::nothing());
-    let task = Task { scope, refresh: false, reach, due: BTreeSet::new(), left_out: BTreeSet::new() };
+    let task =
+        Task { scope, refresh: false, reach, due: BTreeSet::new(), left_out: BTreeSet::new() };
     let attempt = Attempt::begin(&started.opened, task)?;
     let words = attempt.journalled(driver.session(), &words);
     let running = match driver.run_to(&gate, words)? {
