@@ -285,7 +285,7 @@ class Dbt:
             code = node["checksum"] if id[0] == "u" else node["checksum"]["checksum"]
             real = not self.options.on("empty")
             refreshed = self.options.on("full-refresh")
-            relation = node["relation_name"]
+            relation = node.get("relation_name")
             self.note(built=id, code=code, real=real, refreshed=refreshed, relation=relation)
         self.event(f"Log{kind}Result", id, status, self.result(id, status))
         return not fails
