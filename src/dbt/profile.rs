@@ -194,8 +194,8 @@ fn rendered_unless_secret(value: &Value, renderer: &Renderer) -> Option<String> 
     let text = scalar(value)?;
     let secret = |facet: &Facet| match facet {
         Facet::EnvVar(name) => name.starts_with("DBT_ENV_SECRET_"),
-        Facet::AnyEnvVar => true,
-        Facet::Var(_) | Facet::AnyVar => false,
+        Facet::EnvVars(_) | Facet::EnvVarsOf(_) => true,
+        Facet::Var(_) | Facet::Vars(_) | Facet::VarsOf(_) => false,
     };
     if facets(&text).iter().any(secret) { None } else { renderer.render(&text).ok() }
 }

@@ -24,6 +24,7 @@ mod python;
 mod scan;
 mod strings;
 pub(super) mod tokens;
+mod value;
 mod variables;
 mod vars;
 mod volatile;
@@ -33,7 +34,7 @@ pub use by_code::ByCode;
 pub use fingerprint::fingerprints;
 pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
-pub use variables::variables;
+pub use variables::{is_named, variables};
 pub use vars::Vars;
 
 use std::collections::BTreeSet;
@@ -49,12 +50,25 @@ pub const SEED_CONTENT: &str = "seed:content";
 pub enum Facet {
     /// `env_var('NAME')`.
     EnvVar(String),
-    /// `env_var` with a name that is known only at run time: any variable of the environment.
-    AnyEnvVar,
+    /// `env_var` with a name of which only the beginning is known, or not even that: any variable
+    /// of the environment that begins so.
+    EnvVars(String),
+    /// `env_var` with the value of a var for its name, or for a part of it.
+    EnvVarsOf(NameOf),
     /// `var('name')`.
     Var(String),
-    /// `var` with a name that is known only at run time: any var.
-    AnyVar,
+    /// Likewise: any var that begins so.
+    Vars(String),
+    /// Likewise.
+    VarsOf(NameOf),
+}
+
+/// Names that the value of a var gives: the value itself, its items or its keys.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameOf {
+    before: String,
+    var: String,
+    after: String,
 }
 
 /// Every value that a node, or a piece of text, reads.

@@ -9,14 +9,14 @@ mod read;
 mod walk;
 
 use crate::dbt::reads::dotenv::effective_environment;
-use crate::dbt::reads::variables;
+use crate::dbt::reads::{is_named, variables};
 use crate::digest::{Pieces, Sum, hex};
 use crate::environment::Environment;
 use crate::environment::home;
 use crate::os::installation::Installation;
 use crate::os::project::{Project, find_dotenv, seed_digest};
 use crate::trees::IntoTree;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use read::{Content, FileReader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -174,7 +174,7 @@ impl Contents {
     /// The command line computes the name of a variable.
     pub fn digests(&self, places: &Places<'_>) -> Result<BTreeMap<String, String>> {
         let Self { files, settings, program, variables, dotenv } = self;
-        let mut names = named_by(places.words)?;
+        let mut names = named_by(places.words);
         names.extend(variables.iter().cloned());
         let salted = |feed: &dyn Fn(&mut Pieces)| salted(places.salt, feed);
         let environment =
@@ -208,11 +208,8 @@ pub fn look(places: &Places<'_>) -> Result<BTreeMap<String, String>> {
 }
 
 /// The variables that `--vars` names: a value there may be rendered where it is used.
-fn named_by(words: &[OsString]) -> Result<BTreeSet<String>> {
-    let names = words.iter().map(|word| variables(&word.to_string_lossy(), "yml"));
-    let all = names.collect::<Option<Vec<_>>>();
-    let all = all.context("the command line computes the name of a variable")?;
-    Ok(all.into_iter().flatten().into_tree())
+fn named_by(words: &[OsString]) -> BTreeSet<String> {
+    words.iter().flat_map(|word| variables(&word.to_string_lossy(), "yml")).into_tree()
 }
 
 /// The salted digest of a command line, word for word.
@@ -269,13 +266,13 @@ fn values(
     names: &BTreeSet<String>,
     sums: &mut Pieces,
 ) {
-    let named = |name: &OsStr| {
+    let named = |name: &OsStr, value: &OsStr| {
         let text = name.to_str().unwrap_or_default();
         let of_dbt = text.starts_with("DBT_") && !text.starts_with("DBT_ENTRYPOINT_");
-        of_dbt || names.contains(text) || ALWAYS.contains(&text)
+        of_dbt || is_named(names, name, value) || ALWAYS.contains(&text)
     };
     for environment in [environment.clone(), effective_environment(environment, dotenv)] {
-        let counted = environment.iter().filter(|(name, _)| named(name));
+        let counted = environment.iter().filter(|(name, value)| named(name, value));
         for (name, value) in counted {
             sums.add(name.as_bytes());
             sums.add(value.as_bytes());

@@ -1,6 +1,8 @@
 //! Calls and their arguments, as far as they are literals or handed on.
 
 use super::tokens::Token;
+use super::value::{Argument, Names, unknown};
+use std::ops::Range;
 
 /// An expression or a statement, with its brackets matched once, so that every call in it is read
 /// in time proportional to its own arguments, however deeply calls are nested.
@@ -12,31 +14,21 @@ pub(super) struct Block<'a> {
     ends: Vec<usize>,
 }
 
-/// What an argument is known to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Argument {
-    /// A string.
-    Literal(String),
-    /// What the macro was called with itself.
-    Parameter(String),
-    /// Anything else, with the string that it begins with: `m_` of `'m_' ~ kind`.
-    Computed(String),
-}
-
 /// The arguments of a call, each with its keyword, if it has one.
 pub(super) type Arguments = Vec<(Option<String>, Argument)>;
 
-/// The argument for the parameter of this name and position.
+/// The argument for the parameter of this name and position; its default where the call has none.
 pub(super) fn argument_for(
     arguments: Option<&Arguments>,
     position: usize,
     parameter: &str,
+    default: Option<&Argument>,
 ) -> Argument {
-    let all = arguments.map_or(&[][..], Vec::as_slice);
+    let Some(all) = arguments else { return unknown() };
     let keyword = all.iter().find(|(key, _)| key.as_deref() == Some(parameter));
     let positional = || all.get(position).filter(|(key, _)| key.is_none());
-    let found = keyword.or_else(positional);
-    found.map_or(Argument::Computed(String::new()), |(_, argument)| argument.clone())
+    let found = keyword.or_else(positional).map(|(_, argument)| argument);
+    found.or(default).cloned().unwrap_or_else(unknown)
 }
 
 impl<'a> Block<'a> {
@@ -71,6 +63,10 @@ impl<'a> Block<'a> {
         self.tokens.get(at.checked_sub(places)?)
     }
 
+    pub(super) fn is_text(&self, at: usize) -> bool {
+        matches!(self.token(at), Some(Token::Text(_)))
+    }
+
     pub(super) fn is_mark(&self, at: usize, mark: &str) -> bool {
         self.token(at) == Some(&Token::Mark(mark))
     }
@@ -82,78 +78,68 @@ impl<'a> Block<'a> {
 
     /// What stands between the commas behind an opening bracket, up to its closing one.
     pub(super) fn pieces(&self, opening: usize) -> Vec<&[Token<'a>]> {
-        let end = self.end_of(opening);
-        let mut pieces = Vec::new();
-        let (mut start, mut at) = (opening + 1, opening + 1);
-        while at < end {
+        let ranges = self.piece_ranges(opening).into_iter();
+        ranges.filter_map(|range| self.tokens.get(range)).collect()
+    }
+
+    pub(super) fn piece_ranges(&self, opening: usize) -> Vec<Range<usize>> {
+        let inside = opening + 1..self.end_of(opening);
+        let mut pieces = self.split(inside, |token| matches!(token, Token::Mark(",")));
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+
+    /// The parts between the tokens that separate them, outside of brackets.
+    pub(super) fn split(
+        &self,
+        range: Range<usize>,
+        separates: fn(&Token<'a>) -> bool,
+    ) -> Vec<Range<usize>> {
+        let (mut parts, mut start, mut at) = (Vec::new(), range.start, range.start);
+        while at < range.end {
             match self.token(at) {
                 Some(Token::Mark("(" | "[" | "{")) => at = self.end_of(at),
-                Some(Token::Mark(",")) => {
-                    pieces.extend(self.tokens.get(start..at));
+                Some(token) if separates(token) => {
+                    parts.push(start..at);
                     start = at + 1;
                 }
                 _ => {}
             }
             at += 1;
         }
-        pieces.extend(self.tokens.get(start..end));
-        pieces.retain(|piece| !piece.is_empty());
-        pieces
+        parts.push(start.min(range.end)..range.end);
+        parts
     }
 
-    /// The arguments of the call whose opening bracket is at this index; `parameters` are those
-    /// of the macro in which it stands. `None` where there is no call, or one with `*list`.
-    pub(super) fn arguments(&self, opening: usize, parameters: &[&str]) -> Option<Arguments> {
+    /// The arguments of the call whose opening bracket is at this index. `None` where there is no
+    /// call, or one with `*list` or `**mapping`.
+    pub(super) fn arguments(&self, opening: usize, names: &Names<'_>) -> Option<Arguments> {
         if !self.is_mark(opening, "(") {
             return None;
         }
-        let pieces = self.pieces(opening);
-        if pieces.iter().any(|piece| piece.first() == Some(&Token::Mark("*"))) {
+        let pieces = self.piece_ranges(opening);
+        let unpacks = |piece: &Range<usize>| matches!(self.token(piece.start), Some(Token::Mark(mark)) if mark.starts_with('*'));
+        if pieces.iter().any(unpacks) {
             return None;
         }
-        let keyword = |piece: &&[Token<'a>]| match piece {
-            [Token::Name(key), Token::Mark("="), value @ ..] => {
-                (Some((*key).to_owned()), argument(value, parameters))
+        let keyword = |piece: Range<usize>| match (self.token(piece.start), piece.start + 1) {
+            (Some(Token::Name(key)), behind) if self.is_mark(behind, "=") => {
+                (Some((*key).to_owned()), self.value(behind + 1..piece.end, names))
             }
-            value => (None, argument(value, parameters)),
+            _ => (None, self.value(piece, names)),
         };
-        Some(pieces.iter().map(keyword).collect())
+        Some(pieces.into_iter().map(keyword).collect())
     }
-}
-
-/// What an expression is known to be.
-pub(super) fn argument(value: &[Token<'_>], parameters: &[&str]) -> Argument {
-    if let [Token::Name(name)] = value
-        && parameters.contains(name)
-    {
-        return Argument::Parameter((*name).to_owned());
-    }
-    // Adjacent literals are one, in Jinja as in Python.
-    let is_text = |token: &&Token<'_>| matches!(token, Token::Text(part) if !part.contains('\\'));
-    let texts = value.iter().take_while(is_text).filter_map(|token| match token {
-        Token::Text(part) => Some(&**part),
-        Token::Name(_) | Token::Mark(_) => None,
-    });
-    let (count, text) = (texts.clone().count(), texts.collect::<String>());
-    match value.get(count..).unwrap_or_default() {
-        [] if count > 0 => Argument::Literal(text),
-        [Token::Mark("~" | "+"), rest @ ..] if !is_conditional(rest) => Argument::Computed(text),
-        _ => Argument::Computed(String::new()),
-    }
-}
-
-/// `'a' ~ b if c else d` may begin with anything.
-fn is_conditional(tokens: &[Token<'_>]) -> bool {
-    tokens.iter().any(|token| matches!(token, Token::Name("if" | "and" | "or")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tokens::expression;
+    use super::super::value::Hole;
     use super::*;
 
     fn of(code: &str) -> Option<Arguments> {
-        Block::new(expression(code)).arguments(0, &["p"])
+        Block::new(expression(code)).arguments(0, &Names::of(&["p"], &[]))
     }
 
     fn computed(start: &str) -> Argument {
@@ -170,9 +156,9 @@ mod tests {
         );
         assert_eq!(
             of("('a' 'b', q, 'c' ~ 'd', '\\n')"),
-            Some(vec![literal("ab"), unknown(), (None, computed("c")), unknown()])
+            Some(vec![literal("ab"), unknown(), literal("cd"), unknown()])
         );
-        let parameter = Argument::Parameter("p".to_owned());
+        let parameter = Argument::hole(Hole::Parameter("p".to_owned()));
         let keyword = (Some("k".to_owned()), parameter.clone());
         assert_eq!(of("(p, k=p)"), Some(vec![(None, parameter), keyword]));
         assert_eq!(of("()"), Some(Vec::new()));
@@ -185,7 +171,6 @@ mod tests {
         for (code, start) in [
             ("('m_' ~ kind)", "m_"),
             ("('m_' + kind + 'x')", "m_"),
-            ("('m_' ~ kind if kind else 'n')", ""),
             ("('m_' ~ kind | upper)", "m_"),
             ("('m_' | upper)", ""),
             ("(kind ~ '_m')", ""),
@@ -197,10 +182,13 @@ mod tests {
     #[test]
     fn an_argument_is_found_by_keyword_or_position() {
         let arguments = of("('a', k='b')");
-        let argument = |at, name| argument_for(arguments.as_ref(), at, name);
+        let argument = |at, name| argument_for(arguments.as_ref(), at, name, None);
         assert_eq!(argument(0, "x"), Argument::Literal("a".into()));
         assert_eq!(argument(7, "k"), Argument::Literal("b".into()));
         assert_eq!(argument(1, "y"), computed(""));
+        let default = Argument::Literal("d".into());
+        assert_eq!(argument_for(arguments.as_ref(), 1, "y", Some(&default)), default);
+        assert_eq!(argument_for(None, 1, "y", Some(&default)), computed(""));
     }
 
     #[test]

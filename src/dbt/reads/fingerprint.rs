@@ -8,11 +8,11 @@ use crate::trees::IntoTree;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// The fingerprints of the values as they are now, by `env_var:NAME`, `var:NAME`,
-/// `env_var:*` and `var:*`.
+/// The fingerprints of the values as they are now, by `env_var:NAME`, `var:NAME`, and for names
+/// that are computed by `env_var:START*` and `var:START*`.
 ///
 /// `package` is the node's, for `vars:` scoped by package. The default in the code does not
 /// count: it changes only with the code. Unset differs from empty.
@@ -42,8 +42,16 @@ fn with_nested(facets: &Facets, package: &str, vars: &Vars) -> Facets {
         }
         match &facet {
             Facet::Var(var) => open.extend(vars.facets_within(package, var)),
-            Facet::AnyVar => open.extend(vars.facets_within_all(package)),
-            Facet::EnvVar(_) | Facet::AnyEnvVar => {}
+            Facet::Vars(start) => open.extend(vars.facets_within_all(package, start)),
+            Facet::EnvVarsOf(name) => {
+                open.extend(vars.names(package, name, Facet::EnvVar, Facet::EnvVars));
+                continue;
+            }
+            Facet::VarsOf(name) => {
+                open.extend(vars.names(package, name, Facet::Var, Facet::Vars));
+                continue;
+            }
+            Facet::EnvVar(_) | Facet::EnvVars(_) => {}
         }
         all.insert(facet);
     }
@@ -54,9 +62,11 @@ fn with_nested(facets: &Facets, package: &str, vars: &Vars) -> Facets {
 pub(super) fn key(facet: &Facet) -> String {
     match facet {
         Facet::EnvVar(name) => format!("env_var:{name}"),
-        Facet::AnyEnvVar => "env_var:*".to_owned(),
+        Facet::EnvVars(start) => format!("env_var:{start}*"),
         Facet::Var(name) => format!("var:{name}"),
-        Facet::AnyVar => "var:*".to_owned(),
+        Facet::Vars(start) => format!("var:{start}*"),
+        // Stand for others.
+        Facet::EnvVarsOf(_) | Facet::VarsOf(_) => String::new(),
     }
 }
 
@@ -76,10 +86,12 @@ impl KnownValues<'_> {
                 let value = self.environment.get(OsStr::new(name));
                 message.add(value.map(|value| value.as_bytes()));
             }
-            Facet::AnyEnvVar => {
-                let lasting =
-                    self.environment.iter().filter(|(name, value)| !is_volatile(name, value, ""));
-                for (name, value) in lasting {
+            Facet::EnvVars(start) => {
+                let counts = |(name, value): &(&OsString, &OsString)| {
+                    name.as_bytes().starts_with(start.as_bytes())
+                        && !is_volatile(name, value, start)
+                };
+                for (name, value) in self.environment.iter().filter(counts) {
                     message.add(Some(name.as_bytes()));
                     message.add(Some(value.as_bytes()));
                 }
@@ -88,7 +100,10 @@ impl KnownValues<'_> {
                 let value = self.vars.value(self.package, name);
                 message.add(value.as_deref().map(str::as_bytes));
             }
-            Facet::AnyVar => message.add(Some(self.vars.all(self.package).as_bytes())),
+            Facet::Vars(start) => {
+                message.add(Some(self.vars.all(self.package, start).as_bytes()));
+            }
+            Facet::EnvVarsOf(_) | Facet::VarsOf(_) => {}
         }
         keyed_digest(self.salt.as_bytes(), &message.0)
     }
@@ -121,6 +136,7 @@ pub(crate) fn keyed_digest(key: &[u8], message: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NameOf;
     use super::*;
     use serde_json::json;
 
@@ -145,6 +161,14 @@ mod tests {
 
     fn env(name: &str) -> Facet {
         Facet::EnvVar(name.to_owned())
+    }
+
+    fn any_env() -> Facet {
+        Facet::EnvVars(String::new())
+    }
+
+    fn any_var() -> Facet {
+        Facet::Vars(String::new())
     }
 
     fn var(name: &str) -> Facet {
@@ -180,7 +204,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_fingerprint_never_change() {
         let vars = Vars::of_root("p", json!({"a": {"b": [1, "x"]}}), json!({}));
-        let all = [env("A"), env("UNSET"), Facet::AnyEnvVar, var("a"), Facet::AnyVar];
+        let all = [env("A"), env("UNSET"), any_env(), var("a"), any_var()];
         let environment = environment(&[("A", "1"), ("HOSTNAME", "h")]);
         let found = fingerprints(&facets(&all), "p", "salt", &vars, &environment);
         let expected = [
@@ -227,15 +251,15 @@ mod tests {
 
     #[test]
     fn a_computed_name_stands_for_all_that_lasts() {
-        let any = |pairs| of_env(pairs, &[Facet::AnyEnvVar]);
+        let any = |pairs| of_env(pairs, &[any_env()]);
         let before = any(&[("A", "1"), ("HOSTNAME", "a"), ("X_PORT_80_TCP_ADDR", "1")]);
         let same = any(&[("A", "1"), ("HOSTNAME", "b"), ("KUBERNETES_PORT", "2")]);
         assert_eq!(differing(&before, &same), NOTHING);
         for other in [any(&[("A", "2")]), any(&[("A", "1"), ("DB_PORT", "2")]), any(&[])] {
             assert_eq!(differing(&before, &other), ["env_var:*"]);
         }
-        assert_eq!(of_vars(json!({"a": 1}), &[Facet::AnyVar], &[]), ["var:*"]);
-        assert_eq!(of_vars(json!({"a": 2}), &[Facet::AnyVar], &[]), NOTHING);
+        assert_eq!(of_vars(json!({"a": 1}), &[any_var()], &[]), ["var:*"]);
+        assert_eq!(of_vars(json!({"a": 2}), &[any_var()], &[]), NOTHING);
     }
 
     #[test]
@@ -253,5 +277,35 @@ mod tests {
             fingerprints(&facets(&[var("a")]), "p", "s", &vars, &environment(&[("X", value)]))
         };
         assert_eq!(differing(&print("1"), &print("2")), ["env_var:X"]);
+    }
+
+    #[test]
+    fn the_beginning_of_a_name_stands_for_what_begins_so() {
+        let of = |pairs| of_env(pairs, &[Facet::EnvVars("MB_".to_owned())]);
+        let before = of(&[("MB_A", "1"), ("A", "1"), ("MB_SERVICE_HOST", "1")]);
+        assert_eq!(differing(&before, &of(&[("MB_A", "1"), ("A", "2"), ("MB", "3")])), NOTHING);
+        for other in [of(&[("MB_A", "2")]), of(&[("MB_A", "1"), ("MB_B", "")]), of(&[])] {
+            assert_eq!(differing(&before, &other), ["env_var:MB_*"]);
+        }
+        let begin = Facet::Vars("a".to_owned());
+        assert_eq!(of_vars(json!({"a": 2, "b": 1}), &[begin.clone()], &[]), NOTHING);
+        assert_eq!(of_vars(json!({"a": 2, "ab": 1}), &[begin], &[]), ["var:a*"]);
+    }
+
+    #[test]
+    fn names_are_taken_from_the_value_of_a_var() {
+        let name = NameOf { before: "X_".into(), var: "l".into(), after: String::new() };
+        let keys = |value: serde_json::Value| {
+            let vars = Vars::of_root("p", json!({}), json!({ "l": value }));
+            let all = facets(&[Facet::EnvVarsOf(name.clone()), Facet::VarsOf(name.clone())]);
+            let found = fingerprints(&all, "p", "s", &vars, &environment(&[]));
+            found.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(keys(json!(["A"])), ["env_var:X_A", "var:X_A"]);
+        assert_eq!(keys(json!({"A": 1})), ["env_var:X_A", "var:X_A"]);
+        assert_eq!(keys(json!("A")), ["env_var:X_A", "var:X_A"]);
+        assert_eq!(keys(json!([["A"]])), ["env_var:X_*", "var:X_*"]);
+        assert_eq!(keys(json!("{{ env_var('A') }}")), ["env_var:X_*", "var:X_*"]);
+        assert_eq!(keys(json!(null)), NOTHING);
     }
 }

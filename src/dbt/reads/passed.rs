@@ -1,9 +1,10 @@
 //! Names that a macro is given by its callers: `env_var(name)` in `{% macro m(name) %}`.
 
-use super::calls::{Argument, argument_for};
+use super::calls::argument_for;
 use super::library::MacroCode;
 use super::namespace::{Namespace, Viewpoint};
 use super::scan::{Mention, Named, Reader, Scan};
+use super::value::{Argument, Around, Hole, unknown};
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
 
@@ -12,27 +13,41 @@ use std::collections::BTreeSet;
 pub(super) struct Passed {
     reader: Reader,
     position: usize,
-    parameter: String,
+    /// With the parameter in its hole.
+    around: Around,
+    /// The value of the parameter where the caller gives none.
+    default: Option<Argument>,
 }
+
+/// A macro that makes more names than these of its parameters is not followed.
+const MOST: usize = 40;
 
 /// What a call reads: the argument that it gives for the name.
 pub(super) type GivenArgument = (Reader, Argument);
 
 impl Passed {
-    fn new(scan: &Scan, reader: Reader, parameter: String) -> Option<Self> {
-        let position = scan.parameters.iter().position(|own| *own == parameter)?;
-        Some(Self { reader, position, parameter })
+    fn new(scan: &Scan, reader: Reader, around: Around) -> Option<Self> {
+        let Hole::Parameter(parameter) = &around.hole else { return None };
+        let position = scan.parameters.iter().position(|own| own == parameter)?;
+        let default = scan.defaults.get(parameter).cloned();
+        Some(Self { reader, position, around, default })
     }
 
     fn given(&self, mention: &Mention) -> GivenArgument {
+        let Hole::Parameter(parameter) = &self.around.hole else { return self.computed() };
         let arguments = mention.arguments.as_ref();
-        (self.reader, argument_for(arguments, self.position, &self.parameter))
+        let argument = argument_for(arguments, self.position, parameter, self.default.as_ref());
+        (self.reader, self.around.filled(argument))
+    }
+
+    fn computed(&self) -> GivenArgument {
+        (self.reader, self.around.filled(unknown()))
     }
 
     /// Of a macro's own code.
     pub(super) fn all(scan: &Scan) -> BTreeSet<Self> {
         let own = scan.passed.iter();
-        own.filter_map(|(reader, name)| Self::new(scan, *reader, name.clone())).into_tree()
+        own.filter_map(|(reader, around)| Self::new(scan, *reader, around.clone())).into_tree()
     }
 }
 
@@ -59,8 +74,14 @@ impl MacroCode<'_> {
     /// Whether that tells something about its own callers, or about what it calls.
     fn take(&mut self, (reader, argument): GivenArgument) -> bool {
         match (reader, argument) {
-            (_, Argument::Parameter(name)) => {
-                let own = Passed::new(&self.scan, reader, name);
+            (_, Argument::OneOf(all) | Argument::List(all)) => {
+                all.into_iter().fold(false, |any, one| self.take((reader, one)) | any)
+            }
+            (_, Argument::Around(around @ Around { hole: Hole::Parameter(_), .. })) => {
+                if self.passed.len() >= MOST {
+                    return self.take((reader, Argument::Computed(around.before)));
+                }
+                let own = Passed::new(&self.scan, reader, around);
                 own.is_some_and(|own| self.passed.insert(own))
             }
             (Reader::EnvVar | Reader::Var, argument) => {
@@ -114,8 +135,7 @@ impl<'m> Takers<'m> {
             }
         }
         let unseen = reached.iter().filter(|at| !shown.contains(at));
-        let computed = |passed: &Passed| (passed.reader, Argument::Computed(String::new()));
-        given.extend(unseen.flat_map(|at| passed_to(*at)).map(computed));
+        given.extend(unseen.flat_map(|at| passed_to(*at)).map(Passed::computed));
         given
     }
 

@@ -1,9 +1,9 @@
 //! What a Python model reads of the environment.
 
-use super::Facet;
-use super::calls::{Argument, Block};
-use super::scan::Scan;
+use super::calls::Block;
+use super::scan::{Reader, Scan};
 use super::tokens::{self, Token};
+use super::value::{Argument, Names, unknown};
 
 /// Strings within strings are followed this deep.
 const DEPTH: usize = 4;
@@ -21,9 +21,13 @@ pub(super) fn scan(text: &str) -> Scan {
 fn python_into(code: &Block<'_>, depth: usize, scan: &mut Scan) {
     for (at, token) in code.tokens().iter().enumerate() {
         match token {
-            Token::Name("environ" | "environb") => scan.facets.extend(environ(code, at)),
+            Token::Name("environ" | "environb") => {
+                if let Some(name) = environ(code, at) {
+                    scan.take(Reader::EnvVar, name);
+                }
+            }
             Token::Name("getenv" | "getenvb") if code.is_mark(at + 1, "(") => {
-                scan.facets.insert(name(code, at + 1));
+                scan.take(Reader::EnvVar, name(code, at + 1));
             }
             // The braces of an f-string hold code.
             Token::Text(text) if depth > 0 && text.contains("env") => {
@@ -34,41 +38,58 @@ fn python_into(code: &Block<'_>, depth: usize, scan: &mut Scan) {
     }
 }
 
-/// What a mention of `environ` at this index reads.
-fn environ(code: &Block<'_>, at: usize) -> Option<Facet> {
+/// The names that a mention of `environ` at this index reads.
+fn environ(code: &Block<'_>, at: usize) -> Option<Argument> {
     let of_os = (code.before(at, 2), code.before(at, 1))
         == (Some(&Token::Name("os")), Some(&Token::Mark(".")));
     let start = if of_os { at - 2 } else { at };
     match (code.before(start, 2), code.before(start, 1)) {
         (_, Some(Token::Name("import"))) => return None,
-        (Some(Token::Text(name)), Some(Token::Name("in"))) => {
-            return Some(Facet::EnvVar(name.clone().into_owned()));
-        }
+        (Some(Token::Text(name)), Some(Token::Name("in"))) => return Some(literal(name)),
         _ => {}
     }
     match code.tokens().get(at + 1..).unwrap_or_default() {
-        [Token::Mark("["), Token::Text(name), Token::Mark("]"), ..] => {
-            Some(Facet::EnvVar(name.clone().into_owned()))
+        [Token::Mark("["), ..] => {
+            let mut keys = code.piece_ranges(at + 1).into_iter();
+            Some(keys.next().map_or_else(unknown, |key| plain(code.value(key, &Names::default()))))
         }
         [Token::Mark("."), Token::Name(_), Token::Mark("("), ..] => Some(name(code, at + 3)),
-        _ => Some(Facet::AnyEnvVar),
+        _ => Some(unknown()),
     }
 }
 
-/// The variable that the first argument behind this bracket names.
-fn name(code: &Block<'_>, opening: usize) -> Facet {
-    match code.arguments(opening, &[]).as_deref() {
-        Some([(key, Argument::Literal(name)), ..])
-            if matches!(key.as_deref(), None | Some("key")) =>
-        {
-            Facet::EnvVar(name.clone())
+/// The name that the first argument behind this bracket is.
+fn name(code: &Block<'_>, opening: usize) -> Argument {
+    let arguments = code.arguments(opening, &Names::default()).unwrap_or_default();
+    match arguments.into_iter().next() {
+        Some((key, name)) if matches!(key.as_deref(), None | Some("key")) => plain(name),
+        _ => unknown(),
+    }
+}
+
+/// The literal may be one of an f-string, up to its first brace.
+fn plain(name: Argument) -> Argument {
+    match name {
+        Argument::Literal(name) => literal(&name),
+        Argument::OneOf(all) => Argument::one_of(all.into_iter().map(plain)),
+        Argument::Computed(start) => {
+            let known = start.split('{').next().unwrap_or_default();
+            Argument::Computed(known.to_owned())
         }
-        _ => Facet::AnyEnvVar,
+        Argument::Around(_) | Argument::List(_) => unknown(),
+    }
+}
+
+fn literal(name: &str) -> Argument {
+    match name.split_once('{') {
+        Some((start, _)) => Argument::Computed(start.to_owned()),
+        None => Argument::Literal(name.to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Facet;
     use super::*;
 
     fn env(name: &str) -> Facet {
@@ -88,8 +109,13 @@ mod tests {
             assert_eq!(names(text), [env("A")], "{text}");
         }
         assert_eq!(names("from os import environ, getenv"), []);
-        assert_eq!(names("x = dict(os.environ)"), [Facet::AnyEnvVar]);
-        assert_eq!(names("os.getenv(name)"), [Facet::AnyEnvVar]);
+        let begins = |start: &str| Facet::EnvVars(start.to_owned());
+        assert_eq!(names("x = dict(os.environ)"), [begins("")]);
+        assert_eq!(names("os.getenv(name)"), [begins("")]);
+        for text in ["os.getenv(f'A_{x}')", "os.environ['A_' + x]", "os.getenv('A_%s' % x)"] {
+            assert_eq!(names(text), [begins("A_")], "{text}");
+        }
+        assert_eq!(names("os.environ['A' if x else 'B']"), [env("A"), env("B")]);
         assert_eq!(names("# os.environ['A']\ns = \"{{ env_var('A') }}\""), []);
     }
 }

@@ -9,9 +9,10 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-use super::calls::{Argument, Arguments};
-use super::{Facet, Facets};
-use std::collections::BTreeSet;
+use super::calls::Arguments;
+use super::value::{Argument, Around, Hole};
+use super::{Facet, Facets, NameOf};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a text reads, and what it may call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +21,10 @@ pub(super) struct Scan {
     pub(super) facets: Facets,
     /// If the text is a macro: its parameters, in order.
     pub(super) parameters: Vec<String>,
-    /// Parameters that it takes for a name: its callers know what it reads.
-    pub(super) passed: BTreeSet<(Reader, String)>,
+    /// What they are where a call gives nothing.
+    pub(super) defaults: BTreeMap<String, Argument>,
+    /// Names that it makes of a parameter: its callers know what it reads.
+    pub(super) passed: BTreeSet<(Reader, Around)>,
     /// The macros that it calls, or hands on.
     pub(super) mentions: Vec<Mention>,
     /// It asks the adapter for the macro of the node's incremental strategy.
@@ -120,19 +123,18 @@ pub(super) fn config_value(text: &str, words: &dyn Vocabulary) -> Scan {
     scan
 }
 
-fn unknown() -> Argument {
-    Argument::Computed(String::new())
-}
-
 impl Scan {
     /// What a reader reads that is given this for a name.
     pub(super) fn take(&mut self, reader: Reader, name: Argument) {
         match (reader, name) {
-            (_, Argument::Parameter(name)) => drop(self.passed.insert((reader, name))),
+            (_, Argument::OneOf(all) | Argument::List(all)) => {
+                all.into_iter().for_each(|one| self.take(reader, one));
+            }
+            (_, Argument::Around(around)) => self.take_around(reader, around),
             (Reader::EnvVar, Argument::Literal(name)) => self.read(Facet::EnvVar(name)),
-            (Reader::EnvVar, Argument::Computed(_)) => self.read(Facet::AnyEnvVar),
+            (Reader::EnvVar, Argument::Computed(start)) => self.read(Facet::EnvVars(start)),
             (Reader::Var, Argument::Literal(name)) => self.read(Facet::Var(name)),
-            (Reader::Var, Argument::Computed(_)) => self.read(Facet::AnyVar),
+            (Reader::Var, Argument::Computed(start)) => self.read(Facet::Vars(start)),
             (Reader::Context, Argument::Literal(name)) => self.hand_on(Named::Plain(name)),
             (Reader::Context, Argument::Computed(start)) => self.computed(None, start),
             (Reader::Dispatch, Argument::Literal(name)) => self.hand_on(Named::Dispatched(name)),
@@ -142,10 +144,32 @@ impl Scan {
         }
     }
 
+    fn take_around(&mut self, reader: Reader, around: Around) {
+        let Around { before, hole, after } = around;
+        let is_bare = before.is_empty() && after.is_empty();
+        match (reader, hole) {
+            (Reader::EnvVar, Hole::Var(var)) => {
+                self.read(Facet::EnvVarsOf(NameOf { before, var, after }));
+            }
+            (Reader::Var, Hole::Var(var)) => {
+                self.read(Facet::VarsOf(NameOf { before, var, after }));
+            }
+            (Reader::Context | Reader::Dispatch, Hole::Var(_)) => {
+                self.take(reader, Argument::Computed(before));
+            }
+            (Reader::Context | Reader::Dispatch, Hole::Parameter(_)) if !is_bare => {
+                self.take(reader, Argument::Computed(before));
+            }
+            (_, hole @ Hole::Parameter(_)) => {
+                self.passed.insert((reader, Around { before, hole, after }));
+            }
+        }
+    }
+
     /// What another piece of the same code reads; nobody calls that piece by its parameters.
     pub(super) fn absorb(&mut self, mut other: Self) {
-        for (reader, _) in std::mem::take(&mut other.passed) {
-            other.take(reader, unknown());
+        for (reader, around) in std::mem::take(&mut other.passed) {
+            other.take(reader, Argument::Computed(around.before));
         }
         self.facets.extend(other.facets);
         self.mentions.extend(other.mentions);

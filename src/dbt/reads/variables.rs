@@ -4,54 +4,68 @@
 //! changed, every variable that dbt could read must be known by its name.
 
 use super::scan::{self, NoMacros, Reader, Scan};
+use super::volatile::is_volatile;
 use super::{Facet, python};
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 
-/// The names in a file with this extension; `None` where one is known only at run time.
+/// The names in a file with this extension; of one that is known only at run time its beginning,
+/// with a `*` behind it.
 ///
 /// dbt renders `.sql`, `.yml` and `.yaml`, and adapters run `.py`; `env_var` has no meaning
 /// in the documentation blocks of `.md`, and seeds are not rendered (dbt 1.8 to 1.12).
 #[must_use]
-pub fn variables(text: &str, extension: &str) -> Option<BTreeSet<String>> {
+pub fn variables(text: &str, extension: &str) -> BTreeSet<String> {
     match extension {
-        "py" if text.contains("env") => literal(python::scan(text)),
-        "sql" if text.contains(FUNCTION) => literal(scan::template(text, &NoMacros)),
+        "py" if text.contains("env") => names(python::scan(text)),
+        "sql" if text.contains(FUNCTION) => names(scan::template(text, &NoMacros)),
         "yml" | "yaml" => mentioned(text),
-        _ => Some(BTreeSet::new()),
+        _ => BTreeSet::new(),
     }
+}
+
+/// Whether a variable is one of these [names](variables).
+#[must_use]
+pub fn is_named(names: &BTreeSet<String>, name: &OsStr, value: &OsStr) -> bool {
+    let Some(text) = name.to_str() else { return false };
+    let starts = names.iter().filter_map(|name| name.strip_suffix('*'));
+    names.contains(text)
+        || starts
+            .into_iter()
+            .any(|start| text.starts_with(start) && !is_volatile(name, value, start))
 }
 
 const FUNCTION: &str = "env_var";
 
-fn literal(scan: Scan) -> Option<BTreeSet<String>> {
-    if scan.passed.iter().any(|(reader, _)| *reader == Reader::EnvVar) {
-        return None;
-    }
-    if scan.facets.contains(&Facet::AnyEnvVar) {
-        return None;
-    }
+fn names(scan: Scan) -> BTreeSet<String> {
+    let passed = scan.passed.into_iter().filter(|(reader, _)| *reader == Reader::EnvVar);
+    let passed = passed.map(|(_, around)| around.before + "*");
     let known = scan.facets.into_iter().filter_map(|facet| match facet {
         Facet::EnvVar(name) => Some(name),
-        Facet::AnyEnvVar | Facet::Var(_) | Facet::AnyVar => None,
+        Facet::EnvVars(start) => Some(start + "*"),
+        Facet::EnvVarsOf(name) => Some(name.before + "*"),
+        Facet::Var(_) | Facet::Vars(_) | Facet::VarsOf(_) => None,
     });
-    Some(known.into_tree())
+    known.chain(passed).into_tree()
 }
 
 /// Each value of a YAML file is a template of its own, so that a stray `{#` in one hides
 /// nothing in another: every call counts, whatever stands around it.
-fn mentioned(text: &str) -> Option<BTreeSet<String>> {
+fn mentioned(text: &str) -> BTreeSet<String> {
     let mentions = text.split(FUNCTION).skip(1).map(|after| {
         let after = after.trim_start_matches(|c| QUOTES.contains(&c) || c == ']').trim_start();
         match after.strip_prefix('(') {
-            Some(list) => first_argument(list).map(Some),
+            Some(list) => Some(first_argument(list).unwrap_or_else(any)),
             // The function itself, handed on, rather than a word of a description.
-            None if after.starts_with(['%', '}', '|', ')', ',']) => None,
-            None => Some(None),
+            None => after.starts_with(['%', '}', '|', ')', ',']).then(any),
         }
     });
-    let all: Vec<Option<String>> = mentions.collect::<Option<_>>()?;
-    Some(all.into_iter().flatten().into_tree())
+    mentions.flatten().into_tree()
+}
+
+fn any() -> String {
+    "*".to_owned()
 }
 
 const QUOTES: [char; 3] = ['\'', '"', '\\'];
@@ -74,12 +88,8 @@ fn first_argument(list: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn names(text: &str, extension: &str) -> Option<Vec<String>> {
-        variables(text, extension).map(|names| names.into_iter().collect())
-    }
-
-    fn only(name: &str) -> Option<Vec<String>> {
-        Some(vec![name.to_owned()])
+    fn names(text: &str, extension: &str) -> Vec<String> {
+        variables(text, extension).into_iter().collect()
     }
 
     #[test]
@@ -96,26 +106,41 @@ mod tests {
             ("import os\nx = os.environ['A']", "py"),
             ("import os\nx = os.getenv('A')", "py"),
         ] {
-            assert_eq!(names(text, extension), only("A"), "{text}");
+            assert_eq!(names(text, extension), ["A"], "{text}");
         }
     }
 
     #[test]
-    fn a_name_that_is_computed_or_handed_on_is_no_name() {
-        for (text, extension) in [
-            ("{{ env_var(name) }}", "sql"),
-            ("{{ env_var('A' ~ x) }}", "sql"),
-            ("{% macro m(name) %}{{ env_var(name) }}{% endmacro %}", "sql"),
-            ("{% set f = env_var %}", "sql"),
-            ("a: \"{{ env_var(name) }}\"", "yml"),
-            ("a: \"{{ env_var('A' ~ x) }}\"", "yml"),
-            ("a: '{# open'\nb: \"{{ env_var('A_' ~ x) }}\"", "yml"),
-            ("a: '{# open'\nb: \"{{ context['env_var'](x) }}\"", "yml"),
-            ("a: \"{% set f = env_var %}\"", "yml"),
-            ("import os\nx = dict(os.environ)", "py"),
+    fn of_a_name_that_is_computed_or_handed_on_the_beginning_is_known() {
+        for (text, extension, start) in [
+            ("{{ env_var(name) }}", "sql", "*"),
+            ("{{ env_var('A' ~ x) }}", "sql", "A*"),
+            ("{% macro m(name) %}{{ env_var('A_' ~ name) }}{% endmacro %}", "sql", "A_*"),
+            ("{% for k in var('l') %}{{ env_var('A_' ~ k) }}{% endfor %}", "sql", "A_*"),
+            ("{% set f = env_var %}", "sql", "*"),
+            ("a: \"{{ env_var(name) }}\"", "yml", "*"),
+            ("a: \"{{ env_var('A' ~ x) }}\"", "yml", "*"),
+            ("a: '{# open'\nb: \"{{ env_var('A_' ~ x) }}\"", "yml", "*"),
+            ("a: '{# open'\nb: \"{{ context['env_var'](x) }}\"", "yml", "*"),
+            ("a: \"{% set f = env_var %}\"", "yml", "*"),
+            ("import os\nx = dict(os.environ)", "py", "*"),
         ] {
-            assert_eq!(names(text, extension), None, "{text}");
+            assert_eq!(names(text, extension), [start], "{text}");
         }
+    }
+
+    #[test]
+    fn a_loop_over_a_list_names_what_is_in_it() {
+        let text = "{% for k in ['A', 'B'] %}{{ env_var(k) }}{% endfor %}";
+        assert_eq!(names(text, "sql"), ["A", "B"]);
+    }
+
+    #[test]
+    fn a_beginning_names_every_variable_that_lasts_and_begins_so() {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).into_tree();
+        let is = |all: &[&str], name: &str| is_named(&names(all), name.as_ref(), "1".as_ref());
+        assert!(is(&["A_*"], "A_B") && is(&["*"], "A_B") && is(&["A_B"], "A_B"));
+        assert!(!is(&["A_*"], "B") && !is(&["*"], "HOSTNAME") && is(&["HOSTNAME"], "HOSTNAME"));
     }
 
     #[test]
@@ -127,7 +152,7 @@ mod tests {
             ("description: env_var is a function of dbt", "yml"),
             ("x = 1", "py"),
         ] {
-            assert_eq!(names(text, extension), Some(vec![]), "{text}");
+            assert_eq!(names(text, extension), [""; 0], "{text}");
         }
     }
 }

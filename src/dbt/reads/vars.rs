@@ -1,7 +1,7 @@
 //! The values of `var()`: `--vars`, then what `dbt_project.yml` (or, since dbt 1.12,
 //! `vars.yml`) of the root project says, then what the node's own package says.
 
-use super::{Facets, facets};
+use super::{Facet, Facets, NameOf, facets};
 use crate::trees::IntoTree;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -54,13 +54,14 @@ impl Vars {
         [all.and_then(|vars| vars.get(package)?.as_object()), all]
     }
 
-    /// All vars that a node of `package` sees, as one JSON object.
-    pub(super) fn all(&self, package: &str) -> String {
-        Value::Object(self.merged(package)).to_string()
+    /// All vars that a node of `package` sees and whose names begin so, as one JSON object.
+    pub(super) fn all(&self, package: &str, start: &str) -> String {
+        Value::Object(self.merged(package, start)).to_string()
     }
 
-    fn merged(&self, package: &str) -> Map<String, Value> {
+    fn merged(&self, package: &str, start: &str) -> Map<String, Value> {
         let entries = self.scopes(package).rev().flatten();
+        let entries = entries.filter(|(name, _)| name.starts_with(start));
         entries.map(|(name, value)| (name.clone(), value.clone())).into_tree()
     }
 
@@ -70,8 +71,31 @@ impl Vars {
         self.find(package, name).map(facets_of).unwrap_or_default()
     }
 
-    pub(super) fn facets_within_all(&self, package: &str) -> Facets {
-        self.merged(package).values().flat_map(facets_of).into_tree()
+    pub(super) fn facets_within_all(&self, package: &str, start: &str) -> Facets {
+        self.merged(package, start).values().flat_map(facets_of).into_tree()
+    }
+
+    /// What has the names that the value of a var gives now; where it gives none that is known,
+    /// all that begins as they do. A var that is not set gives none: what the code has for its
+    /// default is known from the code.
+    pub(super) fn names(
+        &self,
+        package: &str,
+        name: &NameOf,
+        literal: fn(String) -> Facet,
+        beginning: fn(String) -> Facet,
+    ) -> Vec<Facet> {
+        let NameOf { before, var, after } = name;
+        let of = |text: Option<&str>| match text {
+            Some(text) if !text.contains('{') => literal(format!("{before}{text}{after}")),
+            _ => beginning(before.clone()),
+        };
+        match self.find(package, var) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items.iter().map(|item| of(item.as_str())).collect(),
+            Some(Value::Object(members)) => members.keys().map(|key| of(Some(key))).collect(),
+            Some(value) => vec![of(value.as_str())],
+        }
     }
 
     #[cfg(test)]
@@ -118,6 +142,6 @@ mod tests {
         assert_eq!(vars.value("root", "a").as_deref(), Some("1"));
         assert_eq!(vars.value("pkg", "b").as_deref(), Some("3"));
         assert_eq!(vars.value("root", "b"), None);
-        assert_eq!(vars.all("pkg"), r#"{"a":2,"b":3,"pkg":{"a":2}}"#);
+        assert_eq!(vars.all("pkg", ""), r#"{"a":2,"b":3,"pkg":{"a":2}}"#);
     }
 }

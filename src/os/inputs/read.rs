@@ -1,7 +1,7 @@
 //! The contents of files, and the variables that they name.
 
 use super::walk::{Inode, inode};
-use crate::dbt::reads::variables;
+use crate::dbt::reads;
 use crate::digest::Sum;
 use crate::os::project::Project;
 use anyhow::{Context, Result, bail};
@@ -86,11 +86,10 @@ impl<'a> FileReader<'a> {
 
 /// What counts of a text in a file with this extension.
 fn content(text: &[u8], extension: &str) -> Result<Content> {
-    let mut names = Some(BTreeSet::new());
+    let mut variables = BTreeSet::new();
     if is_code(extension) && mentions_environment(text) {
-        names = variables(&String::from_utf8_lossy(text), extension);
+        variables = reads::variables(&String::from_utf8_lossy(text), extension);
     }
-    let variables = names.context("it computes the name of a variable that it reads")?;
     Ok(Content { sum: Sha256::digest(text).into(), variables })
 }
 

@@ -182,6 +182,29 @@ fn every_variable_that_a_file_names_is_an_input_whether_set_or_not() {
 }
 
 #[test]
+fn where_a_name_is_computed_every_variable_that_lasts_is_an_input() {
+    let computed: [Spoil; 3] = [
+        |stage| stage.words.push("--vars={a: \"{{ env_var(b) }}\"}".into()),
+        |stage| stage.write("project/macros/any.sql", "{{ env_var(name) }}"),
+        |stage| stage.write("project/models/any.py", "import os\nos.environ.copy()"),
+    ];
+    for spoil in computed {
+        let mut stage = FakeHome::new();
+        spoil(&mut stage);
+        let before = stage.look().unwrap();
+        let stage = stage.with("HOSTNAME", "h").with("AIRFLOW_CTX_DAG_RUN_ID", "1");
+        assert_eq!(stage.look().unwrap(), before);
+        assert_eq!(stage.with("UNNAMED", "1").changed(&before), ["environment"]);
+    }
+    let stage = FakeHome::new();
+    stage.write("project/macros/any.sql", "{{ env_var('MB_' ~ name) }}");
+    let before = stage.look().unwrap();
+    let stage = stage.with("UNNAMED", "1");
+    assert_eq!(stage.look().unwrap(), before);
+    assert_eq!(stage.with("MB_A", "1").changed(&before), ["environment"]);
+}
+
+#[test]
 fn versions_of_what_is_installed_and_the_command_line_are_inputs() {
     for package in INSTALLED {
         let stage = FakeHome::new();
@@ -222,11 +245,8 @@ type Spoil = fn(&mut FakeHome);
 
 #[test]
 fn what_cannot_be_established_is_an_error_that_names_it() {
-    let doubts: [(&str, Spoil); 11] = [
+    let doubts: [(&str, Spoil); 8] = [
         ("dbt_plugin", |stage| fs::create_dir(stage.site().join("dbt_plugin")).unwrap()),
-        ("command line", |stage| stage.words.push("--vars={a: \"{{ env_var(b) }}\"}".into())),
-        ("any.sql", |stage| stage.write("project/macros/any.sql", "{{ env_var(name) }}")),
-        ("any.py", |stage| stage.write("project/models/any.py", "import os\nos.environ.copy()")),
         ("loop", |stage| symlink("..", stage.at("project/models/loop")).unwrap()),
         ("broken", |stage| symlink("nowhere", stage.at("project/models/broken")).unwrap()),
         ("pipe", |stage| {

@@ -134,11 +134,33 @@ fn what_is_still_to_be_built_starts_dbt() {
 }
 
 #[test]
-fn a_variable_whose_name_is_computed_starts_dbt_each_time() {
-    let fake = Fake::populated(project().model("a").says("{{ env_var(name) }}"));
-    for _ in 0..2 {
-        fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&[]);
-    }
+fn where_a_name_is_computed_another_variable_starts_dbt() {
+    let mut fake = Fake::populated(project().model("a").says("{{ env_var(name) }}"));
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.env("AIRFLOW_CTX_DAG_RUN_ID", "1");
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.env("ANOTHER", "x");
+    fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&["a"]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn of_a_computed_name_only_what_begins_so_counts() {
+    let mut fake = Fake::populated(project().model("a").says("{{ env_var('MB_' ~ name) }}"));
+    fake.env("ANOTHER", "x");
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.env("MB_A", "x");
+    fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&["a"]);
+}
+
+#[test]
+fn of_a_loop_only_what_is_in_its_list_counts() {
+    let code = "{% for k in ['A', 'B'] %}{{ env_var(k, '') }}{% endfor %}";
+    let mut fake = Fake::populated(project().model("a").says(code));
+    fake.env("C", "x");
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.env("B", "x");
+    fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&["a"]);
 }
 
 #[test]

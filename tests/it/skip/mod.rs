@@ -118,12 +118,6 @@ fn what_the_operator_asks_for_is_not_spared() {
 fn what_cannot_be_established_starts_dbt() {
     let Some(shop) = populated() else { return };
     let macros = shop.project().join("macros");
-    shop.write("macros/any.sql", "{% macro any(name) %}{{ env_var(name) }}{% endmacro %}");
-    for _ in 0..2 {
-        starts(&shop.run(&["build"]), "computes the name of a variable");
-    }
-    fs::remove_file(macros.join("any.sql")).expect("the project is writable");
-    spares(&shop.run(&["build"]));
     std::os::unix::fs::symlink(Path::new(".."), macros.join("up")).expect("a link");
     assert!(!shop.run(&["build"]).stderr.contains(SPARED));
 }

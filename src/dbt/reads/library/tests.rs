@@ -52,8 +52,8 @@ fn env_names(text: &str, listed: &[&str], macros: &[Code<'_>]) -> Vec<String> {
     let node = json!({"raw_code": text, "depends_on": {"macros": listed}});
     let env = |facet: Facet| match facet {
         Facet::EnvVar(name) => name,
-        Facet::AnyEnvVar => "*".to_owned(),
-        Facet::Var(_) | Facet::AnyVar => panic!("{facet:?}"),
+        Facet::EnvVars(start) => start + "*",
+        other => panic!("{other:?}"),
     };
     read(&node, macros).1.into_iter().map(env).collect()
 }
@@ -313,6 +313,34 @@ fn a_name_that_a_macro_is_given_is_known_from_its_callers() {
     for code in ["{{ get(x) }}", "{{ apply(get) }}", "{{ get() }}", "{{ outer(x) }}", ""] {
         assert!(read(code, &["macro.p.get"]).contains(&"*".to_owned()), "{code}");
     }
+}
+
+#[test]
+fn a_name_is_made_of_what_a_macro_is_given() {
+    let first =
+        "{% macro first(names) %}{% for n in names %}{{ env_var(n) }}{% endfor %}{% endmacro %}";
+    let affixed = "{% macro affixed(n, end='_Z') %}{{ env_var('MB_' ~ n ~ '_X') }}\
+                   {{ env_var('E' ~ end) }}{% endmacro %}";
+    let through = "{% macro through(n) %}{{ affixed('T_' ~ n, end='') }}{% endmacro %}";
+    let growing =
+        "{% macro grow(n) %}{{ env_var(n) }}{{ grow('G' ~ n) }}{{ grow('H' ~ n) }}{% endmacro %}";
+    let macros: [Code<'_>; 4] = [
+        ("macro.p.affixed", affixed, &[]),
+        ("macro.p.first", first, &[]),
+        ("macro.p.grow", growing, &["macro.p.grow"]),
+        ("macro.p.through", through, &["macro.p.affixed"]),
+    ];
+    let read = |code: &str, id: &str| env_names(code, &[id], &macros);
+    assert_eq!(read("{{ first(['A', 'B']) }}", "macro.p.first"), ["A", "B"]);
+    let set = "{% set all = ['A', 'B'] %}{{ first(all) }}";
+    assert_eq!(read(set, "macro.p.first"), ["A", "B"]);
+    assert_eq!(read("{{ first(x) }}", "macro.p.first"), ["*"]);
+    assert_eq!(read("{{ affixed('A') }}", "macro.p.affixed"), ["E_Z", "MB_A_X"]);
+    assert_eq!(read("{{ affixed(x, end=y) }}", "macro.p.affixed"), ["E*", "MB_*"]);
+    assert_eq!(read("{{ through('A') }}", "macro.p.through"), ["E", "MB_T_A_X"]);
+    let looped = "{% for k in ['A', 'B'] %}{{ affixed(k) }}{% endfor %}";
+    assert_eq!(read(looped, "macro.p.affixed"), ["E_Z", "MB_A_X", "MB_B_X"]);
+    assert!(read("{{ grow('A') }}", "macro.p.grow").contains(&"A".to_owned()));
 }
 
 #[test]

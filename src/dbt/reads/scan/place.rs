@@ -1,16 +1,18 @@
 //! The reading of a template, block by block.
 
-use super::super::calls::{Argument, Block, argument};
+use super::super::calls::Block;
 use super::super::tokens::{self, Token};
-use super::{DEPTH, Mention, Named, NoMacros, Reader, Scan, Vocabulary, unknown};
+use super::super::value::{Argument, Bound, Names, unknown};
+use super::{DEPTH, Mention, Named, NoMacros, Reader, Scan, Vocabulary};
 use crate::trees::IntoTree;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn template_into(text: &str, depth: usize, words: &dyn Vocabulary, scan: &mut Scan) {
     let blocks: Vec<Block<'_>> = tokens::blocks(text).into_iter().map(Block::new).collect();
     let place = ScanPlace::of(&blocks, depth, words);
     let parameters = blocks.first().map_or_else(Vec::new, parameters);
     scan.parameters = parameters.into_iter().map(str::to_owned).collect();
+    scan.defaults = blocks.first().map_or_else(BTreeMap::new, defaults);
     for block in &blocks {
         place.read(block, scan);
     }
@@ -36,6 +38,15 @@ fn parameters<'a>(block: &Block<'a>) -> Vec<&'a str> {
     }
 }
 
+/// What `macro name(a, b='x')` says of `b`.
+fn defaults(block: &Block<'_>) -> BTreeMap<String, Argument> {
+    if parameters(block).is_empty() {
+        return BTreeMap::new();
+    }
+    let all = block.arguments(keyword_at(block) + 2, &Names::default()).unwrap_or_default();
+    all.into_iter().filter_map(|(key, value)| Some((key?, value))).into_tree()
+}
+
 /// The first word of each piece between these brackets: `a` and `b` of `(a, b='x')`.
 fn names_in<'a>(block: &Block<'a>, opening: usize) -> Vec<&'a str> {
     if !block.is_mark(opening, "(") {
@@ -53,9 +64,10 @@ fn bindings<'a>(block: &Block<'a>) -> Vec<&'a str> {
     let at = keyword_at(block);
     let end = match block.token(at) {
         Some(Token::Name("for")) => Token::Name("in"),
-        Some(Token::Name("set")) => Token::Mark("="),
+        Some(Token::Name("set" | "with")) => Token::Mark("="),
         Some(Token::Name("macro" | "test")) => return names_in(block, at + 2),
         Some(Token::Name("call")) => return names_in(block, at + 1),
+        Some(Token::Name("import" | "from")) => Token::Mark(""),
         _ => return Vec::new(),
     };
     let targets = block.tokens().iter().skip(at + 1).take_while(|token| **token != end);
@@ -66,12 +78,33 @@ fn bindings<'a>(block: &Block<'a>) -> Vec<&'a str> {
     names.collect()
 }
 
+/// The expression to which the statement binds its only name.
+fn bound<'b, 'a>(block: &'b Block<'a>, mutated: bool) -> Option<Bound<'b, 'a>> {
+    let at = keyword_at(block);
+    let is_loop = match (block.token(at), block.token(at + 2)) {
+        (Some(Token::Name("for")), Some(Token::Name("in"))) => true,
+        (Some(Token::Name("set")), Some(Token::Mark("="))) => false,
+        _ => return None,
+    };
+    let all = at + 3..block.tokens().len();
+    let is_end = |token: &Token<'a>| matches!(token, Token::Name("if" | "recursive"));
+    let range = if is_loop { block.split(all, is_end).into_iter().next()? } else { all };
+    Some(Bound { block, range, is_loop, mutated })
+}
+
+/// Whether a list may be changed: `names.append(…)`.
+fn mutates(block: &Block<'_>) -> bool {
+    let names = block.tokens().iter().enumerate();
+    let mut methods = names.filter(|(at, _)| block.before(*at, 1) == Some(&Token::Mark(".")));
+    methods.any(|(_, token)| matches!(token, Token::Name("append" | "extend" | "insert")))
+}
+
 /// What the reading of one block has to know of its surroundings.
 struct ScanPlace<'a> {
     /// Names that the template binds itself.
     bound: BTreeSet<&'a str>,
-    /// Parameters of the macro that hold what the caller passed.
-    parameters: Vec<&'a str>,
+    /// What is known of them, and of the parameters of the macro.
+    names: Names<'a>,
     depth: usize,
     words: &'a dyn Vocabulary,
 }
@@ -79,10 +112,14 @@ struct ScanPlace<'a> {
 impl<'a> ScanPlace<'a> {
     fn of(blocks: &[Block<'a>], depth: usize, words: &'a dyn Vocabulary) -> Self {
         let header = blocks.first().map_or_else(Vec::new, parameters);
-        let mut bound: BTreeSet<&str> = blocks.iter().skip(1).flat_map(bindings).into_tree();
-        let parameters = header.into_iter().filter(|name| !bound.contains(name)).collect();
-        bound.extend(blocks.first().into_iter().flat_map(bindings));
-        Self { bound, parameters, depth, words }
+        let body = blocks.get(usize::from(!header.is_empty())..).unwrap_or_default();
+        let mutated = body.iter().any(mutates);
+        let bindings_of =
+            |block| bindings(block).into_iter().map(move |name| (name, bound(block, mutated)));
+        let values: Vec<_> = body.iter().flat_map(bindings_of).collect();
+        let names = Names::of(&header, &values);
+        let bound = blocks.iter().flat_map(bindings).into_tree();
+        Self { bound, names, depth, words }
     }
 
     fn read(&self, block: &Block<'_>, scan: &mut Scan) {
@@ -131,7 +168,7 @@ impl<'a> ScanPlace<'a> {
         // `var.has_var('x')` (dbt 1.x).
         let method = reader == Reader::Var && block.is_mark(behind, ".");
         let opening = if method { behind + 2 } else { behind };
-        let arguments = block.arguments(opening, &self.parameters);
+        let arguments = block.arguments(opening, &self.names);
         if arguments.as_ref().is_some_and(Vec::is_empty) {
             return;
         }
@@ -166,18 +203,16 @@ impl<'a> ScanPlace<'a> {
 
     /// `adapter.dispatch(…)` with its opening bracket at this index.
     fn dispatch(&self, block: &Block<'_>, opening: usize, scan: &mut Scan) {
-        let arguments = block.arguments(opening, &self.parameters).unwrap_or_default();
+        let arguments = block.arguments(opening, &self.names).unwrap_or_default();
         let is_name = |(key, _): &(Option<String>, Argument)| {
             key.as_deref().is_none_or(|key| key == "macro_name")
         };
         match arguments.into_iter().find(is_name).map_or_else(unknown, |(_, name)| name) {
             Argument::Literal(name) => {
-                let arguments = block.arguments(block.end_of(opening) + 1, &self.parameters);
+                let arguments = block.arguments(block.end_of(opening) + 1, &self.names);
                 scan.mentions.push(Mention { of: Named::Dispatched(name), arguments });
             }
-            other @ (Argument::Parameter(_) | Argument::Computed(_)) => {
-                scan.take(Reader::Dispatch, other);
-            }
+            other => scan.take(Reader::Dispatch, other),
         }
     }
 
@@ -185,21 +220,27 @@ impl<'a> ScanPlace<'a> {
     /// where it is handed on.
     fn context(&self, block: &Block<'_>, at: usize, package: Option<&str>, scan: &mut Scan) {
         let key = match (block.token(at + 1), block.token(at + 2)) {
-            (Some(Token::Mark("[")), _) => block.pieces(at + 1).into_iter().next(),
+            (Some(Token::Mark("[")), _) => block.piece_ranges(at + 1).into_iter().next(),
             (Some(Token::Mark(".")), Some(Token::Name("get")))
                 if block.is_mark(at + 3, "(") && !self.words.is_macro("get") =>
             {
-                block.pieces(at + 3).into_iter().next()
+                block.piece_ranges(at + 3).into_iter().next()
             }
             (Some(Token::Mark(".")), _) => return,
             _ if is_only_asked(block, at) => return,
             _ => None,
         };
-        match (argument(key.unwrap_or_default(), &self.parameters), package) {
-            (Argument::Literal(_), _) => {}
-            (found @ Argument::Parameter(_), None) => scan.take(Reader::Context, found),
-            (Argument::Parameter(_), Some(package)) => scan.computed(Some(package), String::new()),
-            (Argument::Computed(start), package) => scan.computed(package, start),
+        // A literal is looked up where it stands.
+        if key.as_ref().is_some_and(|key| key.len() == 1 && block.is_text(key.start)) {
+            return;
+        }
+        let key = key.map_or_else(unknown, |key| block.value(key, &self.names));
+        match (key, package) {
+            (found, None) => scan.take(Reader::Context, found),
+            (Argument::Literal(start) | Argument::Computed(start), package) => {
+                scan.computed(package, start);
+            }
+            (_, package) => scan.computed(package, String::new()),
         }
     }
 
@@ -218,7 +259,7 @@ impl<'a> ScanPlace<'a> {
             Base::Package(package) => Named::Packaged(package.to_owned(), word.to_owned()),
             Base::Adapter | Base::Other => return,
         };
-        let arguments = block.arguments(at + 1, &self.parameters);
+        let arguments = block.arguments(at + 1, &self.names);
         scan.mentions.push(Mention { of: named, arguments });
     }
 
@@ -261,7 +302,7 @@ impl<'a> ScanPlace<'a> {
             Base::Adapter | Base::None | Base::Other => return,
         };
         if self.words.is_macro(text) {
-            let arguments = block.arguments(behind, &self.parameters);
+            let arguments = block.arguments(behind, &self.names);
             scan.mentions.push(Mention { of, arguments });
         }
     }

@@ -1,6 +1,6 @@
 //! What counts as a call, and what as a value that is read.
 
-use super::super::calls::Argument;
+use super::super::value::{Argument, unknown};
 use super::*;
 
 fn env(name: &str) -> Facet {
@@ -9,6 +9,14 @@ fn env(name: &str) -> Facet {
 
 fn var(name: &str) -> Facet {
     Facet::Var(name.to_owned())
+}
+
+fn any_env() -> Facet {
+    Facet::EnvVars(String::new())
+}
+
+fn any_var() -> Facet {
+    Facet::Vars(String::new())
 }
 
 fn read(text: &str) -> Vec<Facet> {
@@ -45,13 +53,86 @@ fn vars_are_read_through_their_methods_too() {
 
 #[test]
 fn a_name_that_is_computed_stands_for_every_name() {
-    for text in ["env_var(a)", "env_var('A' ~ b)", "env_var('A' | upper)", "env_var"] {
-        assert_eq!(read(&format!("{{{{ {text} }}}}")), [Facet::AnyEnvVar], "{text}");
+    for text in ["env_var(a)", "env_var(b ~ 'A')", "env_var('A' | upper)", "env_var"] {
+        assert_eq!(read(&format!("{{{{ {text} }}}}")), [any_env()], "{text}");
     }
     for text in ["{{ var(a) }}", "{% set v = var %}", "{{ m(var) }}", "{{ context['var'] }}"] {
-        assert_eq!(read(text), [Facet::AnyVar], "{text}");
+        assert_eq!(read(text), [any_var()], "{text}");
     }
-    assert_eq!(read("{{ env_var(var('a')) }}"), [Facet::AnyEnvVar, var("a")]);
+    assert_eq!(read("{{ env_var(var(a)) }}"), [any_env(), any_var()]);
+}
+
+#[test]
+fn of_a_computed_name_the_beginning_is_known() {
+    let begins = |start: &str| Facet::EnvVars(start.to_owned());
+    for text in [
+        "{{ env_var('A_' ~ x) }}",
+        "{{ env_var('A_' + x ~ '_B', 'default') }}",
+        "{{ env_var('A_%s' % x) }}",
+        "{{ env_var('A_%s_%s' | format(x, 'B')) }}",
+        "{{ env_var('A_{}'.format(x)) }}",
+        "{{ env_var(('A_' ~ x)) }}",
+        "{% set name = 'A_' ~ x %}{{ env_var(name) }}",
+        "{% for x in xs %}{{ env_var('A_' ~ x) }}{% endfor %}",
+    ] {
+        assert_eq!(read(text), [begins("A_")], "{text}");
+    }
+    assert_eq!(read("{{ var('a_' ~ x) }}"), [Facet::Vars("a_".to_owned())]);
+}
+
+#[test]
+fn names_that_are_chosen_from_literals_are_known() {
+    for text in [
+        "{% for k in ['A', 'B'] %}{{ env_var(k) }}{% endfor %}",
+        "{%- for k in ('A', 'B') if k != x -%}{{ env_var(k) }}{% endfor %}",
+        "{% set all = ['A'] %}{% for k in all + ['B'] %}{{ env_var(k) }}{% endfor %}",
+        "{% set all = ['A', 'B'] %}{% for k in all | sort %}{{ env_var(k) }}{% endfor %}",
+        "{% set k = 'A' %}{% if x %}{% set k = 'B' %}{% endif %}{{ env_var(k) }}",
+        "{{ env_var('A' if x else 'B') }}",
+        "{% set k = x and 'A' or 'B' %}{{ env_var('A') }}{{ env_var('B') }}",
+        "{% for k in ['', 'x'] %}{{ env_var('A') }}{{ env_var('B') }}{% endfor %}",
+    ] {
+        assert_eq!(read(text), [env("A"), env("B")], "{text}");
+    }
+    let suffixed = "{% for k in ['X', 'Y'] %}{{ env_var('A_' ~ k ~ '_B') }}{% endfor %}";
+    assert_eq!(read(suffixed), [env("A_X_B"), env("A_Y_B")]);
+    assert_eq!(read("{% set k = 'a' %}{{ var(k) }}"), [var("a")]);
+}
+
+#[test]
+fn names_that_may_be_others_are_computed() {
+    for text in [
+        "{% set all = ['A'] %}{% do all.append(x) %}{% for k in all %}{{ env_var(k) }}{% endfor %}",
+        "{% for k in ['A'] + x %}{{ env_var(k) }}{% endfor %}",
+        "{% for k in ['A', x] %}{{ env_var(k) }}{% endfor %}",
+        "{% for k, v in x.items() %}{{ env_var(k) }}{% endfor %}",
+        "{% for k in 'AB' %}{{ env_var(k) }}{% endfor %}",
+        "{% for k in {'A': 1} %}{{ env_var(k) }}{% endfor %}",
+        "{% set k %}A{% endset %}{{ env_var(k) }}",
+        "{% set k = 'A' %}{% set k = k ~ x %}{{ env_var(k | upper) }}",
+        "{% set k = 'A' %}{% call(k) m() %}{{ env_var(k) }}{% endcall %}",
+        "{% with k = x %}{{ env_var(k) }}{% endwith %}",
+        "{% set k = 'A' %}{{ f(\"{{ env_var(k) }}\") }}",
+        "{% set ns = namespace(k='A') %}{{ env_var(ns.k) }}",
+    ] {
+        let found = read(text);
+        assert!(found.contains(&any_env()), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_var_may_hold_the_names() {
+    let of = |before: &str| NameOf { before: before.into(), var: "l".into(), after: String::new() };
+    for (text, before) in [
+        ("{% for k in var('l') %}{{ env_var(k) }}{% endfor %}", ""),
+        ("{% set all = var('l') %}{% for k in all %}{{ env_var('A_' ~ k) }}{% endfor %}", "A_"),
+        ("{{ env_var(var('l')) }}", ""),
+    ] {
+        assert_eq!(read(text), [Facet::EnvVarsOf(of(before)), var("l")], "{text}");
+    }
+    let text = "{% for k in var('l', ['A']) %}{{ env_var(k) }}{{ var(k) }}{% endfor %}";
+    let all = [env("A"), Facet::EnvVarsOf(of("")), var("A"), var("l"), Facet::VarsOf(of(""))];
+    assert_eq!(read(text), all);
 }
 
 #[test]
@@ -226,7 +307,12 @@ fn a_parameter_that_is_the_name_is_left_to_the_callers() {
         (Reader::Context, "a"),
         (Reader::Dispatch, "b"),
     ];
-    let passed = passed.map(|(reader, name)| (reader, name.to_owned()));
+    let around = |name: &str| Around {
+        before: String::new(),
+        hole: Hole::Parameter(name.to_owned()),
+        after: String::new(),
+    };
+    let passed = passed.map(|(reader, name)| (reader, around(name)));
     assert_eq!(found.passed, BTreeSet::from(passed));
     assert_eq!((found.facets, found.mentions), (Facets::new(), Vec::new()));
     for text in [
@@ -235,7 +321,7 @@ fn a_parameter_that_is_the_name_is_left_to_the_callers() {
         "{% macro x(a) %}{{ f(\"{{ var(a) }}\") }}{% endmacro %}",
         "{% macro x(a) %}{{ f(\"{% macro y(a) %}{{ var(a) }}{% endmacro %}\") }}{% endmacro %}",
     ] {
-        assert_eq!(template(text, &Few).facets, Facets::from([Facet::AnyVar]), "{text}");
+        assert_eq!(template(text, &Few).facets, Facets::from([any_var()]), "{text}");
     }
 }
 
