@@ -23,7 +23,9 @@ pub use variables::{Flag, Opt, STATE_VARIABLES};
 
 use crate::environment::Environment;
 use crate::graph::RESOURCE_TYPES;
+use crate::trees::IntoTree;
 use scan::{GivenOption, ScannedLine};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use variables::DbtVariables;
@@ -171,6 +173,28 @@ impl Command {
         let older = flag.deprecated_variable().and_then(|name| self.variables.flag(name));
         let given = || self.scan.last(flag.name()).map(|given| given.on);
         older.or_else(given).or_else(|| self.variables.flag(flag.variable()))
+    }
+
+    /// What the command line says, by the names that dbt's `flags` has for its options, and what
+    /// the variables in their place say.
+    #[must_use]
+    pub fn flags(&self, environment: &Environment) -> BTreeMap<String, String> {
+        let of_variable = |(name, value): (&OsString, &OsString)| {
+            let name = name.to_str()?.strip_prefix("DBT_")?;
+            let name = name.strip_prefix("ENGINE_").unwrap_or(name);
+            let option = name.to_ascii_lowercase().replace('_', "-");
+            has_option(&option).then(|| (name.to_owned(), value.to_string_lossy().into_owned()))
+        };
+        let mut flags: BTreeMap<String, String> =
+            environment.iter().filter_map(of_variable).into_tree();
+        for given in &self.scan.given {
+            let mut value = format!("{}", given.on);
+            for text in &given.values {
+                value += &text.text(&self.words).to_string_lossy();
+            }
+            flags.insert(given.spec.name().to_ascii_uppercase().replace('-', "_"), value);
+        }
+        flags
     }
 
     /// Whether the command has `--full-refresh`, on the command line or by its variable.

@@ -24,6 +24,8 @@ pub struct ProjectFile {
     pub packages_install_path: Option<String>,
     /// The directories of `model-paths:` and all other keys that end with `-paths`.
     pub paths: Vec<String>,
+    /// `flags:`, as written.
+    pub flags: Map<String, Value>,
     /// `flags: {use_v2_parser: …}`.
     pub use_v2_parser: Option<bool>,
     /// `vars:`, or the `vars:` of a `vars.yml` after [`with_vars_file`](Self::with_vars_file).
@@ -49,6 +51,7 @@ impl ProjectFile {
             packages_install_path: word("packages-install-path"),
             paths,
             use_v2_parser: flags.get("use_v2_parser").and_then(boolean),
+            flags,
             vars: object(all.remove("vars")),
         })
     }

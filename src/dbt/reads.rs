@@ -18,6 +18,7 @@ mod fingerprint;
 mod library;
 mod namespace;
 mod node;
+mod objects;
 mod overrides;
 mod passed;
 mod python;
@@ -34,6 +35,7 @@ pub use by_code::ByCode;
 pub use fingerprint::fingerprints;
 pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
+pub use objects::Objects;
 pub use variables::{is_named, variables};
 pub use vars::Vars;
 
@@ -43,9 +45,6 @@ use std::collections::BTreeSet;
 pub const SEED_CONTENT: &str = "seed:content";
 
 /// A value that a node reads and that is neither in its own text nor in a macro's.
-///
-/// The objects of dbt's Jinja context (`graph`, `target`, `flags`…) are not among them yet; each
-/// would be another variant, with a fingerprint of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Facet {
     /// `env_var('NAME')`.
@@ -61,6 +60,10 @@ pub enum Facet {
     Vars(String),
     /// Likewise.
     VarsOf(NameOf),
+    /// An object of dbt's Jinja context, or a part of it: `graph`, `target.name`.
+    Object(String),
+    /// `source('NAME', 'TABLE')`, as `NAME.TABLE`; `NAME.*` and `*` where they are computed.
+    Source(String),
 }
 
 /// Names that the value of a var gives: the value itself, its items or its keys.

@@ -59,6 +59,8 @@ pub struct Project {
     pub project: files::ProjectFile,
     /// Where the relations are.
     pub identity: Identity,
+    /// The fields of dbt's `target`, as far as they are known.
+    pub target: BTreeMap<String, String>,
     /// The installed packages, by name.
     packages: BTreeMap<String, Package>,
     /// The texts of the files that were read to find all this, by path.
@@ -141,13 +143,17 @@ pub fn locate_from(
     texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
     let older = || profiles.as_deref().and_then(|text| profile::flag(text, "use_v2_parser"));
     project.use_v2_parser = project.use_v2_parser.or_else(older);
-    let identity = {
+    let (identity, target) = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = ProfileOverrides {
             profile: asked.profile.and_then(OsStr::to_str),
             target: asked.target.and_then(OsStr::to_str),
         };
-        profile::identity(profiles.as_deref(), &project, choice, &renderer, here, &paths::resolved)
+        let profiles = profiles.as_deref();
+        let identity =
+            profile::identity(profiles, &project, choice, &renderer, here, &paths::resolved);
+        let target = profile::target_fields(profiles, &project, choice, &identity, &renderer);
+        (identity, target)
     };
     let renderer = Renderer::new(environment, &cli_vars, Some(&target_of(&identity)));
     Ok(Project {
@@ -159,6 +165,7 @@ pub fn locate_from(
         profiles_dir,
         project,
         identity,
+        target,
         cli_vars,
         renderer,
     })

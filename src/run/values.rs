@@ -5,7 +5,7 @@
 use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::reads::dotenv::effective_environment;
-use crate::dbt::reads::{self, Facets};
+use crate::dbt::reads::{self, Facets, Objects};
 use crate::decide::needs::Inputs;
 use crate::environment::Environment;
 use crate::os::project::{self, Project};
@@ -14,6 +14,7 @@ use crate::trees::IntoTree;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(super) struct Values {
     project: Arc<Project>,
     engine: Engine,
     environment: Environment,
+    /// What dbt's `flags` say.
+    flags: BTreeMap<String, String>,
     salt: String,
 }
 
@@ -44,7 +47,14 @@ impl Fingerprints<'_> {
 
 impl Values {
     pub(super) fn new(session: &Session, salt: &str) -> Self {
+        let written = &session.project.project.flags;
+        let mut flags: BTreeMap<String, String> = written
+            .iter()
+            .map(|(name, value)| (name.to_ascii_uppercase(), value.to_string()))
+            .into_tree();
+        flags.extend(session.command.flags(&session.config.environment));
         Self {
+            flags,
             project: Arc::clone(&session.project),
             engine: session.engine.clone(),
             environment: session.config.environment.clone(),
@@ -60,9 +70,12 @@ impl Values {
         let engine = self.engine.refined(manifest.dbt_version());
         let vars = self.project.vars(&engine)?;
         let environment = self.environment(&engine)?;
+        let target = &self.project.target;
+        let objects = Objects::new(manifest, target, &self.flags, &environment);
         let fingerprints = |(id, facets): (String, Facets)| {
             let package = manifest.node(&id).map_or("", |node| &*node.package_name);
-            let values = reads::fingerprints(&facets, package, &self.salt, &vars, &environment);
+            let mut values = reads::fingerprints(&facets, package, &self.salt, &vars, &environment);
+            values.extend(objects.fingerprints(&id, &facets, &self.salt));
             (id, values)
         };
         let mut all: Inputs =

@@ -52,6 +52,18 @@ def read(kind, name):
     return f'{{{{ {function}("{name}", "-") }}}}'
 
 
+def read_somehow(kind, name):
+    """Return the same with another spelling for each number of a name, all of them made of literals."""
+    call = ("env_var" if kind == "env" else "var") + '(%s, "-")'
+    start, number = name[:-1], int(name[-1])
+    return [
+        "{{ " + call % f'"{name}"' + " }}",
+        f'{{% for one in ["{name}"] %}}{{{{ ' + call % "one" + " }}{% endfor %}",
+        "{{ " + call % f'"{start}" ~ "{number}"' + " }}",
+        f'{{% set one = "{name}" %}}{{{{ ' + call % "one" + " }}",
+    ][number]
+
+
 def settings(world):
     configs = {}
     for name, model in world.models.items():
@@ -85,7 +97,7 @@ def schema(world):
 def macro(world, name):
     calls, reads = world.macros[name]
     parts = [f"'{name}:{world.knobs[f'macro:{name}']}'"]
-    parts += [f"'{read(*reads)}'"] if reads else []
+    parts += [f"'{read_somehow(*reads)}'"] if reads else []
     parts += [f"{{{{ {calls}() }}}}"] if calls else []
     return f"{{% macro {name}() %}}" + " || '/' || ".join(parts) + "{% endmacro %}\n"
 
@@ -94,7 +106,7 @@ def model(world, name):
     model, knobs = world.models[name], world.knobs
     parts = [f"'{name}:{knobs[f'body:{name}']}'"]
     for kind, what in model.reads:
-        parts.append(f"{{{{ {what}() }}}}" if kind == "macro" else f"'{read(kind, what)}'")
+        parts.append(f"{{{{ {what}() }}}}" if kind == "macro" else f"'{read_somehow(kind, what)}'")
     if model.stamp:
         parts.append("'{{ config.get(\"stamp\") }}'")
     refs = [f"{{{{ ref('{parent}') }}}}" for parent in model.parents]

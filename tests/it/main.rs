@@ -19,6 +19,8 @@ mod compose;
 #[cfg(test)]
 mod containers;
 #[cfg(test)]
+mod context;
+#[cfg(test)]
 mod convergence;
 #[cfg(test)]
 mod dbt_v2;

@@ -22,6 +22,7 @@ use crate::trees::IntoTree;
 pub use by_code::ByCompiledCode;
 use macros::{Macros, Reach};
 use parts::{Keys, Part, PartKey, parts, user_keys};
+pub(super) use parts::{is_fleeting, makes_sets, sorted_json};
 use same::Spelling;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -60,6 +61,8 @@ pub enum Reason {
     Var(String),
     /// A name that is computed at run time: some variable of the environment, or var, changed.
     Computed,
+    /// Something of dbt's Jinja context that it reads: `graph`, `target.name`.
+    Context(String),
     /// Not built by an earlier run, in its words: `failed in the last run`.
     Pending(String),
 }
@@ -92,6 +95,7 @@ impl fmt::Display for Reason {
             Self::Env(name) => write!(f, "env_var {name}"),
             Self::Var(name) => write!(f, "var {name}"),
             Self::Computed => f.write_str("an env_var or var whose name is computed"),
+            Self::Context(name) => write!(f, "{name} changed"),
             Self::Pending(why) => f.write_str(why),
         }
     }

@@ -290,13 +290,13 @@ impl<'a> Collected<'a> {
 }
 
 /// Whether an expression is another value in every run, so that only its text can be compared.
-fn is_fleeting(expression: &str) -> bool {
+pub(in crate::dbt) fn is_fleeting(expression: &str) -> bool {
     let words = ["invocation_id", "run_started_at", "datetime.now", "utcnow", "date.today"];
     words.iter().any(|word| expression.contains(word))
 }
 
 /// Whether `set(…)` or `set_strict(…)` of dbt's Jinja is called.
-fn makes_sets(code: &str) -> bool {
+pub(in crate::dbt) fn makes_sets(code: &str) -> bool {
     let is_call = |(at, _): (usize, &str)| {
         let before = code.get(..at).and_then(|before| before.chars().next_back());
         !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
@@ -304,7 +304,7 @@ fn makes_sets(code: &str) -> bool {
     code.match_indices("set(").chain(code.match_indices("set_strict(")).any(is_call)
 }
 
-fn sorted_json(json: &str) -> String {
+pub(in crate::dbt) fn sorted_json(json: &str) -> String {
     serde_json::from_str(json).map_or_else(|_| json.to_owned(), |json| sorted(json).to_string())
 }
 

@@ -23,8 +23,13 @@ pub fn differing(
 fn reason(key: &str) -> Reason {
     match key.split_once(':') {
         Some(("seed", _)) => Reason::SeedContent,
+        Some(("source", name)) => Reason::Source(name.to_owned()),
         Some((_, "*")) | None => Reason::Computed,
         Some(("env_var", name)) => Reason::Env(name.to_owned()),
+        // Behind the `@` stands the generation of dbt.
+        Some(("context", name)) => {
+            Reason::Context(name.split('@').next().unwrap_or_default().to_owned())
+        }
         Some((_, name)) => Reason::Var(name.to_owned()),
     }
 }
@@ -36,14 +41,28 @@ mod tests {
     #[test]
     fn each_kind_of_value_that_differs_is_a_reason() {
         let of = |value: &str| {
-            let keys = ["env_var:A", "env_var:*", "var:a:b", "var:*", "seed:content"];
+            let keys = [
+                "env_var:A",
+                "env_var:*",
+                "env_var:MB_*",
+                "var:a:b",
+                "var:*",
+                "seed:content",
+                "context:graph.nodes@1.11",
+                "context:target",
+                "source:raw.orders",
+            ];
             keys.into_iter().map(|key| (key.to_owned(), value.to_owned())).into_tree()
         };
         let reasons = [
+            Reason::Source("raw.orders".to_owned()),
             Reason::SeedContent,
             Reason::Env("A".to_owned()),
+            Reason::Env("MB_*".to_owned()),
             Reason::Var("a:b".to_owned()),
             Reason::Computed,
+            Reason::Context("graph.nodes".to_owned()),
+            Reason::Context("target".to_owned()),
         ];
         assert_eq!(differing(&of("1"), &of("2")), reasons);
         assert_eq!(differing(&of("1"), &of("1")), []);

@@ -52,6 +52,8 @@ fn with_nested(facets: &Facets, package: &str, vars: &Vars) -> Facets {
                 continue;
             }
             Facet::EnvVar(_) | Facet::EnvVars(_) => {}
+            // See `Objects`.
+            Facet::Object(_) | Facet::Source(_) => continue,
         }
         all.insert(facet);
     }
@@ -66,7 +68,9 @@ pub(super) fn key(facet: &Facet) -> String {
         Facet::Var(name) => format!("var:{name}"),
         Facet::Vars(start) => format!("var:{start}*"),
         // Stand for others.
-        Facet::EnvVarsOf(_) | Facet::VarsOf(_) => String::new(),
+        Facet::EnvVarsOf(_) | Facet::VarsOf(_) | Facet::Object(_) | Facet::Source(_) => {
+            String::new()
+        }
     }
 }
 
@@ -103,7 +107,7 @@ impl KnownValues<'_> {
             Facet::Vars(start) => {
                 message.add(Some(self.vars.all(self.package, start).as_bytes()));
             }
-            Facet::EnvVarsOf(_) | Facet::VarsOf(_) => {}
+            Facet::EnvVarsOf(_) | Facet::VarsOf(_) | Facet::Object(_) | Facet::Source(_) => {}
         }
         keyed_digest(self.salt.as_bytes(), &message.0)
     }
@@ -124,6 +128,13 @@ impl Message {
             }
         }
     }
+}
+
+/// Of these texts.
+pub(super) fn keyed(salt: &str, texts: &[&str]) -> String {
+    let mut message = Message::default();
+    texts.iter().for_each(|text| message.add(Some(text.as_bytes())));
+    keyed_digest(salt.as_bytes(), &message.0)
 }
 
 /// The first 16 bytes of HMAC-SHA256 (RFC 2104) in hexadecimal.

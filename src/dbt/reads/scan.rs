@@ -4,6 +4,7 @@
 //! later, as hooks in `config()` are. Text outside of `{{ }}` and `{% %}` is no code: a comment or
 //! a column of SQL with the name of a macro does not count.
 
+mod bindings;
 mod place;
 
 #[cfg(test)]
@@ -182,6 +183,7 @@ impl Scan {
             |of: &Named| matches!(of, Named::Computed(..) | Named::ComputedDispatch(_));
         self.mentions.retain(|mention| !is_computed(&mention.of));
         self.passed.retain(|(reader, _)| matches!(reader, Reader::EnvVar | Reader::Var));
+        self.facets.retain(|facet| !matches!(facet, Facet::Object(_) | Facet::Source(_)));
     }
 
     fn read(&mut self, facet: Facet) {

@@ -45,7 +45,7 @@ fn names(scan: Scan) -> BTreeSet<String> {
         Facet::EnvVar(name) => Some(name),
         Facet::EnvVars(start) => Some(start + "*"),
         Facet::EnvVarsOf(name) => Some(name.before + "*"),
-        Facet::Var(_) | Facet::Vars(_) | Facet::VarsOf(_) => None,
+        _ => None,
     });
     known.chain(passed).into_tree()
 }

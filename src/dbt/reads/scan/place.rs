@@ -1,8 +1,11 @@
 //! The reading of a template, block by block.
 
+use super::super::Facet;
 use super::super::calls::Block;
+use super::super::objects::{METHODS, OBJECTS};
 use super::super::tokens::{self, Token};
-use super::super::value::{Argument, Bound, Names, unknown};
+use super::super::value::{Argument, Names, unknown};
+use super::bindings::{bindings, bound, defaults, keyword_at, mutates, parameters};
 use super::{DEPTH, Mention, Named, NoMacros, Reader, Scan, Vocabulary};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,81 +25,6 @@ pub(super) fn template_into(text: &str, depth: usize, words: &dyn Vocabulary, sc
 pub(super) fn expression_into(text: &str, scan: &mut Scan) {
     let place = ScanPlace::of(&[], DEPTH, &NoMacros);
     place.read(&Block::new(tokens::expression(text)), scan);
-}
-
-/// Where a statement's keyword stands: behind `-` or `+` of white space control.
-fn keyword_at(block: &Block<'_>) -> usize {
-    usize::from(matches!(block.token(0), Some(Token::Mark("-" | "+"))))
-}
-
-/// The parameters of `macro name(…)`.
-fn parameters<'a>(block: &Block<'a>) -> Vec<&'a str> {
-    let at = keyword_at(block);
-    match block.token(at) {
-        Some(Token::Name("macro")) => names_in(block, at + 2),
-        _ => Vec::new(),
-    }
-}
-
-/// What `macro name(a, b='x')` says of `b`.
-fn defaults(block: &Block<'_>) -> BTreeMap<String, Argument> {
-    if parameters(block).is_empty() {
-        return BTreeMap::new();
-    }
-    let all = block.arguments(keyword_at(block) + 2, &Names::default()).unwrap_or_default();
-    all.into_iter().filter_map(|(key, value)| Some((key?, value))).into_tree()
-}
-
-/// The first word of each piece between these brackets: `a` and `b` of `(a, b='x')`.
-fn names_in<'a>(block: &Block<'a>, opening: usize) -> Vec<&'a str> {
-    if !block.is_mark(opening, "(") {
-        return Vec::new();
-    }
-    let first = |piece: &[Token<'a>]| match piece.first() {
-        Some(Token::Name(name)) => Some(*name),
-        _ => None,
-    };
-    block.pieces(opening).into_iter().filter_map(first).collect()
-}
-
-/// Names that the statement binds: loop variables, `set`, parameters of macros.
-fn bindings<'a>(block: &Block<'a>) -> Vec<&'a str> {
-    let at = keyword_at(block);
-    let end = match block.token(at) {
-        Some(Token::Name("for")) => Token::Name("in"),
-        Some(Token::Name("set" | "with")) => Token::Mark("="),
-        Some(Token::Name("macro" | "test")) => return names_in(block, at + 2),
-        Some(Token::Name("call")) => return names_in(block, at + 1),
-        Some(Token::Name("import" | "from")) => Token::Mark(""),
-        _ => return Vec::new(),
-    };
-    let targets = block.tokens().iter().skip(at + 1).take_while(|token| **token != end);
-    let names = targets.filter_map(|token| match token {
-        Token::Name(name) => Some(*name),
-        Token::Text(_) | Token::Mark(_) => None,
-    });
-    names.collect()
-}
-
-/// The expression to which the statement binds its only name.
-fn bound<'b, 'a>(block: &'b Block<'a>, mutated: bool) -> Option<Bound<'b, 'a>> {
-    let at = keyword_at(block);
-    let is_loop = match (block.token(at), block.token(at + 2)) {
-        (Some(Token::Name("for")), Some(Token::Name("in"))) => true,
-        (Some(Token::Name("set")), Some(Token::Mark("="))) => false,
-        _ => return None,
-    };
-    let all = at + 3..block.tokens().len();
-    let is_end = |token: &Token<'a>| matches!(token, Token::Name("if" | "recursive"));
-    let range = if is_loop { block.split(all, is_end).into_iter().next()? } else { all };
-    Some(Bound { block, range, is_loop, mutated })
-}
-
-/// Whether a list may be changed: `names.append(…)`.
-fn mutates(block: &Block<'_>) -> bool {
-    let names = block.tokens().iter().enumerate();
-    let mut methods = names.filter(|(at, _)| block.before(*at, 1) == Some(&Token::Mark(".")));
-    methods.any(|(_, token)| matches!(token, Token::Name("append" | "extend" | "insert")))
 }
 
 /// What the reading of one block has to know of its surroundings.
@@ -128,6 +56,7 @@ impl<'a> ScanPlace<'a> {
                 Token::Name(word) => {
                     self.value(block, at, word, scan);
                     self.function(block, at, word, scan);
+                    self.object(block, at, word, scan);
                     self.name(block, at, word, scan);
                 }
                 Token::Text(text) => {
@@ -177,6 +106,30 @@ impl<'a> ScanPlace<'a> {
         };
         let name = arguments.unwrap_or_default().into_iter().find(is_name);
         scan.take(reader, name.map_or_else(unknown, |(_, name)| name));
+    }
+
+    /// An object of the context, or the part of it that is named.
+    fn object(&self, block: &Block<'_>, at: usize, word: &str, scan: &mut Scan) {
+        if OBJECTS.contains(&word) && !self.is_attribute_or_bound(block, at, word) {
+            scan.facets.insert(Facet::Object(part_of(block, at + 1, word)));
+        }
+        // `builtins.source` stands in a macro that replaces `source`, whose callers name it.
+        let called = word == "source"
+            && block.is_mark(at + 1, "(")
+            && block.before(at, 1) != Some(&Token::Mark("."));
+        if called && !self.is_attribute_or_bound(block, at, word) {
+            let arguments = block.arguments(at + 1, &self.names).unwrap_or_default();
+            let mut literal = arguments.into_iter().map(|(_, argument)| match argument {
+                Argument::Literal(name) => name,
+                _ => "*".to_owned(),
+            });
+            let (name, table) = (literal.next(), literal.next());
+            let name = name.filter(|name| name != "*");
+            let table = table.unwrap_or_else(|| "*".to_owned());
+            let all = || "*".to_owned();
+            let source = name.map_or_else(all, |name| format!("{name}.{table}"));
+            scan.facets.insert(Facet::Source(source));
+        }
     }
 
     /// Functions of dbt that pick a macro.
@@ -292,6 +245,9 @@ impl<'a> ScanPlace<'a> {
                 if let Some(reader) = Reader::of(text) {
                     self.read_by(reader, block, behind, scan);
                 }
+                if OBJECTS.contains(&text) {
+                    scan.facets.insert(Facet::Object(part_of(block, behind, text)));
+                }
                 let followed = block.is_mark(behind, ".") || block.is_mark(behind, "[");
                 if self.words.is_package(text) && !followed {
                     scan.computed(Some(text), String::new());
@@ -316,6 +272,24 @@ impl<'a> ScanPlace<'a> {
             }
             _ => Base::Other,
         }
+    }
+}
+
+/// `target.name` of `target` with what follows at this index: `.name`, `['name']`, `.get('name')`.
+fn part_of(block: &Block<'_>, behind: usize, object: &str) -> String {
+    let key = match (block.token(behind), block.token(behind + 1), block.token(behind + 2)) {
+        (Some(Token::Mark(".")), Some(Token::Name("get")), Some(Token::Mark("("))) => {
+            block.token(behind + 3)
+        }
+        (Some(Token::Mark(".")), Some(Token::Name(name)), _) if !METHODS.contains(name) => {
+            return format!("{object}.{name}");
+        }
+        (Some(Token::Mark("[")), key, Some(Token::Mark("]"))) => key,
+        _ => None,
+    };
+    match key {
+        Some(Token::Text(name)) => format!("{object}.{name}"),
+        _ => object.to_owned(),
     }
 }
 

@@ -136,6 +136,53 @@ fn a_var_may_hold_the_names() {
 }
 
 #[test]
+fn an_object_of_the_context_is_read_by_the_part_that_is_named() {
+    let object = |path: &str| Facet::Object(path.to_owned());
+    for (text, path) in [
+        ("{{ target.name }}", "target.name"),
+        ("{{ target['name'] }}", "target.name"),
+        ("{{ target.get('name', 'x') }}", "target.name"),
+        ("{{ context.target.name }}", "target.name"),
+        ("{{ context['target']['name'] }}", "target.name"),
+        ("{{ target }}", "target"),
+        ("{{ target[key] }}", "target"),
+        ("{% for k, v in target.items() %}{% endfor %}", "target"),
+        ("{% set t = target %}{{ t.name }}", "target"),
+        ("{{ m(target) }}", "target"),
+        ("{% for n in graph.nodes.values() %}{% endfor %}", "graph.nodes"),
+        ("{{ graph['sources'] | length }}", "graph.sources"),
+        ("{% for n in graph.values() %}{% endfor %}", "graph"),
+        ("{{ model.columns.keys() | list }}", "model.columns"),
+        ("{{ model['meta']['owner'] }}", "model.meta"),
+        ("{{ flags.WHICH }}", "flags.WHICH"),
+        ("{{ dbt_metadata_envs }}", "dbt_metadata_envs"),
+        ("{{ invocation_args_dict.vars }}", "invocation_args_dict.vars"),
+        ("{% if 'x' in selected_resources %}{% endif %}", "selected_resources"),
+        ("{{ config(post_hook=\"{{ target.name }}\") }}", "target.name"),
+    ] {
+        assert_eq!(read(text), [object(path)], "{text}");
+    }
+    for text in [
+        "{% test t(model, c) %}select * from {{ model }}{% endtest %}",
+        "{% macro m(target) %}{{ target.name }}{% endmacro %}",
+        "{% for model in all %}{{ model.name }}{% endfor %}",
+        "{{ m(model=1) }}{{ row.target }}{{ 'graph' }}",
+        "select target.name from graph",
+    ] {
+        assert_eq!(read(text), [], "{text}");
+    }
+}
+
+#[test]
+fn a_source_is_read_by_its_name() {
+    let source = |name: &str| Facet::Source(name.to_owned());
+    assert_eq!(read("{{ source('s', 't') }}"), [source("s.t")]);
+    assert_eq!(read("{{ source('s', t) }}"), [source("s.*")]);
+    assert_eq!(read("{{ source(s, 't') }}"), [source("*")]);
+    assert_eq!(read("{{ builtins.source(s, t) }}{{ x.source('s', 't') }}"), []);
+}
+
+#[test]
 fn a_word_of_the_same_name_is_not_the_function() {
     for text in [
         "select var('a'), env_var('A')",
