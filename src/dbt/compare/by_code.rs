@@ -77,7 +77,8 @@ impl<'m, 'a> ByCompiledCode<'m, 'a> {
         let asks = self.before.asks(old, &reads_before) || self.now.asks(new, &reads_now);
         let around = |id: &str| reads_before.around.contains(id) || reads_now.around.contains(id);
         let differing = self.pair.differing_macros(id, old, new);
-        if asks || differing.iter().any(|(id, _)| around(id)) {
+        let others = reads_before.others_around || reads_now.others_around;
+        if asks || others || differing.iter().any(|(id, _)| around(id)) {
             return None;
         }
         Some(reads_before.values_around.into_iter().chain(reads_now.values_around).into_tree())

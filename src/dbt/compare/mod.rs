@@ -72,7 +72,12 @@ impl Reason {
     /// read.
     #[must_use]
     pub fn is_doubt(&self) -> bool {
-        *self == Self::Computed
+        match self {
+            Self::Computed | Self::Context(_) => true,
+            // Of a name that is computed only its beginning is known.
+            Self::Env(name) | Self::Var(name) | Self::Source(name) => name.ends_with('*'),
+            _ => false,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::fingerprint::key;
 use super::library::Library;
 use super::walk::Walk;
+use super::{Facet, objects};
 use crate::dbt::manifest::Node;
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
@@ -20,6 +21,12 @@ pub struct ByCode<'m> {
     pub around: BTreeSet<&'m str>,
     /// The values that these macros read, by the names of their fingerprints.
     pub values_around: BTreeSet<String>,
+    /// They read others, whose names the code does not say.
+    pub others_around: bool,
+}
+
+fn stands_for_others(facet: &Facet) -> bool {
+    matches!(facet, Facet::EnvVarsOf(_) | Facet::VarsOf(_) | Facet::Source(_))
 }
 
 impl<'m> Library<'m> {
@@ -33,13 +40,22 @@ impl<'m> Library<'m> {
         }
         for closure in walk.closures_around() {
             found.around.extend(closure.macros.iter().filter_map(|at| self.own_id(*at)));
-            found.values_around.extend(closure.facets.iter().map(key));
+            found.values_around.extend(closure.facets.iter().map(|facet| self.key(facet)));
+            found.others_around |= closure.facets.iter().any(stands_for_others);
         }
         let overrides = |id: &&&str| self.at(id).is_some_and(|at| self.overrides(at));
         let overriding: BTreeSet<&str> =
             found.in_code.iter().filter(overrides).copied().into_tree();
         found.around.extend(overriding);
         found
+    }
+
+    /// The name of the fingerprint of a value; see [`super::objects::key`].
+    fn key(&self, facet: &Facet) -> String {
+        match facet {
+            Facet::Object(path) => objects::key(path, self.generation()),
+            other => key(other),
+        }
     }
 
     /// Whether a macro of the project or a package has the name of one of dbt's or the adapter's,

@@ -67,10 +67,9 @@ pub(super) fn key(facet: &Facet) -> String {
         Facet::EnvVars(start) => format!("env_var:{start}*"),
         Facet::Var(name) => format!("var:{name}"),
         Facet::Vars(start) => format!("var:{start}*"),
+        Facet::Object(path) => format!("context:{path}"),
         // Stand for others.
-        Facet::EnvVarsOf(_) | Facet::VarsOf(_) | Facet::Object(_) | Facet::Source(_) => {
-            String::new()
-        }
+        Facet::EnvVarsOf(_) | Facet::VarsOf(_) | Facet::Source(_) => String::new(),
     }
 }
 

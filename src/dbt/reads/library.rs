@@ -35,6 +35,8 @@ pub struct Reads<'m> {
 #[derive(Debug)]
 pub struct Library<'m> {
     namespace: Namespace<'m>,
+    /// Of dbt; see [`Manifest::generation`].
+    generation: &'m str,
     ids: BTreeMap<&'m str, usize>,
     macros: Vec<MacroCode<'m>>,
     takers: Takers<'m>,
@@ -87,7 +89,8 @@ impl<'m> Library<'m> {
         let mut macros: Vec<MacroCode<'_>> = manifest.macros().enumerate().map(code).collect();
         let takers = hand_on(&mut macros, &namespace);
         let (calls, closures) = (RefCell::default(), RefCell::default());
-        Self { namespace, ids, macros, takers, calls, closures }
+        let generation = manifest.generation().1;
+        Self { namespace, generation, ids, macros, takers, calls, closures }
     }
 
     /// What a node of the same manifest reads.
@@ -151,6 +154,10 @@ impl<'m> Library<'m> {
         closure.facets.extend(code.scan.facets.iter().cloned());
         closure.picks_incremental_strategy |= code.scan.picks_incremental_strategy;
         closure.picks_snapshot_strategy |= code.name == SNAPSHOT_STRATEGIES;
+    }
+
+    pub(super) fn generation(&self) -> &'m str {
+        self.generation
     }
 
     pub(super) fn namespace(&self) -> &Namespace<'m> {

@@ -141,21 +141,16 @@ impl<'m, 'a> Objects<'m, 'a> {
     /// What an object holds, or a part of it, with the name that stands for it; `None` where
     /// nothing is known that lasts.
     fn content(&self, id: &str, path: &str) -> Option<(String, String)> {
-        let (object, key) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
+        let (object, part) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
         let content = match object {
-            "graph" => self.graph(key),
-            "model" => self.model(id, key)?,
-            "target" => self.target(key)?,
-            "dbt_metadata_envs" => self.metadata(key),
+            "graph" => self.graph(part),
+            "model" => self.model(id, part)?,
+            "target" => self.target(part)?,
+            "dbt_metadata_envs" => self.metadata(part),
             "selected_resources" => all(self.manifest.names().map(|(id, _)| (id, ""))),
-            _ => self.flags(key)?,
+            _ => self.flags(part)?,
         };
-        // Another generation of dbt writes the same in other words.
-        let generation = match object {
-            "graph" | "model" => format!("@{}", self.manifest.generation().1),
-            _ => String::new(),
-        };
-        Some((format!("context:{path}{generation}"), content))
+        Some((key(path, self.manifest.generation().1), content))
     }
 
     fn model(&self, id: &str, key: Option<&str>) -> Option<String> {
@@ -247,6 +242,15 @@ impl<'m, 'a> Objects<'m, 'a> {
         let key =
             |(name, relation): (String, &str)| (format!("source:{name}"), relation.to_owned());
         found.into_iter().map(key).collect()
+    }
+}
+
+/// The name of an object's fingerprint. Another generation of dbt writes nodes in other words.
+pub(super) fn key(path: &str, generation: &str) -> String {
+    if path.starts_with("graph") || path.starts_with("model") {
+        format!("context:{path}@{generation}")
+    } else {
+        format!("context:{path}")
     }
 }
 
