@@ -231,7 +231,9 @@ fn rendered_unless_secret(value: &Value, renderer: &Renderer) -> Option<String> 
     let secret = |facet: &Facet| match facet {
         Facet::EnvVar(name) => name.starts_with("DBT_ENV_SECRET_"),
         Facet::EnvVars(_) | Facet::EnvVarsOf(_) => true,
-        _ => false,
+        Facet::Var(_) | Facet::Vars(_) | Facet::VarsOf(_) | Facet::Object(_) | Facet::Source(_) => {
+            false
+        }
     };
     if facets(&text).iter().any(secret) { None } else { renderer.render(&text).ok() }
 }

@@ -72,12 +72,11 @@ impl Reason {
     /// read.
     #[must_use]
     pub fn is_doubt(&self) -> bool {
-        match self {
-            Self::Computed | Self::Context(_) => true,
-            // Of a name that is computed only its beginning is known.
-            Self::Env(name) | Self::Var(name) | Self::Source(name) => name.ends_with('*'),
-            _ => false,
+        // Of a name that is computed only its beginning is known.
+        if let Self::Env(name) | Self::Var(name) | Self::Source(name) = self {
+            return name.ends_with('*');
         }
+        matches!(self, Self::Computed | Self::Context(_))
     }
 }
 

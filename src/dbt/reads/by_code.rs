@@ -52,10 +52,10 @@ impl<'m> Library<'m> {
 
     /// The name of the fingerprint of a value; see [`super::objects::key`].
     fn key(&self, facet: &Facet) -> String {
-        match facet {
-            Facet::Object(path) => objects::key(path, self.generation()),
-            other => key(other),
+        if let Facet::Object(path) = facet {
+            return objects::key(path, self.generation());
         }
+        key(facet)
     }
 
     /// Whether a macro of the project or a package has the name of one of dbt's or the adapter's,

@@ -298,7 +298,7 @@ mod tests {
             assert_eq!(differing(&before, &other), ["env_var:MB_*"]);
         }
         let begin = Facet::Vars("a".to_owned());
-        assert_eq!(of_vars(json!({"a": 2, "b": 1}), &[begin.clone()], &[]), NOTHING);
+        assert_eq!(of_vars(json!({"a": 2, "b": 1}), std::slice::from_ref(&begin), &[]), NOTHING);
         assert_eq!(of_vars(json!({"a": 2, "ab": 1}), &[begin], &[]), ["var:a*"]);
     }
 

@@ -133,7 +133,12 @@ impl<'m, 'a> Objects<'m, 'a> {
         let found = facets.iter().flat_map(|facet| match facet {
             Facet::Object(path) => self.content(id, path).into_iter().collect(),
             Facet::Source(name) => self.sources(id, name),
-            _ => Vec::new(),
+            Facet::EnvVar(_)
+            | Facet::EnvVars(_)
+            | Facet::EnvVarsOf(_)
+            | Facet::Var(_)
+            | Facet::Vars(_)
+            | Facet::VarsOf(_) => Vec::new(),
         });
         found.map(|(key, content)| (key.clone(), keyed(salt, &[&key, &content]))).into_tree()
     }

@@ -61,7 +61,10 @@ impl Argument {
         for one in all {
             match one {
                 Self::OneOf(inner) => found.extend(inner),
-                other => found.push(other),
+                other
+                @ (Self::Literal(_) | Self::Computed(_) | Self::Around(_) | Self::List(_)) => {
+                    found.push(other)
+                }
             }
         }
         found.sort_unstable();
@@ -95,7 +98,9 @@ impl Argument {
                     around.after.push_str(text);
                     around.bounded()
                 }
-                _ => Self::Computed(around.before),
+                Self::Computed(_) | Self::Around(_) | Self::OneOf(_) | Self::List(_) => {
+                    Self::Computed(around.before)
+                }
             },
             Self::OneOf(all) => Self::one_of(all.into_iter().map(|one| one.then(next))),
             Self::List(_) => unknown(),
@@ -135,10 +140,7 @@ impl Around {
 
     /// With this in its hole.
     pub(super) fn filled(&self, with: Argument) -> Argument {
-        let with = match with {
-            Argument::List(items) => Argument::one_of(items),
-            other => other,
-        };
+        let with = if with.holds_list() { with.item() } else { with };
         with.behind(&self.before).then(&Argument::Literal(self.after.clone()))
     }
 }
@@ -203,11 +205,11 @@ pub(super) struct Bound<'b, 'a> {
 impl Bound<'_, '_> {
     fn value(&self, names: &Names<'_>) -> Argument {
         let literal = self.block.is_mark(self.range.start, "[");
-        match self.block.value(self.range.clone(), names) {
-            _ if self.is_loop && self.mutated && !literal => unknown(),
-            value if self.is_loop => value.item(),
-            value => value,
+        let value = self.block.value(self.range.clone(), names);
+        if !self.is_loop {
+            return value;
         }
+        if self.mutated && !literal { unknown() } else { value.item() }
     }
 }
 

@@ -45,7 +45,9 @@ fn names(scan: Scan) -> BTreeSet<String> {
         Facet::EnvVar(name) => Some(name),
         Facet::EnvVars(start) => Some(start + "*"),
         Facet::EnvVarsOf(name) => Some(name.before + "*"),
-        _ => None,
+        Facet::Var(_) | Facet::Vars(_) | Facet::VarsOf(_) | Facet::Object(_) | Facet::Source(_) => {
+            None
+        }
     });
     known.chain(passed).into_tree()
 }

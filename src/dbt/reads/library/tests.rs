@@ -50,10 +50,12 @@ fn macros_of(node: &Value, macros: &[Code<'_>]) -> Vec<String> {
 
 fn env_names(text: &str, listed: &[&str], macros: &[Code<'_>]) -> Vec<String> {
     let node = json!({"raw_code": text, "depends_on": {"macros": listed}});
-    let env = |facet: Facet| match facet {
-        Facet::EnvVar(name) => name,
-        Facet::EnvVars(start) => start + "*",
-        other => panic!("{other:?}"),
+    let env = |facet: Facet| {
+        if let Facet::EnvVars(start) = facet {
+            return start + "*";
+        }
+        let Facet::EnvVar(name) = facet else { panic!("{facet:?}") };
+        name
     };
     read(&node, macros).1.into_iter().map(env).collect()
 }

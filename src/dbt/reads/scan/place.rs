@@ -121,7 +121,10 @@ impl<'a> ScanPlace<'a> {
             let arguments = block.arguments(at + 1, &self.names).unwrap_or_default();
             let mut literal = arguments.into_iter().map(|(_, argument)| match argument {
                 Argument::Literal(name) => name,
-                _ => "*".to_owned(),
+                Argument::Computed(_)
+                | Argument::Around(_)
+                | Argument::OneOf(_)
+                | Argument::List(_) => "*".to_owned(),
             });
             let (name, table) = (literal.next(), literal.next());
             let name = name.filter(|name| name != "*");
@@ -165,7 +168,10 @@ impl<'a> ScanPlace<'a> {
                 let arguments = block.arguments(block.end_of(opening) + 1, &self.names);
                 scan.mentions.push(Mention { of: Named::Dispatched(name), arguments });
             }
-            other => scan.take(Reader::Dispatch, other),
+            other @ (Argument::Computed(_)
+            | Argument::Around(_)
+            | Argument::OneOf(_)
+            | Argument::List(_)) => scan.take(Reader::Dispatch, other),
         }
     }
 
