@@ -34,7 +34,8 @@ fn a_variable_that_a_node_might_read_is_settled_while_dbt_waits() {
     for word in ["--no-populate-cache", "--no-introspect", "--indirect-selection=empty"] {
         assert!(compile.has(word), "{compile:#?}");
     }
-    fake.run(&["run"]).ends_with(0).starts(&["run"]).builds(&[]);
+    // A computed name does not prevent the start without dbt.
+    fake.run(&["run"]).ends_with(0).starts(&[]);
     assert_eq!(fake.claims(), ["a", "b", "c"]);
 }
 
