@@ -70,6 +70,22 @@ impl ProjectFile {
     }
 }
 
+/// How the `vars:` of a `dbt_project.yml` or `vars.yml` are spelled, in the form of the values.
+///
+/// # Errors
+/// The text is not YAML.
+pub fn spelled_vars(text: &str) -> Result<Map<String, Value>> {
+    Ok(object(object(Some(yaml::spelled(text)?)).remove("vars")))
+}
+
+/// The same for the value of `--vars`.
+///
+/// # Errors
+/// The text is not YAML.
+pub fn spelled_cli_vars(text: &str) -> Result<Map<String, Value>> {
+    Ok(object(Some(yaml::spelled(text)?)))
+}
+
 /// The words of a list, or a single word.
 fn word_list(value: &Value) -> Vec<String> {
     let items = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);

@@ -6,11 +6,15 @@
     reason = "only a few of the parser's events and tags occur in a valid place"
 )]
 
+mod spelled;
+
 use anyhow::{Result, anyhow, bail, ensure};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+pub(super) use spelled::{spelling, tells_all};
 
 /// How deep values may be nested: deeper than in any real file, and safe for the stack.
 const MAX_DEPTH: usize = 128;
@@ -26,9 +30,22 @@ const MAX_COPIED: usize = 16 << 20;
 /// The text is not YAML or has several documents. The error gives line and column and quotes
 /// nothing from the text, which may contain passwords.
 pub(super) fn document(text: &str) -> Result<Value> {
+    read(text, false)
+}
+
+/// The same document with the [`spelling`] of each value in its place.
+///
+/// # Errors
+/// As [`document`].
+pub(super) fn spelled(text: &str) -> Result<Value> {
+    read(text, true)
+}
+
+fn read(text: &str, spelled: bool) -> Result<Value> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = DocumentReader {
         parser: Parser::new_from_str(text),
+        spelled,
         anchors: BTreeMap::new(),
         copied: 0,
         at: Marker::default(),
@@ -44,6 +61,8 @@ type ScalarTag<'a> = Option<Cow<'a, Tag>>;
 
 struct DocumentReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    /// Whether spellings are wanted instead of values.
+    spelled: bool,
     /// The values of the anchors so far, by the number that the parser gives each of them.
     anchors: BTreeMap<usize, Value>,
     /// How many bytes anchors and aliases have copied so far.
@@ -86,6 +105,9 @@ impl<'a> DocumentReader<'a> {
     fn value(&mut self, first: Event<'a>, depth: usize) -> Result<Value> {
         ensure!(depth > 0, "nested too deeply");
         let (anchor, value) = match first {
+            Event::Scalar(text, style, anchor, tag) if self.spelled => {
+                (anchor, Value::String(spelled::scalar(&text, style, tag)))
+            }
             Event::Scalar(text, style, anchor, tag) => (anchor, scalar(text, style, tag)),
             Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth - 1)?),
             Event::MappingStart(anchor, _) => (anchor, self.mapping(depth - 1)?),
@@ -107,6 +129,7 @@ impl<'a> DocumentReader<'a> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
+                Event::SequenceEnd if self.spelled => return Ok(spelled::sequence(&items)),
                 Event::SequenceEnd => return Ok(Value::Array(items)),
                 first => items.push(self.value(first, depth)?),
             }
@@ -116,19 +139,32 @@ impl<'a> DocumentReader<'a> {
     fn mapping(&mut self, depth: usize) -> Result<Value> {
         let mut own = Map::new();
         let mut merged = Map::new();
+        let mut written = String::new();
         loop {
-            let key = match self.next()? {
+            let first = match self.next()? {
                 Event::MappingEnd => break,
-                first => self.key(first)?,
+                first => first,
             };
+            if let Event::Scalar(text, style, _, tag) = &first
+                && self.spelled
+            {
+                written += &spelled::scalar(text, *style, tag.clone());
+            }
+            let key = self.key(first)?;
             let first = self.next()?;
             let value = self.value(first, depth)?;
+            if self.spelled {
+                written += spelling(&value);
+            }
             match key {
                 Key::Own(key) => drop(own.insert(key, value)),
                 Key::Merge => merge(value, &mut merged)?,
             }
         }
         merged.extend(own);
+        if self.spelled {
+            spelled::close(&mut merged, &written);
+        }
         Ok(Value::Object(merged))
     }
 

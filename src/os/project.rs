@@ -66,6 +66,8 @@ pub struct Project {
     /// The texts of the files that were read to find all this, by path.
     texts: BTreeMap<PathBuf, String>,
     cli_vars: Map<String, Value>,
+    /// How they are spelled.
+    cli_spelled: Map<String, Value>,
     renderer: Renderer,
 }
 
@@ -132,10 +134,8 @@ pub fn locate_from(
     let root = project_dir(here, asked.project_dir)?;
     let mut texts = BTreeMap::new();
     let mut project = read_project(&root, &mut texts)?;
-    let cli_vars = match asked.vars {
-        Some(text) => files::cli_vars(&text.to_string_lossy())?,
-        None => Map::new(),
-    };
+    let cli_text = asked.vars.map(OsStr::to_string_lossy).unwrap_or_default();
+    let cli_vars = files::cli_vars(&cli_text)?;
     let profiles_dir = profiles_dir(here, asked.profiles_dir, environment);
     let profiles = fs::read_to_string(profiles_dir.join("profiles.yml")).ok();
     texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
@@ -167,6 +167,7 @@ pub fn locate_from(
         identity,
         target,
         cli_vars,
+        cli_spelled: files::spelled_cli_vars(&cli_text)?,
         renderer,
     })
 }
@@ -277,13 +278,36 @@ impl Project {
     /// A `vars.yml` that cannot be read.
     pub fn vars(&self, engine: &Engine) -> Result<Vars> {
         let root = self.project.name.clone().unwrap_or_default();
-        let mut projects = BTreeMap::new();
-        for (name, package) in &self.packages {
-            let vars = vars_of(&package.directory, &package.project, engine)?;
-            projects.insert(name.clone(), vars);
+        let packages = self.packages.iter();
+        let packages = packages.map(|(name, found)| (name, &found.directory, &found.project));
+        let (mut values, mut spellings) = (BTreeMap::new(), BTreeMap::new());
+        for (name, directory, project) in packages.chain([(&root, &self.root, &self.project)]) {
+            let (own, spelled) = self.vars_of(directory, project, engine)?;
+            values.insert(name.clone(), own);
+            spellings.insert(name.clone(), spelled);
         }
-        projects.insert(root.clone(), vars_of(&self.root, &self.project, engine)?);
-        Ok(Vars::new(self.cli_vars.clone(), &root, projects))
+        let spelled = Vars::new(self.cli_spelled.clone(), &root, spellings);
+        Ok(Vars::new(self.cli_vars.clone(), &root, values).spelled(spelled))
+    }
+
+    /// The vars of a project or package, and how they are spelled.
+    fn vars_of(
+        &self,
+        directory: &Path,
+        project: &files::ProjectFile,
+        engine: &Engine,
+    ) -> Result<(Map<String, Value>, Map<String, Value>)> {
+        let path = directory.join("vars.yml");
+        let file = if engine.reads_dotenv() { read_if_there(&path)? } else { None };
+        if let Some(text) = file {
+            let own = project.clone().with_vars_file(&text);
+            let own = own.with_context(|| format!("reading {}", path.display()))?.vars;
+            if own != project.vars {
+                return Ok((own, files::spelled_vars(&text)?));
+            }
+        }
+        let text = self.text_of(&directory.join(FILE)).unwrap_or_default();
+        Ok((project.vars.clone(), files::spelled_vars(text)?))
     }
 
     /// The name of the selector with `default: true` in `selectors.yml`.
@@ -336,23 +360,6 @@ impl Project {
         }
         self.packages.get(package).map(|package| package.directory.as_path())
     }
-}
-
-fn vars_of(
-    directory: &Path,
-    project: &files::ProjectFile,
-    engine: &Engine,
-) -> Result<Map<String, Value>> {
-    let path = directory.join("vars.yml");
-    let file = if engine.reads_dotenv() { read_if_there(&path)? } else { None };
-    let vars = match file {
-        Some(text) => {
-            let project = project.clone().with_vars_file(&text);
-            project.with_context(|| format!("reading {}", path.display()))?.vars
-        }
-        None => project.vars.clone(),
-    };
-    Ok(vars)
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::parse::Parsed;
 use super::stage::Stage;
 use super::start::Started;
+use crate::dbt::compare::changed_hooks;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
 use crate::decide::budget::Budget;
@@ -118,6 +119,8 @@ fn list(
 fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
     if started.opened.access.held().is_some() {
         say::changes(plan, now);
+        let hooks = now.before.as_ref().map(|before| changed_hooks(before, &now.manifest));
+        say::hooks_changed(&hooks.unwrap_or_default());
         let is_left = |id: &String| {
             !now.graph.is_test(id)
                 && (plan.others.contains_key(id)

@@ -100,6 +100,13 @@ pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
     count_of_rest(plan.wanted.len());
 }
 
+/// Hooks of the project changed, which dbt runs around whatever it builds.
+pub(crate) fn hooks_changed(kinds: &[&str]) {
+    for kind in kinds {
+        info!("{kind} changed; nothing is rebuilt for it");
+    }
+}
+
 /// The reasons in one line, separated by commas.
 pub(crate) fn reason_list(reasons: &[Reason]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")

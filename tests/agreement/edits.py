@@ -181,6 +181,8 @@ EDITS = [
     Edit("agreed", "data type", sub(SCHEMA, "data_type: integer", "data_type: bigint"), **blind(model("agreed"))),
     Edit("agreed", "column", sub(SCHEMA, "        data_type: varchar", "        data_type: varchar\n      - name: more\n        data_type: text"), **blind(model("agreed"))),
     Edit("agreed", "constraint", sub(SCHEMA, "constraints: [{type: not_null}]", "constraints: []"), **blind(model("agreed"))),
+    Edit("agreed", "order of columns", sub(SCHEMA, "      - name: id\n        data_type: integer\n        constraints: [{type: not_null}]\n      - name: name\n        data_type: varchar", "      - name: name\n        data_type: varchar\n      - name: id\n        data_type: integer\n        constraints: [{type: not_null}]"),
+         ours=[model("agreed")], row="column-order", v2=False),
     Edit("agreed", "contract given up", sub(SCHEMA, "contract: {enforced: true}", "contract: {enforced: false}")),
     Edit("product", "latest version", sub(SCHEMA, "latest_version: 2", "latest_version: 1"), row="parents",
          ours=lambda v: [model("uses_product")] + ([model("product.v1"), model("product.v2")] if v >= V2 else [])),

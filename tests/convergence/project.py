@@ -2,6 +2,8 @@
 
 import json
 
+from world import ORDERS
+
 PROFILES = """world:
   target: dev
   outputs:
@@ -48,8 +50,9 @@ def files(world):
 
 
 def read(kind, name):
-    function = "env_var" if kind == "env" else "var"
-    return f'{{{{ {function}("{name}", "-") }}}}'
+    if kind == "env":
+        return f'{{{{ env_var("{name}", "-") }}}}'
+    return f'{{{{ var("{name}", "-") | replace("\'", "") }}}}'
 
 
 def read_somehow(kind, name):
@@ -72,7 +75,7 @@ def settings(world):
         elif model.stamp == "project_env":
             configs[name] = {"+stamp": read("env", model.stamp_reads)}
     values = {name: world.knobs[f"var:{name}"] for name in ("v0", "v1", "v2")}
-    values = {name: value for name, value in values.items() if value is not None}
+    values = {name: ORDERS.get(value, value) for name, value in values.items() if value is not None}
     # One variable is scoped to the package.
     scoped = {"world": {"v1": values.pop("v1")}} if "v1" in values else {}
     return {"name": "world", "version": "1.0", "config-version": 2, "profile": "world",

@@ -10,6 +10,8 @@ import json
 
 ENVIRONMENT = ["E0", "E1", "E2", "E3"]
 VARS = ["v0", "v1", "v2"]
+# Mappings that differ in nothing but their order.
+ORDERS = {"xy": {"x": 1, "y": 2}, "yx": {"y": 2, "x": 1}}
 VERSIONS = [1, 2, 3]
 STAMPS = ["config", "yaml", "yaml_env", "yaml_var", "project", "project_env"]
 UNSET = "-"
@@ -36,7 +38,7 @@ class World:
         for name in ENVIRONMENT:
             self.knob(f"env:{name}", [None, "", "a", "b"])
         for name in VARS:
-            self.knob(f"var:{name}", [None, "a", "b"])
+            self.knob(f"var:{name}", [None, "a", "b", *ORDERS])
             self.knob(f"cli:{name}", [None, "a", "c"], None)
         self.seeds = [f"s{n}" for n in range(random.randint(1, 2))]
         for seed in self.seeds:
@@ -113,7 +115,8 @@ class World:
         else:
             cli = self.knobs[f"cli:{name}"]
             value = self.knobs[f"var:{name}"] if cli is None else cli
-        return UNSET if value is None else value
+        value = UNSET if value is None else ORDERS.get(value, value)
+        return str(value).replace("'", "")
 
     def macro(self, name):
         calls, reads = self.macros[name]

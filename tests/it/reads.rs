@@ -339,3 +339,44 @@ fn a_refresh_of_what_changed_keeps_the_rows_of_what_did_not() {
     shop.run(&refresh).expect_code(0);
     assert_eq!(shop.query("select count(*) from incremental"), "4\n");
 }
+
+/// Models that show a var's type, its order, and the columns of a contract.
+const TYPED: [File<'static>; 6] = [
+    ("models/dated.sql", "select '{{ var('day') is string }}' as a"),
+    ("models/ordered.sql", "select '{% for key in var('codes') %}{{ key }}{% endfor %}' as a"),
+    ("models/agreed.sql", "select 1 as a, 2 as b"),
+    ("models/plain.sql", "select '{{ var('word') }}' as a"),
+    ("models/agreed.yml", AGREED),
+    ("macros/note.sql", "{% macro note() %}select 1{% endmacro %}"),
+];
+
+const AGREED: &str = "models:
+  - name: agreed
+    config: {materialized: table, contract: {enforced: true}}
+    columns: [{name: a, data_type: integer}, {name: b, data_type: integer}]
+";
+
+#[test]
+fn types_and_orders_build_whoever_shows_them_and_hooks_build_nothing() {
+    let Some(shop) = shop(&TYPED) else { return };
+    shop.edit("dbt_project.yml", |text| {
+        format!("{text}\non-run-end: \"{{{{ note() }}}}\"\nvars: {{day: 2026-08-03, codes: {{x: u, y: v}}, word: w}}\n")
+    });
+    shop.run(&["build"]).expect_built(&["agreed", "dated", "ordered", "plain"]);
+    let set = |from: &'static str, to: &'static str| move |text: &str| text.replace(from, to);
+    edited(&shop, "dbt_project.yml", set("2026-08-03", "'2026-08-03'"), &["dated"]);
+    assert_eq!(shop.query("select a from dated"), "True\n");
+    edited(&shop, "dbt_project.yml", set("{x: u, y: v}", "{y: v, x: u}"), &["ordered"]);
+    assert_eq!(shop.query("select a from ordered"), "yx\n");
+    edited(&shop, "dbt_project.yml", set("word: w", "word: \"w\""), &[]);
+    let (a, b) = ("{name: a, data_type: integer}", "{name: b, data_type: integer}");
+    let swap = |text: &str| text.replace(&format!("{a}, {b}"), &format!("{b}, {a}"));
+    edited(&shop, "models/agreed.yml", swap, &["agreed"]);
+    assert_eq!(shop.query("select * from agreed"), "2|1\n");
+    shop.run(&["build", "--vars", "{day: 2026-08-03}"]).expect_built(&["dated"]);
+    shop.edit("macros/note.sql", comment);
+    let ran = shop.run(&["build", "--vars", "{day: 2026-08-03}"]);
+    ran.expect_built(&[]);
+    let line = "on-run-end changed; nothing is rebuilt for it";
+    assert_eq!(ran.stderr.matches(line).count(), 1, "{}", ran.stderr);
+}

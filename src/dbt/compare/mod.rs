@@ -7,6 +7,7 @@
 //! defaults written out) coarser. `docs/agreement.md` has the table.
 
 mod by_code;
+mod hooks;
 mod macros;
 mod parts;
 mod same;
@@ -20,6 +21,7 @@ use crate::dbt::reads::Reads;
 use crate::digest::Pieces;
 use crate::trees::IntoTree;
 pub use by_code::ByCompiledCode;
+pub use hooks::changed_hooks;
 use macros::{Macros, Reach};
 use parts::{Keys, Part, PartKey, parts, user_keys};
 pub(super) use parts::{is_fleeting, makes_sets, sorted_json};

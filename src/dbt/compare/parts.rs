@@ -22,6 +22,8 @@ pub(super) enum Part<'a> {
     Text(Cow<'a, str>),
     /// JSON as it stands in the file, compared as values.
     Json(Cow<'a, str>),
+    /// An order, which another generation of dbt may write differently.
+    Order(String),
 }
 
 impl Part<'_> {
@@ -33,19 +35,20 @@ impl Part<'_> {
                     _ => false,
                 }
             }
+            (Self::Order(_), Self::Order(_)) if spelling == Spelling::Different => true,
             _ => self == other,
         }
     }
 
     pub(super) fn is_null(&self) -> bool {
-        let (Self::Text(text) | Self::Json(text)) = self;
-        text == "null"
+        matches!(self, Self::Text(text) | Self::Json(text) if text == "null")
     }
 
     pub(super) fn canonical(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Json(text) => Cow::Owned(canonical_json(text)),
+            Self::Order(text) => Cow::Borrowed(text),
         }
     }
 }
@@ -230,6 +233,7 @@ impl<'a> Collected<'a> {
         self.json(Reason::Contract, "overloads", node.overloads);
         if switched(node, "contract", "enforced") {
             self.text(Reason::Contract, "", contract(node));
+            self.0.insert((Reason::Contract, "order"), Part::Order(order(node.columns)));
         }
     }
 
@@ -342,6 +346,16 @@ fn contract(node: &Node<'_>) -> String {
         columns.iter().map(|(name, raw)| (name.to_string(), column(raw))).into_tree();
     let constraints = node.constraints.map_or(Value::Null, |raw| essence(raw.get()));
     Value::from(vec![Value::Object(columns), constraints]).to_string()
+}
+
+/// The names of the members of an object in the order of the text: an enforced contract makes the
+/// columns of its table in that order.
+fn order(raw: Option<&RawValue>) -> String {
+    let members = object(raw);
+    let mut members: Vec<_> = members.iter().collect();
+    // Each value is a slice of that text.
+    members.sort_by_key(|(_, raw)| raw.get().as_ptr());
+    members.iter().fold(String::new(), |text, (name, _)| text + name + "\n")
 }
 
 /// Without nulls, empty lists and the switches that only make dbt warn.

@@ -11,7 +11,7 @@ fn called(name: &str, calls: &[&str]) -> Value {
         "depends_on": {"macros": calls}})
 }
 
-fn shop() -> Value {
+pub(super) fn shop() -> Value {
     json!({
         "metadata": {
             "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
@@ -77,7 +77,7 @@ fn shop() -> Value {
 const MODEL: &str = "/nodes/model.shop.m";
 
 /// Every need between two states, as `node: reason, reason`; digests agree with it.
-fn between(old: &Value, new: &Value) -> Vec<String> {
+pub(super) fn between(old: &Value, new: &Value) -> Vec<String> {
     let (old, new) = (old.to_string(), new.to_string());
     let (old, new) = (Manifest::read(&old).unwrap(), Manifest::read(&new).unwrap());
     let needs = compare(&old, &new);
@@ -380,4 +380,32 @@ fn an_edit_is_found_across_versions_of_dbt() {
     let edit = [("/macros/macro.dbt_utils.inner/macro_sql", json!("new"))];
     let expected = ["m: macro dbt_utils.inner (through outer)"];
     assert_eq!(between(&shop(), &edited(&upgraded, &edit)), expected);
+}
+
+#[test]
+fn the_order_of_columns_counts_where_a_contract_is_enforced() {
+    let columns = |enforced: bool, columns: &str| {
+        let mut now = shop();
+        now["nodes"]["model.shop.m"]["config"]["contract"] = json!({"enforced": enforced});
+        let text = now.to_string();
+        let (start, rest) = text.split_once("\"columns\":").unwrap();
+        format!("{start}\"columns\":{columns},\"was\":{rest}")
+    };
+    let [one, other] = [
+        r#"{"b": {"name": "b"}, "a": {"name": "a"}}"#,
+        r#"{"a": {"name": "a"}, "b": {"name": "b"}}"#,
+    ];
+    let texts = |before: &str, now: &str| {
+        let [before, now] = [before, now].map(|text| Manifest::read(text).unwrap());
+        let ids = ["model.shop.m"];
+        let alike = fingerprints(&before, &ids) == fingerprints(&now, &ids);
+        (compare(&before, &now).remove("model.shop.m").unwrap_or_default(), alike)
+    };
+    let (enforced, reordered) = (columns(true, one), columns(true, other));
+    assert_eq!(texts(&enforced, &reordered), (vec![Reason::Contract], false));
+    assert_eq!(texts(&enforced, &enforced), (vec![], true));
+    assert_eq!(texts(&columns(false, one), &columns(false, other)), (vec![], true));
+    // Another generation of dbt may sort them.
+    let upgraded = reordered.replace("\"1.11.16\"", "\"1.12.6\"");
+    assert_eq!(texts(&enforced, &upgraded).0, []);
 }

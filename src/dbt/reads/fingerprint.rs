@@ -25,10 +25,10 @@ pub fn fingerprints(
     environment: &Environment,
 ) -> BTreeMap<String, String> {
     let values = KnownValues { package, salt, vars, environment };
-    with_nested(facets, package, vars)
-        .iter()
-        .map(|facet| (key(facet), values.fingerprint(facet)))
-        .into_tree()
+    let all = with_nested(facets, package, vars);
+    let value = |facet| (key(facet), values.fingerprint(facet));
+    let types = all.iter().filter_map(|facet| values.types(facet));
+    all.iter().map(value).chain(types).into_tree()
 }
 
 /// The value of a var may itself be a template (dbt renders it where it is used).
@@ -81,6 +81,26 @@ struct KnownValues<'a> {
 }
 
 impl KnownValues<'_> {
+    /// Of the types within the value of a var, and of its order. Not a part of the value's own
+    /// fingerprint, which older records have without them.
+    fn types(&self, facet: &Facet) -> Option<(String, String)> {
+        let spellings = match facet {
+            Facet::Var(name) => self.vars.spelling(self.package, name).into_iter().collect(),
+            Facet::Vars(start) => self.vars.spellings(self.package, start),
+            Facet::EnvVar(_)
+            | Facet::EnvVars(_)
+            | Facet::EnvVarsOf(_)
+            | Facet::VarsOf(_)
+            | Facet::Object(_)
+            | Facet::Source(_) => Vec::new(),
+        };
+        let key = key(facet).replacen("var:", "var_type:", 1);
+        let mut message = Message::default();
+        message.add(Some(key.as_bytes()));
+        spellings.iter().for_each(|spelling| message.add(Some(spelling.as_bytes())));
+        (!spellings.is_empty()).then(|| (key, keyed_digest(self.salt.as_bytes(), &message.0)))
+    }
+
     fn fingerprint(&self, facet: &Facet) -> String {
         let mut message = Message::default();
         message.add(Some(key(facet).as_bytes()));
@@ -207,6 +227,26 @@ mod tests {
         assert_eq!(
             keyed_digest(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First"),
             "60e431591ee0b67f0d8a26aacbf5b77f"
+        );
+    }
+
+    #[test]
+    fn the_type_and_the_order_of_a_var_count_and_an_older_record_lacks_them() {
+        let yaml = |text: &str| {
+            let parsed = crate::dbt::project::cli_vars(text).unwrap();
+            let spelled = crate::dbt::project::spelled_cli_vars(text).unwrap();
+            let of = |vars| Vars::new(vars, "p", BTreeMap::new());
+            let vars = of(parsed).spelled(of(spelled));
+            let all = facets(&[var("a"), var("unset"), any_var()]);
+            fingerprints(&all, "p", "salt", &vars, &environment(&[]))
+        };
+        let [date, text] = ["a: 2026-08-03", "a: '2026-08-03'"].map(yaml);
+        assert_eq!(differing(&date, &text), ["var_type:*", "var_type:a"]);
+        let [one, other] = ["a: {x: y, z: y}", "a: {z: y, x: y}"].map(yaml);
+        assert_eq!(differing(&one, &other), ["var_type:*", "var_type:a"]);
+        assert_eq!(
+            yaml("a: text").into_keys().collect::<Vec<_>>(),
+            ["var:*", "var:a", "var:unset"]
         );
     }
 

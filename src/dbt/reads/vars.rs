@@ -2,9 +2,10 @@
 //! `vars.yml`) of the root project says, then what the node's own package says.
 
 use super::{Facet, Facets, NameOf, facets};
+use crate::dbt::yaml;
 use crate::trees::IntoTree;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every var with its scope.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -13,6 +14,8 @@ pub struct Vars {
     root: String,
     /// `vars:` of each project by its name, the root's too.
     projects: BTreeMap<String, Map<String, Value>>,
+    /// How all these are spelled, in the place of their values.
+    spelled: Option<Box<Vars>>,
 }
 
 impl Vars {
@@ -24,7 +27,13 @@ impl Vars {
         root: &str,
         projects: BTreeMap<String, Map<String, Value>>,
     ) -> Self {
-        Self { cli, root: root.to_owned(), projects }
+        Self { cli, root: root.to_owned(), projects, spelled: None }
+    }
+
+    /// With the spellings of the same vars.
+    #[must_use]
+    pub fn spelled(self, spellings: Self) -> Self {
+        Self { spelled: Some(Box::new(spellings)), ..self }
     }
 
     /// The value that `var(name)` has in a node of `package`, as JSON; `None` where it is not
@@ -32,6 +41,19 @@ impl Vars {
     #[must_use]
     pub fn value(&self, package: &str, name: &str) -> Option<String> {
         self.find(package, name).map(Value::to_string)
+    }
+
+    /// What Python makes of the value beyond that: types and order. `None` where JSON tells all.
+    pub(super) fn spelling(&self, package: &str, name: &str) -> Option<&str> {
+        self.find(package, name).filter(|value| !yaml::tells_all(value))?;
+        self.spelled.as_ref()?.find(package, name).map(yaml::spelling)
+    }
+
+    /// Of all vars whose names begin so, as far as JSON does not tell all.
+    pub(super) fn spellings(&self, package: &str, start: &str) -> Vec<&str> {
+        let names = self.scopes(package).flat_map(Map::keys);
+        let names: BTreeSet<&String> = names.filter(|name| name.starts_with(start)).into_tree();
+        names.into_iter().filter_map(|name| self.spelling(package, name)).collect()
     }
 
     /// In the order of precedence of dbt 1.8 to 1.12 (`ModelConfiguredVar`).
