@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 /// Variables by name.
 pub type Environment = BTreeMap<OsString, OsString>;
@@ -27,9 +26,4 @@ pub(crate) fn in_order() -> impl Iterator<Item = (OsString, OsString)> {
 /// The value of a variable; `None` where it is unset or empty.
 pub(crate) fn value<'a>(environment: &'a Environment, name: &str) -> Option<&'a OsStr> {
     environment.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
-}
-
-/// `HOME`; an empty path where it is unset.
-pub(crate) fn home(environment: &Environment) -> PathBuf {
-    value(environment, "HOME").map_or_else(PathBuf::new, PathBuf::from)
 }

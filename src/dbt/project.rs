@@ -86,6 +86,30 @@ pub fn spelled_cli_vars(text: &str) -> Result<Map<String, Value>> {
     Ok(object(Some(yaml::spelled(text)?)))
 }
 
+/// Where dbt reads files unless the project says otherwise (dbt 1.8 to 1.12). A project that says so
+/// may still have them.
+pub const DEFAULT_PATHS: [&str; 7] =
+    ["models", "macros", "seeds", "snapshots", "analyses", "tests", "functions"];
+
+/// The words of every member of this name, at any depth of a YAML document.
+///
+/// # Errors
+/// The text is not YAML, or not a mapping.
+pub fn members(text: &str, name: &str) -> Result<Vec<String>> {
+    fn collect(value: &Value, name: &str, into: &mut Vec<String>) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            if key == name {
+                into.extend(word_list(value));
+            } else {
+                collect(value, name, into);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    collect(&Value::Object(mapping(text)?), name, &mut all);
+    Ok(all)
+}
+
 /// The words of a list, or a single word.
 fn word_list(value: &Value) -> Vec<String> {
     let items = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);

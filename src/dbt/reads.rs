@@ -26,7 +26,7 @@ mod scan;
 mod strings;
 pub(super) mod tokens;
 mod value;
-mod variables;
+pub mod variables;
 mod vars;
 mod volatile;
 mod walk;
@@ -36,7 +36,6 @@ pub use fingerprint::fingerprints;
 pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
 pub use objects::Objects;
-pub use variables::{is_named, variables};
 pub use vars::Vars;
 
 use std::collections::BTreeSet;

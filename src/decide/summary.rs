@@ -39,6 +39,9 @@ pub struct Summary {
     pub pending: BTreeMap<String, String>,
     /// The nodes that keep rows of earlier code, with what changed.
     pub altered: BTreeMap<String, String>,
+    /// Why dbt has to be started even if nothing has changed; `None` if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 impl Summary {

@@ -9,14 +9,14 @@ mod read;
 mod walk;
 
 use crate::dbt::reads::dotenv::effective_environment;
-use crate::dbt::reads::{is_named, variables};
+use crate::dbt::reads::variables::{self, Mentions, is_named};
 use crate::digest::{Pieces, Sum, hex};
 use crate::environment::Environment;
-use crate::environment::home;
+use crate::os::home::home;
 use crate::os::installation::Installation;
 use crate::os::project::{Project, find_dotenv, seed_digest};
 use crate::trees::IntoTree;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use read::{Content, FileReader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use walk::{FileWalk, Item};
+use walk::{FileWalk, Item, ReadBy, ReadPlaces};
 
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
@@ -95,12 +95,14 @@ pub fn read_while<T>(places: &Places<'_>, work: impl FnOnce() -> T) -> (T, Resul
     });
     let parts = || parts.into_iter().flatten().collect::<Result<Vec<ReadPart>>>();
     let listing = listing.into_inner().unwrap_or_else(|| list(places));
-    (done, listing.and_then(|listing| Ok(listing.with(parts()?))))
+    (done, listing.and_then(|listing| listing.with(parts()?)))
 }
 
 fn list(places: &Places<'_>) -> Result<Listing> {
-    let mut files = FileWalk::leaving_out(&excluded(places));
-    let (inside, outside) = roots(places)?;
+    let Roots { inside, outside, listed } = roots(places)?;
+    let tops: Vec<&Path> = places.project.directories().collect();
+    let read = ReadPlaces::new(&listed, &tops);
+    let mut files = FileWalk::leaving_out(&excluded(places)).within(read);
     files.below(&inside)?;
     outside.iter().try_for_each(|path| files.below(path))?;
     let mut settings = FileWalk::leaving_out(&[]);
@@ -133,8 +135,8 @@ impl Listing {
             if at < wanted {
                 continue;
             }
-            if let Item::Content = item {
-                part.extend(reader.read(path, excluded)?.map(|content| (at, content)));
+            if let Item::Content(read_by) = item {
+                part.extend(reader.read(path, *read_by, excluded)?.map(|content| (at, content)));
             }
             wanted = self.next.fetch_add(1, Ordering::Relaxed);
         }
@@ -142,29 +144,57 @@ impl Listing {
     }
 
     /// The items with what was read of them.
-    fn with(self, parts: Vec<ReadPart>) -> Contents {
+    fn with(self, parts: Vec<ReadPart>) -> Result<Contents> {
         let Self { files, settings, program, dotenv, .. } = self;
         let mut read: BTreeMap<usize, Content> = parts.into_iter().flatten().into_tree();
-        let (mut at, mut variables) = (0, BTreeSet::new());
+        let (mut at, mut variables, mut imports) = (0, BTreeSet::new(), BTreeSet::new());
+        let mut modules = Vec::new();
         let mut sums = |walk: FileWalk| {
             let mut sums = Vec::with_capacity(walk.items.len());
             for (path, item) in walk.items {
                 match (item, read.remove(&at)) {
                     (Item::Known(sum), _) => sums.push((path, sum)),
-                    (Item::Content, Some(content)) => {
-                        variables.extend(content.variables);
+                    (Item::Content(read_by), Some(content)) => {
+                        if read_by == ReadBy::Dbt {
+                            imports.extend(content.mentions.imports);
+                            variables.extend(content.mentions.variables);
+                        } else if path.extension().is_some_and(|end| end == "py") {
+                            modules.push((path.clone(), content.mentions));
+                        } else {
+                            variables.extend(content.mentions.variables);
+                        }
                         sums.push((path, content.sum));
                     }
                     // One of the excluded.
-                    (Item::Content, None) => {}
+                    (Item::Content(_), None) => {}
                 }
                 at += 1;
             }
             sums
         };
         let [files, settings, program] = [files, settings, program].map(&mut sums);
-        Contents { files, settings, program, variables, dotenv }
+        variables.extend(variables_of_imported(modules, imports));
+        Ok(Contents { files, settings, program, variables, dotenv })
     }
+}
+
+/// The variables that Python files read which dbt itself does not, but which its Python models
+/// import, directly or through each other.
+fn variables_of_imported(
+    mut modules: Vec<(PathBuf, Mentions)>,
+    mut imports: BTreeSet<String>,
+) -> BTreeSet<String> {
+    let mut variables = BTreeSet::new();
+    let names = |path: &Path, imports: &BTreeSet<String>| {
+        let words = path.components().filter_map(|part| part.as_os_str().to_str());
+        words.map(|word| word.trim_end_matches(".py")).any(|word| imports.contains(word))
+    };
+    while let Some(at) = modules.iter().position(|(path, _)| names(path, &imports)) {
+        let (_, mentions) = modules.swap_remove(at);
+        imports.extend(mentions.imports);
+        variables.extend(mentions.variables);
+    }
+    variables
 }
 
 impl Contents {
@@ -209,7 +239,7 @@ pub fn look(places: &Places<'_>) -> Result<BTreeMap<String, String>> {
 
 /// The variables that `--vars` names: a value there may be rendered where it is used.
 fn named_by(words: &[OsString]) -> BTreeSet<String> {
-    words.iter().flat_map(|word| variables(&word.to_string_lossy(), "yml")).into_tree()
+    words.iter().flat_map(|word| variables::in_word(&word.to_string_lossy())).into_tree()
 }
 
 /// The salted digest of a command line, word for word.
@@ -236,19 +266,41 @@ fn excluded(places: &Places<'_>) -> Vec<PathBuf> {
     all
 }
 
-/// The project's directory, and whatever else it says that dbt reads.
-fn roots(places: &Places<'_>) -> Result<(PathBuf, Vec<PathBuf>)> {
+/// What is looked at.
+struct Roots {
+    /// The project's directory.
+    inside: PathBuf,
+    /// Whatever else the project says that dbt or its Python models read.
+    outside: Vec<PathBuf>,
+    /// Where dbt reads files, inside and outside.
+    listed: Vec<PathBuf>,
+}
+
+fn roots(places: &Places<'_>) -> Result<Roots> {
     let project = places.project;
     let listed = project.listed_paths()?;
-    for place in excluded(places) {
-        if listed.iter().any(|listed| place.starts_with(listed) && place.is_dir()) {
-            anyhow::bail!("{} lies where dbt reads files", place.display());
+    let installed = project.packages_directory()?;
+    let tops = project.directories().chain([installed.as_path()]).map(Path::to_path_buf);
+    let all: Vec<PathBuf> = tops.chain(listed.iter().cloned()).map(real).collect();
+    // What is excluded would be passed over, although dbt reads it or something below or above.
+    for place in excluded(places).into_iter().filter(|place| place.is_dir()).map(real) {
+        let listed = listed.iter().cloned().map(real);
+        let clashes = all.iter().any(|read| read.starts_with(&place))
+            || listed.into_iter().any(|read| place.starts_with(read));
+        if clashes {
+            bail!("{} is written to, and lies where dbt reads files", place.display());
         }
     }
     let outside = |path: &PathBuf| !path.starts_with(&project.root) || is_roundabout(path);
     let packages = project.package_directories().map(Path::to_path_buf);
-    let outside = packages.chain(listed).filter(outside).collect();
-    Ok((project.root.clone(), outside))
+    let modules = project.module_paths(places.here)?;
+    let outside = packages.chain(listed.iter().cloned()).chain(modules).filter(outside).collect();
+    Ok(Roots { inside: project.root.clone(), outside, listed })
+}
+
+/// The path without links and detours, as far as it is there.
+fn real(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or(path)
 }
 
 /// `root/../elsewhere` starts with `root` all the same.
@@ -256,8 +308,25 @@ fn is_roundabout(path: &Path) -> bool {
     path.components().any(|component| component == std::path::Component::ParentDir)
 }
 
-/// Variables that dbt or Python read themselves.
-const ALWAYS: [&str; 4] = ["HOME", "PYTHONPATH", "PYTHONHOME", "PYTHON_DOTENV_DISABLED"];
+/// Variables that dbt, Python or an engine in dbt's own process read themselves: DuckDB takes the
+/// time zone of a session from `TZ`.
+const ALWAYS: [&str; 11] = [
+    "HOME",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHON_DOTENV_DISABLED",
+    "TZ",
+    "motherduck_token",
+    "MOTHERDUCK_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "GCLOUD_PROJECT",
+];
+
+/// The beginnings of those that the drivers of adapters read: libpq, and the clients of Google,
+/// Snowflake and Databricks.
+const OF_DRIVERS: [&str; 5] = ["PG", "GOOGLE_", "CLOUDSDK_", "SNOWFLAKE_", "DATABRICKS_"];
 
 /// The values that count: before and after `.env`, which only some versions of dbt read.
 fn values(
@@ -269,7 +338,10 @@ fn values(
     let named = |name: &OsStr, value: &OsStr| {
         let text = name.to_str().unwrap_or_default();
         let of_dbt = text.starts_with("DBT_") && !text.starts_with("DBT_ENTRYPOINT_");
-        of_dbt || is_named(names, name, value) || ALWAYS.contains(&text)
+        of_dbt
+            || is_named(names, name, value)
+            || ALWAYS.contains(&text)
+            || OF_DRIVERS.iter().any(|beginning| text.starts_with(beginning))
     };
     for environment in [environment.clone(), effective_environment(environment, dotenv)] {
         let counted = environment.iter().filter(|(name, value)| named(name, value));

@@ -5,8 +5,9 @@
 //! serves the [`Engine`] and the inputs of an unchanged start.
 
 use crate::dbt::engine::{Engine, Program, is_distribution_of_dbt};
-use crate::environment::{Environment, home, value};
+use crate::environment::{Environment, value};
 use crate::exit::Failure;
+use crate::os::home::home;
 use crate::os::program;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;

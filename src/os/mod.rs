@@ -5,6 +5,7 @@ pub(crate) mod announce;
 pub mod boot;
 pub mod clock;
 pub mod gate;
+pub(crate) mod home;
 pub mod inputs;
 pub mod installation;
 pub(crate) mod mount;

@@ -13,7 +13,7 @@ use crate::dbt::project as files;
 use crate::dbt::reads::Vars;
 use crate::digest::{self, hex};
 use crate::environment::Environment;
-use crate::environment::home;
+use crate::os::home::home;
 use crate::os::paths;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result};
@@ -187,6 +187,7 @@ fn project_dir(here: &Path, asked: Option<&OsStr>) -> Result<PathBuf, Trouble> {
 
 const FILE: &str = "dbt_project.yml";
 const SELECTORS: &str = "selectors.yml";
+const MODULE_PATHS: &str = "module_paths";
 
 /// The directory asked for; else the working directory if it has a `profiles.yml`; else
 /// `~/.dbt`.
@@ -333,6 +334,43 @@ impl Project {
         Ok(all)
     }
 
+    /// The directories of the project and of the installed packages.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.root.as_path()).chain(self.package_directories())
+    }
+
+    /// Where `dbt deps` installs packages.
+    ///
+    /// # Errors
+    /// A path that only dbt can render.
+    pub(crate) fn packages_directory(&self) -> Result<PathBuf> {
+        let written = self.project.packages_install_path.as_deref().unwrap_or("dbt_packages");
+        let path = self.renderer.render(written);
+        let path = path.with_context(|| {
+            format!("packages-install-path in {}", self.root.join(FILE).display())
+        })?;
+        Ok(self.root.join(path))
+    }
+
+    /// The directories from which the Python models of dbt-duckdb import modules: `module_paths` of
+    /// any target in `profiles.yml`.
+    ///
+    /// # Errors
+    /// A path that only dbt can render, or a file that is no YAML.
+    pub(crate) fn module_paths(&self, here: &Path) -> Result<Vec<PathBuf>> {
+        let path = self.profiles_dir.join("profiles.yml");
+        let Some(text) = self.texts.get(&path).filter(|text| text.contains(MODULE_PATHS)) else {
+            return Ok(Vec::new());
+        };
+        let written = files::members(text, MODULE_PATHS);
+        let written = written.with_context(|| format!("reading {}", path.display()))?;
+        let rendered = |written: &String| {
+            let rendered = self.renderer.render(written);
+            Ok(here.join(rendered.with_context(|| format!("a path in {}", path.display()))?))
+        };
+        written.iter().map(rendered).collect()
+    }
+
     /// The directories of the installed packages.
     pub(crate) fn package_directories(&self) -> impl Iterator<Item = &Path> {
         self.packages.values().map(|package| package.directory.as_path())
@@ -349,7 +387,8 @@ impl Project {
             let path = path.with_context(|| format!("a path in {}", root.join(FILE).display()))?;
             Ok(root.join(path))
         };
-        project.paths.iter().map(rendered).collect()
+        let defaults = files::DEFAULT_PATHS.iter().map(|path| Ok(root.join(path)));
+        project.paths.iter().map(rendered).chain(defaults).collect()
     }
 
     /// The directory of the project or package of this name.

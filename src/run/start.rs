@@ -75,6 +75,7 @@ pub(crate) fn start<'s>(
     if started.opened.access.held().is_some() {
         probe::probe(driver, approach)?;
         started.seen = started.opened.seen(approach);
+        summary.doubt.clone_from(&started.seen.doubt);
         started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);
     }
     if !started.is_unchanged {

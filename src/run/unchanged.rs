@@ -81,7 +81,11 @@ fn refuse_unwatchable(command: &Command) -> Result<()> {
 /// The digests of the inputs before dbt was started; none where they cannot be established, or
 /// did not stay so.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen(Option<CurrentInputs>);
+pub(super) struct Seen {
+    inputs: Option<CurrentInputs>,
+    /// Why they cannot be established, although the command itself would allow it.
+    pub(super) doubt: Option<String>,
+}
 
 /// The same, once it is known that nothing moved while dbt read.
 #[derive(Debug, Clone, Default)]
@@ -97,10 +101,12 @@ impl Opened<'_> {
             }
         };
         match self.digests() {
-            Ok(inputs) => Seen(Some(CurrentInputs { inputs, command })),
+            Ok(inputs) => Seen { inputs: Some(CurrentInputs { inputs, command }), doubt: None },
             Err(why) => {
-                say::inputs_unknown(&why);
-                Seen(None)
+                let is_watchable = refuse_unwatchable(&self.session.command).is_ok();
+                let is_doubtful = is_watchable && command.is_some() && self.baseline.exists();
+                say::inputs_unknown(&why, is_doubtful);
+                Seen { inputs: None, doubt: is_doubtful.then(|| format!("{why:#}")) }
             }
         }
     }
@@ -120,7 +126,7 @@ impl Opened<'_> {
 
     /// Read the inputs again. What moved since vouches for nothing.
     pub(super) fn confirm(&self, seen: &Seen) -> Confirmed {
-        let Some(looked) = &seen.0 else { return Confirmed(None) };
+        let Some(looked) = &seen.inputs else { return Confirmed(None) };
         let Session { installation, config, .. } = self.session;
         let lately = Installation::look(installation.program().to_owned(), &config.environment);
         let now = Watch::of(self.session, self.access.store())
@@ -132,7 +138,7 @@ impl Opened<'_> {
                 Confirmed(None)
             }
             Err(why) => {
-                say::inputs_unknown(&why);
+                say::inputs_unknown(&why, false);
                 Confirmed(None)
             }
         }
@@ -150,7 +156,9 @@ impl Opened<'_> {
 
     /// Whether dbt could not find anything to build.
     pub(super) fn is_unchanged(&self, seen: &Seen, approach: Approach) -> bool {
-        let Some(looked) = seen.0.as_ref().filter(|_| approach.is_compared()) else { return false };
+        let Some(looked) = seen.inputs.as_ref().filter(|_| approach.is_compared()) else {
+            return false;
+        };
         let Self { session, baseline, .. } = self;
         let builds = |kind: &str| session.command.builds(kind);
         match settle::verdict(baseline.settled.as_ref(), looked, &baseline.nodes, builds) {

@@ -20,7 +20,7 @@ use crate::exit::Failure;
 use crate::graph::Graph;
 use crate::log_style::{LogStyle, VERBATIM};
 use crate::trees::IntoTree;
-use log::{debug, error, info, warn};
+use log::{Level, debug, error, info, log, warn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -335,9 +335,11 @@ pub(crate) fn inputs_changed(kinds: &[String]) {
     debug!("the next run will start dbt: its {} changed during this run", kinds.join(", "));
 }
 
-/// The inputs of dbt could not be read, so only dbt can tell whether anything changed.
-pub(crate) fn inputs_unknown(why: &anyhow::Error) {
-    debug!("only dbt can tell whether anything changed: {why:#}");
+/// The inputs of dbt could not be read, so only dbt can tell whether anything changed. `is_doubtful` is
+/// true if every start will start dbt for that reason, which the operator can remove.
+pub(crate) fn inputs_unknown(why: &anyhow::Error, is_doubtful: bool) {
+    let level = if is_doubtful { Level::Info } else { Level::Debug };
+    log!(level, "only dbt can tell whether anything changed: {why:#}");
 }
 
 /// The empty `run_results.json` of a run that built nothing could not be written.

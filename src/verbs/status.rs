@@ -168,6 +168,9 @@ fn words(status: &Status) -> String {
         line("at work", holder.to_string());
     }
     line("last run", last_run(status.last_run.as_ref()));
+    if let Some(why) = status.last_run.as_ref().and_then(|run| run.doubt.as_deref()) {
+        line("not spared", format!("every run starts dbt: {why}"));
+    }
     line("room", format!("{}, {} earlier baselines", size(status.bytes), status.earlier_baselines));
     text
 }

@@ -4,6 +4,8 @@ use super::calls::Block;
 use super::scan::{Reader, Scan};
 use super::tokens::{self, Token};
 use super::value::{Argument, Names, unknown};
+use crate::trees::IntoTree;
+use std::collections::BTreeSet;
 
 /// Strings within strings are followed this deep.
 const DEPTH: usize = 4;
@@ -29,11 +31,58 @@ fn python_into(code: &Block<'_>, depth: usize, scan: &mut Scan) {
             Token::Name("getenv" | "getenvb") if code.is_mark(at + 1, "(") => {
                 scan.take(Reader::EnvVar, name(code, at + 1));
             }
+            Token::Name("getenv" | "getenvb") => {
+                if let Some(name) = unless_imported(code, at) {
+                    scan.take(Reader::EnvVar, name);
+                }
+            }
+            Token::Name(reader) if OTHER_READERS.contains(reader) => {
+                scan.take(Reader::EnvVar, unknown());
+            }
             // The braces of an f-string hold code.
             Token::Text(text) if depth > 0 && text.contains("env") => {
                 python_into(&Block::new(tokens::python(text)), depth - 1, scan);
             }
             Token::Name(_) | Token::Text(_) | Token::Mark(_) => {}
+        }
+    }
+}
+
+/// Other ways to read the environment: a function of Python's, and packages that do nothing else.
+const OTHER_READERS: [&str; 5] = ["expandvars", "BaseSettings", "decouple", "dynaconf", "environs"];
+
+/// The words of `import a.b, c` and `from .a import b`, among which are the names of the modules.
+#[must_use]
+pub(super) fn imports(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().map(str::trim_start);
+    let imports = lines.filter(|line| line.starts_with("import ") || line.starts_with("from "));
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let literal = ["import_module", "__import__"].iter().any(|name| text.contains(name));
+    let computed = text.split(|letter| !is_word(letter)).filter(|_| literal);
+    let words = imports.flat_map(|line| line.split(move |letter| !is_word(letter)));
+    words.chain(computed).filter(|word| !word.is_empty()).map(str::to_owned).into_tree()
+}
+
+/// A name of `os` that is handed on: it may be called by any other name. An import under its own
+/// name reads nothing.
+fn unless_imported(code: &Block<'_>, at: usize) -> Option<Argument> {
+    let is_renamed = code.token(at + 1) == Some(&Token::Name("as"));
+    (is_renamed || !is_imported(code, at)).then(unknown)
+}
+
+/// Whether the name stands in the list of a `from os import …`.
+fn is_imported(code: &Block<'_>, at: usize) -> bool {
+    let mut at = at;
+    loop {
+        match (code.before(at, 2), code.before(at, 1)) {
+            (_, Some(Token::Name("import"))) => return true,
+            (Some(Token::Name("import")), Some(Token::Mark("("))) => return true,
+            (Some(Token::Name(_)), Some(Token::Mark(","))) => at -= 2,
+            _ => return false,
+        }
+        // `path as p,`
+        if code.before(at, 1) == Some(&Token::Name("as")) && at >= 2 {
+            at -= 2;
         }
     }
 }
@@ -44,7 +93,7 @@ fn environ(code: &Block<'_>, at: usize) -> Option<Argument> {
         == (Some(&Token::Name("os")), Some(&Token::Mark(".")));
     let start = if of_os { at - 2 } else { at };
     match (code.before(start, 2), code.before(start, 1)) {
-        (_, Some(Token::Name("import"))) => return None,
+        _ if is_imported(code, start) => return unless_imported(code, start),
         (Some(Token::Text(name)), Some(Token::Name("in"))) => return Some(literal(name)),
         _ => {}
     }

@@ -6,26 +6,45 @@
 use super::scan::{self, NoMacros, Reader, Scan};
 use super::volatile::is_volatile;
 use super::{Facet, python};
+use crate::dbt::yaml;
 use crate::trees::IntoTree;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-/// The names in a file with this extension; of one that is known only at run time its beginning,
-/// with a `*` behind it.
-///
-/// dbt renders `.sql`, `.yml` and `.yaml`, and adapters run `.py`; `env_var` has no meaning
-/// in the documentation blocks of `.md`, and seeds are not rendered (dbt 1.8 to 1.12).
-#[must_use]
-pub fn variables(text: &str, extension: &str) -> BTreeSet<String> {
-    match extension {
-        "py" if text.contains("env") => names(python::scan(text)),
-        "sql" if text.contains(FUNCTION) => names(scan::template(text, &NoMacros)),
-        "yml" | "yaml" => mentioned(text),
-        _ => BTreeSet::new(),
-    }
+/// What a file reads from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// The names of the variables; of one that is known only at run time its beginning, with a `*`
+    /// behind it.
+    pub variables: BTreeSet<String>,
+    /// The words of the imports of Python code: names of modules, among others.
+    pub imports: BTreeSet<String>,
 }
 
-/// Whether a variable is one of these [names](variables).
+/// What a file of this kind mentions.
+///
+/// dbt renders `sql`, `yml` and `yaml`, and adapters run `py`; `env_var` has no meaning in the
+/// documentation blocks of `md`, and seeds are not rendered (dbt 1.8 to 1.12).
+#[must_use]
+pub fn mentions(text: &str, kind: &str) -> Mentions {
+    let variables = match kind {
+        "py" => names(python::scan(text)),
+        "sql" if text.contains(FUNCTION) => names(scan::template(text, &NoMacros)),
+        "yml" | "yaml" if text.contains(FUNCTION) => in_yaml(text),
+        _ => BTreeSet::new(),
+    };
+    let imports = if kind == "py" { python::imports(text) } else { BTreeSet::new() };
+    Mentions { variables, imports }
+}
+
+/// The names in a word of a command line.
+#[must_use]
+pub fn in_word(word: &str) -> BTreeSet<String> {
+    mentioned(word)
+}
+
+/// Whether a variable is one of these [names](Mentions::variables).
 #[must_use]
 pub fn is_named(names: &BTreeSet<String>, name: &OsStr, value: &OsStr) -> bool {
     let Some(text) = name.to_str() else { return false };
@@ -52,8 +71,40 @@ fn names(scan: Scan) -> BTreeSet<String> {
     known.chain(passed).into_tree()
 }
 
-/// Each value of a YAML file is a template of its own, so that a stray `{#` in one hides
-/// nothing in another: every call counts, whatever stands around it.
+/// The names in a YAML file. Each of its values is a template of its own, and a comment is none.
+fn in_yaml(text: &str) -> BTreeSet<String> {
+    match yaml::document(text) {
+        Ok(value) => in_value(&value),
+        Err(_) => mentioned(text),
+    }
+}
+
+fn in_value(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::String(text) => in_scalar(text),
+        Value::Array(items) => items.iter().flat_map(in_value).into_tree(),
+        Value::Object(members) => {
+            let names = members.iter().map(|(key, value)| [in_scalar(key), in_value(value)]);
+            names.flatten().flatten().into_tree()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => BTreeSet::new(),
+    }
+}
+
+/// dbt renders what has braces, and takes some values for expressions without them, such as the
+/// `ref('x')` of an exposure. The rest is text.
+fn in_scalar(text: &str) -> BTreeSet<String> {
+    let is_template = ["{{", "{%"].iter().any(|opening| text.contains(opening));
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    match text.trim_start().trim_start_matches(is_word).trim_start().starts_with('(') {
+        _ if !text.contains(FUNCTION) => BTreeSet::new(),
+        _ if is_template => names(scan::template(text, &NoMacros)),
+        true => mentioned(text),
+        false => BTreeSet::new(),
+    }
+}
+
+/// In a text that is not taken apart, every call counts, whatever stands around it.
 fn mentioned(text: &str) -> BTreeSet<String> {
     let mentions = text.split(FUNCTION).skip(1).map(|after| {
         let after = after.trim_start_matches(|c| QUOTES.contains(&c) || c == ']').trim_start();
@@ -91,7 +142,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str, extension: &str) -> Vec<String> {
-        variables(text, extension).into_iter().collect()
+        mentions(text, extension).variables.into_iter().collect()
     }
 
     #[test]
@@ -107,6 +158,8 @@ mod tests {
             ("a: '{% raw %}'\nb: \"{{ env_var('A') }}\"", "yml"),
             ("import os\nx = os.environ['A']", "py"),
             ("import os\nx = os.getenv('A')", "py"),
+            ("x: \"env_var('A')\"", "yml"),
+            ("{a: [b: {\"{{ env_var('A') }}\": 1}]}", "yml"),
         ] {
             assert_eq!(names(text, extension), ["A"], "{text}");
         }
@@ -121,11 +174,19 @@ mod tests {
             ("{% for k in var('l') %}{{ env_var('A_' ~ k) }}{% endfor %}", "sql", "A_*"),
             ("{% set f = env_var %}", "sql", "*"),
             ("a: \"{{ env_var(name) }}\"", "yml", "*"),
-            ("a: \"{{ env_var('A' ~ x) }}\"", "yml", "*"),
-            ("a: '{# open'\nb: \"{{ env_var('A_' ~ x) }}\"", "yml", "*"),
+            ("a: \"{{ env_var('A' ~ x) }}\"", "yml", "A*"),
+            ("a: '{# open'\nb: \"{{ env_var('A_' ~ x) }}\"", "yml", "A_*"),
             ("a: '{# open'\nb: \"{{ context['env_var'](x) }}\"", "yml", "*"),
             ("a: \"{% set f = env_var %}\"", "yml", "*"),
             ("import os\nx = dict(os.environ)", "py", "*"),
+            ("from os import environ as e\nx = e['A']", "py", "*"),
+            ("from os import path, getenv as g\nx = g('A')", "py", "*"),
+            ("import os\ng = os.getenv", "py", "*"),
+            ("import os\nx = getattr(os, 'environ')['A']", "py", "*"),
+            ("import os\nx = os.path.expandvars('$A')", "py", "*"),
+            ("from decouple import config", "py", "*"),
+            ("a: \"env_var(name)\"", "yml", "*"),
+            ("a: [\"{{ env_var(name) }}\"", "yml", "*"),
         ] {
             assert_eq!(names(text, extension), [start], "{text}");
         }
@@ -152,6 +213,9 @@ mod tests {
             ("{{ env_var(name) }}", "csv"),
             ("{# {{ env_var('A') }} #}", "sql"),
             ("description: env_var is a function of dbt", "yml"),
+            ("description: the value of env_var(name), with a default", "yml"),
+            ("# {{ env_var(name) }}\na: 1 # env_var(x)", "yml"),
+            ("from os import (path, environ, getenv)", "py"),
             ("x = 1", "py"),
         ] {
             assert_eq!(names(text, extension), [""; 0], "{text}");

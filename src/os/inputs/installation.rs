@@ -3,9 +3,12 @@
 //! dbt-core's and the adapter's macros are in the manifest, so that they are read like the
 //! project's own; of all other packages the name and version in `*.dist-info` is enough.
 
-use super::walk::FileWalk;
+use super::walk::{FileWalk, ReadBy};
 use crate::os::installation::{Form, Installation, Site};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::io;
+use std::path::Path;
 
 /// Modules of dbt's own that are no plugins (dbt-core 1.8 to 1.12).
 const OF_DBT: [&str; 5] =
@@ -46,12 +49,40 @@ fn packages(site: &Site, into: &mut FileWalk) -> Result<()> {
         match name.rsplit_once('.').map(|(_, end)| end) {
             Some("pth") => into.below(&path)?,
             Some("dist-info" | "egg-info") => into.name(path)?,
-            // A plugin of dbt's is any module of that name, and may read anything.
+            // dbt imports every module of that name; one that has `plugins` may read anything.
             _ if name.starts_with("dbt_") && !OF_DBT.contains(&name.as_str()) => {
-                bail!("{} may be a plugin of dbt's", path.display())
+                if mentions_plugins(&path).with_context(|| path.display().to_string())? {
+                    bail!("{} may be a plugin of dbt's", path.display());
+                }
+                into.read_by = ReadBy::Others;
+                into.below(&path)?;
+                into.read_by = ReadBy::Dbt;
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Whether a module, or one below it, has anything that is called `plugins`: dbt-core takes a module
+/// for a plugin by that attribute (`dbt/plugins/manager.py`).
+fn mentions_plugins(path: &Path) -> io::Result<bool> {
+    const ATTRIBUTE: &[u8] = b"plugins";
+    let is_named = |path: &Path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("plugins"))
+    };
+    if is_named(path) {
+        return Ok(true);
+    }
+    if !path.is_dir() {
+        let text = fs::read(path)?;
+        return Ok(text.windows(ATTRIBUTE.len()).any(|window| window == ATTRIBUTE));
+    }
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name != "__pycache__") && mentions_plugins(&path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

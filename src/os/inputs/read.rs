@@ -1,7 +1,7 @@
 //! The contents of files, and the variables that they name.
 
-use super::walk::{Inode, inode};
-use crate::dbt::reads;
+use super::walk::{Inode, ReadBy, inode};
+use crate::dbt::reads::variables::{self, Mentions};
 use crate::digest::Sum;
 use crate::os::project::Project;
 use anyhow::{Context, Result, bail};
@@ -26,8 +26,8 @@ const LARGEST_AT_ONCE: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) sum: Sum,
-    /// The variables that it names.
-    pub(super) variables: BTreeSet<String>,
+    /// What it reads, if anybody executes it.
+    pub(super) mentions: Mentions,
 }
 
 /// Reads one file after another.
@@ -49,16 +49,28 @@ impl<'a> FileReader<'a> {
     pub(super) fn read(
         &mut self,
         path: &Path,
+        read_by: ReadBy,
         excluded: &BTreeSet<Inode>,
     ) -> Result<Option<Content>> {
-        self.try_read(path, excluded).with_context(|| path.display().to_string())
+        self.try_read(path, read_by, excluded).with_context(|| path.display().to_string())
     }
 
-    fn try_read(&mut self, path: &Path, excluded: &BTreeSet<Inode>) -> Result<Option<Content>> {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let extension = extension.unwrap_or_default();
+    fn try_read(
+        &mut self,
+        path: &Path,
+        read_by: ReadBy,
+        excluded: &BTreeSet<Inode>,
+    ) -> Result<Option<Content>> {
+        let kind = kind_of(path);
+        let kind = match read_by {
+            ReadBy::Dbt => kind.as_str(),
+            ReadBy::DbtAtTheTop if kind == "sql" => "",
+            ReadBy::Others if kind != "py" => "",
+            ReadBy::DbtAtTheTop | ReadBy::Others => kind.as_str(),
+        };
+        let finish = |text: &[u8]| Ok(Some(content(text, kind)));
         if let Some(text) = self.known.and_then(|project| project.text_of(path)) {
-            return content(text.as_bytes(), extension).map(Some);
+            return finish(text.as_bytes());
         }
         let mut file = open(path)?;
         let metadata = file.metadata()?;
@@ -72,30 +84,39 @@ impl<'a> FileReader<'a> {
         if self.bytes.fetch_add(length, Ordering::Relaxed) + length > MOST_BYTES {
             bail!("there is too much to look at (more than {MOST_BYTES} bytes)");
         }
-        let is_code = is_code(extension);
+        let is_code = is_code(kind);
         if is_code && length > LARGEST_TEXT {
             bail!("too large to be searched for variables");
         }
         if !is_code && length > LARGEST_AT_ONCE {
-            return Ok(Some(Content { sum: streamed(&mut file)?, variables: BTreeSet::new() }));
+            return Ok(Some(Content { sum: streamed(&mut file)?, mentions: Mentions::default() }));
         }
         whole(&mut file, length, &mut self.buffer)?;
-        content(&self.buffer, extension).map(Some)
+        finish(&self.buffer)
     }
 }
 
-/// What counts of a text in a file with this extension.
-fn content(text: &[u8], extension: &str) -> Result<Content> {
-    let mut variables = BTreeSet::new();
-    if is_code(extension) && mentions_environment(text) {
-        variables = reads::variables(&String::from_utf8_lossy(text), extension);
-    }
-    Ok(Content { sum: Sha256::digest(text).into(), variables })
+/// The end of a file's name that tells dbt its kind, which it compares without regard to case. dbt
+/// 1.12 takes `m.sql.j2`, `m.sql.jinja` and `m.sql.jinja2` for SQL, if a flag says so.
+fn kind_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let templates = [".j2", ".jinja", ".jinja2"];
+    let bare = templates.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    bare.rsplit_once('.').map_or_else(String::new, |(_, kind)| kind.to_owned())
 }
 
-/// Whether dbt or Python may read variables in a file with this extension.
-fn is_code(extension: &str) -> bool {
-    ["sql", "yml", "yaml", "py"].contains(&extension)
+/// What counts of a text in a file of this kind.
+fn content(text: &[u8], kind: &str) -> Content {
+    let mut mentions = Mentions::default();
+    if is_code(kind) && (kind == "py" || mentions_environment(text)) {
+        mentions = variables::mentions(&String::from_utf8_lossy(text), kind);
+    }
+    Content { sum: Sha256::digest(text).into(), mentions }
+}
+
+/// Whether dbt or Python may read variables in a file of this kind.
+fn is_code(kind: &str) -> bool {
+    ["sql", "yml", "yaml", "py"].contains(&kind)
 }
 
 /// open(2). `File::open` costs a second system call with musl, whose open(3) still works around

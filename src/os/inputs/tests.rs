@@ -165,6 +165,9 @@ fn every_variable_that_a_file_names_is_an_input_whether_set_or_not() {
         "DBT_TARGET",
         "DBT_ANYTHING",
         "PYTHONPATH",
+        "TZ",
+        "PGOPTIONS",
+        "GOOGLE_CLOUD_PROJECT",
     ];
     for name in named {
         let stage = FakeHome::new();
@@ -183,7 +186,14 @@ fn every_variable_that_a_file_names_is_an_input_whether_set_or_not() {
 
 #[test]
 fn where_a_name_is_computed_every_variable_that_lasts_is_an_input() {
-    let computed: [Spoil; 3] = [
+    let computed: [Spoil; 6] = [
+        |stage| stage.write("project/macros/any.SQL", "{{ env_var(name) }}"),
+        |stage| stage.write("project/macros/any.sql.j2", "{{ env_var(name) }}"),
+        |stage| {
+            stage.write("project/lib/helper.py", "import os\nx = os.environ.copy()");
+            let model = "def model(dbt, session):\n    from lib import helper";
+            stage.write("project/models/q.py", model);
+        },
         |stage| stage.words.push("--vars={a: \"{{ env_var(b) }}\"}".into()),
         |stage| stage.write("project/macros/any.sql", "{{ env_var(name) }}"),
         |stage| stage.write("project/models/any.py", "import os\nos.environ.copy()"),
@@ -245,9 +255,40 @@ type Spoil = fn(&mut FakeHome);
 
 #[test]
 fn what_cannot_be_established_is_an_error_that_names_it() {
-    let doubts: [(&str, Spoil); 8] = [
-        ("dbt_plugin", |stage| fs::create_dir(stage.site().join("dbt_plugin")).unwrap()),
-        ("loop", |stage| symlink("..", stage.at("project/models/loop")).unwrap()),
+    let doubts: [(&str, Spoil); 16] = [
+        ("dbt_plugin", |stage| {
+            let text = "from .a import *\nplugins = [A]\n";
+            stage.write("venv/lib/python3.11/site-packages/dbt_plugin/__init__.py", text);
+        }),
+        ("dbt_deep", |stage| {
+            stage.write(
+                "venv/lib/python3.11/site-packages/dbt_deep/__init__.py",
+                "from .a import *",
+            );
+            stage.write("venv/lib/python3.11/site-packages/dbt_deep/a.py", "plugins = [A]\n");
+        }),
+        ("dbt_file.py", |stage| {
+            stage.write("venv/lib/python3.11/site-packages/dbt_file.py", "plugins = [A]\n");
+        }),
+        ("lies where dbt reads", |stage| set(stage, "log-path: .")),
+        ("lies where dbt reads", |stage| set(stage, "target-path: ../project")),
+        ("lies where dbt reads", |stage| {
+            stage.write("project/target/gen/m.sql", "");
+            set(stage, "seed-paths: [seeds, target/gen]");
+        }),
+        ("lies where dbt reads", |stage| {
+            stage.write("project/target/pkgs/r/dbt_project.yml", "name: r\n");
+            set(stage, "packages-install-path: target/pkgs");
+        }),
+        ("packages-install-path", |stage| {
+            set(stage, "packages-install-path: \"{{ something(1) }}\"");
+        }),
+        ("a path in", |stage| set(stage, "seed-paths: [\"{{ something(1) }}\"]")),
+        ("project/profiles.yml", |stage| {
+            let target = "{type: duckdb, module_paths: [\"{{ something(1) }}\"]}";
+            let text = format!("p: {{outputs: {{default: {target}}}}}");
+            stage.write("project/profiles.yml", &text);
+        }),
         ("broken", |stage| symlink("nowhere", stage.at("project/models/broken")).unwrap()),
         ("pipe", |stage| {
             nix::unistd::mkfifo(&stage.at("project/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -268,6 +309,94 @@ fn what_cannot_be_established_is_an_error_that_names_it() {
         let error = format!("{:#}", stage.look().unwrap_err());
         assert!(error.contains(named), "{named}: {error}");
     }
+}
+
+/// More lines for `dbt_project.yml`.
+fn set(stage: &FakeHome, line: &str) {
+    stage.write("project/dbt_project.yml", &format!("{PROJECT}{line}\n"));
+}
+
+#[test]
+fn what_dbt_does_not_read_is_not_searched_for_variables() {
+    let stage = FakeHome::new();
+    let module = "venv/lib/python3.11/site-packages/dbt_coverage/__init__.py";
+    for (path, text) in [
+        ("project/scripts/tool.py", "import os\nx = os.environ[name]"),
+        ("project/tool.py", "import os\nx = os.environ[name]"),
+        ("project/scripts/load.sql", "{{ env_var(name) }}"),
+        ("project/.github/workflows/main.yml", "run: \"{{ env_var(name) }}\""),
+        ("project/.circleci/config.yml", "run: \"{{ env_var(name) }}\""),
+        ("project/docker-compose.yaml", "# {{ env_var(name) }}\nimage: dbt # env_var(x)"),
+        ("project/models/more.yml", "models: [{name: m, description: calls env_var(name) twice}]"),
+        (module, "import os\nx = os.environ[name]"),
+    ] {
+        let before = stage.look().unwrap();
+        stage.write(path, text);
+        assert_eq!(stage.changed(&before).len(), 1, "{path}");
+    }
+    // It counts with its content all the same.
+    let before = stage.look().unwrap();
+    stage.write(module, "");
+    assert_eq!(stage.changed(&before), ["dbt"]);
+}
+
+#[test]
+fn a_package_may_be_a_directory_that_contains_the_project() {
+    let stage = FakeHome::new();
+    stage.write("dbt_project.yml", "name: parent\n");
+    stage.write("macros/m.sql", "{{ env_var('FROM_PARENT') }}");
+    stage.write(".git/index", "");
+    symlink("../..", stage.at("project/dbt_packages/parent")).unwrap();
+    let before = stage.look().unwrap();
+    stage.write("macros/m.sql", "{{ env_var('FROM_PARENT') }} ");
+    assert_eq!(stage.changed(&before), ["files"]);
+    let before = stage.look().unwrap();
+    stage.write(".git/index", "1");
+    assert_eq!(stage.look().unwrap(), before);
+    let stage = stage.with("FROM_PARENT", "1");
+    assert_eq!(stage.changed(&before), ["environment"]);
+}
+
+#[test]
+fn modules_that_python_models_import_are_inputs_with_the_variables_that_they_read() {
+    let stage = FakeHome::new();
+    let target = "{type: duckdb, module_paths: [../modules]}";
+    stage.write("project/profiles.yml", &format!("p: {{outputs: {{default: {target}}}}}"));
+    stage.write("modules/helper.py", "import deeper");
+    stage.write("modules/deeper.py", "from os import getenv\nx = getenv('FROM_MODULE')");
+    stage.write("project/models/q.py", "import helper\ndef model(dbt, session): pass");
+    let before = stage.look().unwrap();
+    stage.write("modules/deeper.py", "from os import getenv\nx = getenv('FROM_MODULE') ");
+    assert_eq!(stage.changed(&before), ["files"]);
+    let before = stage.look().unwrap();
+    let stage = stage.with("FROM_MODULE", "1");
+    assert_eq!(stage.changed(&before), ["environment"]);
+}
+
+#[test]
+fn a_kind_of_file_is_known_whatever_its_case_and_as_a_template() {
+    for name in ["m.SQL", "m.sql.j2", "m.sql.jinja", "m.Sql.JINJA2", "m.YML", "m.yaml", "p.PY"] {
+        let stage = FakeHome::new();
+        let text = match name {
+            "p.PY" => "import os\nx = os.environ['OF_KIND']",
+            _ => "a: \"{{ env_var('OF_KIND') }}\"",
+        };
+        stage.write(&format!("project/models/{name}"), text);
+        let before = stage.look().unwrap();
+        let stage = stage.with("OF_KIND", "1");
+        assert_eq!(stage.changed(&before), ["environment"], "{name}");
+    }
+}
+
+#[test]
+fn without_home_the_password_database_says_where_it_is() {
+    let home_with = |value: Option<&str>| {
+        let value = value.map(|value| ("HOME".into(), value.into()));
+        home(&value.into_iter().collect())
+    };
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap();
+    assert_eq!(home_with(None), user.dir);
+    assert_eq!([home_with(Some("/h")), home_with(Some(""))], ["/h", "/"].map(PathBuf::from));
 }
 
 #[test]

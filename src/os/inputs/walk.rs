@@ -25,7 +25,48 @@ pub(super) enum Item {
     /// This, whatever is there.
     Known(Sum),
     /// The content of the file there, unless that is one of the excluded.
-    Content,
+    Content(ReadBy),
+}
+
+/// Who reads a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadBy {
+    /// dbt, whatever kind of file it is.
+    Dbt,
+    /// dbt, if it is one of those that it looks for in the directory of a project.
+    DbtAtTheTop,
+    /// Nobody, or Python code that imports it.
+    Others,
+}
+
+/// The directories in which dbt reads files. Everything, where there are none.
+#[derive(Debug, Default)]
+pub(super) struct ReadPlaces {
+    /// With all that is below them.
+    pub(super) listed: BTreeSet<Inode>,
+    /// The directories of projects.
+    pub(super) tops: BTreeSet<Inode>,
+}
+
+impl ReadPlaces {
+    pub(super) fn new(listed: &[PathBuf], tops: &[&Path]) -> Self {
+        let inode_of = |path: &Path| path.metadata().ok().map(|metadata| inode(&metadata));
+        Self {
+            listed: listed.iter().filter_map(|path| inode_of(path)).into_tree(),
+            tops: tops.iter().filter_map(|path| inode_of(path)).into_tree(),
+        }
+    }
+
+    fn reader(&self, above: &[Inode]) -> ReadBy {
+        let is_listed = |at: &Inode| self.listed.contains(at);
+        match above.last() {
+            Some(last) if !above.iter().any(is_listed) => match self.tops.contains(last) {
+                true => ReadBy::DbtAtTheTop,
+                false => ReadBy::Others,
+            },
+            _ => ReadBy::Dbt,
+        }
+    }
 }
 
 /// What was found.
@@ -34,15 +75,25 @@ pub(super) struct FileWalk {
     pub(super) excluded: BTreeSet<Inode>,
     pub(super) items: Vec<(PathBuf, Item)>,
     directories: BTreeSet<Inode>,
+    /// Who reads what is found from now on, where the places do not say.
+    pub(super) read_by: ReadBy,
+    places: Option<ReadPlaces>,
 }
 
 impl FileWalk {
+    /// Where dbt reads files in these places alone.
+    pub(super) fn within(self, places: ReadPlaces) -> Self {
+        Self { places: Some(places), ..self }
+    }
+
     pub(super) fn leaving_out(excluded: &[PathBuf]) -> Self {
         let there = excluded.iter().filter_map(|path| path.metadata().ok());
         Self {
             excluded: there.map(|metadata| inode(&metadata)).into_tree(),
             items: Vec::new(),
             directories: BTreeSet::new(),
+            read_by: ReadBy::Dbt,
+            places: None,
         }
     }
 
@@ -58,11 +109,9 @@ impl FileWalk {
     }
 
     fn directory(&mut self, path: &Path, at: Inode, above: &mut Vec<Inode>) -> Result<()> {
-        if above.contains(&at) {
-            bail!("{} is a loop of links", path.display());
-        }
         if !self.directories.insert(at) {
-            // Listed already, by another path.
+            // Listed already, by another path, or about to be: a package may be a link to a directory
+            // above the project.
             let real = path.canonicalize().with_context(|| path.display().to_string())?;
             let sum = Sha256::digest(real.as_os_str().as_bytes());
             return self.known(path.to_owned(), sum.into());
@@ -88,7 +137,7 @@ impl FileWalk {
     /// Most are files, and are not looked up before they are opened.
     fn named(&mut self, path: PathBuf, kind: FileType, above: &mut Vec<Inode>) -> Result<()> {
         if kind.is_file() {
-            return if is_byte_code(&path) { Ok(()) } else { self.push(path, Item::Content) };
+            return self.file(path, above);
         }
         let metadata = path.metadata().with_context(|| path.display().to_string())?;
         self.entry(&path, &metadata, above)
@@ -103,11 +152,26 @@ impl FileWalk {
             return Ok(());
         }
         match metadata {
+            _ if metadata.is_dir() && self.is_repository(path, above) => Ok(()),
             _ if metadata.is_dir() => self.directory(path, at, above),
+            _ if metadata.is_file() => self.file(path.to_owned(), above),
             _ if is_byte_code(path) => Ok(()),
-            _ if metadata.is_file() => self.push(path.to_owned(), Item::Content),
             _ => bail!("{} is not a file", path.display()),
         }
+    }
+
+    /// Of a package that is a link to a clone. dbt looks into it where it reads files.
+    fn is_repository(&self, path: &Path, above: &[Inode]) -> bool {
+        let is_read = self.places.as_ref().is_none_or(|places| places.reader(above) == ReadBy::Dbt);
+        !is_read && path.file_name().is_some_and(|name| name == ".git")
+    }
+
+    fn file(&mut self, path: PathBuf, above: &[Inode]) -> Result<()> {
+        if is_byte_code(&path) {
+            return Ok(());
+        }
+        let read_by = self.places.as_ref().map_or(self.read_by, |places| places.reader(above));
+        self.push(path, Item::Content(read_by))
     }
 
     /// A native program of hundreds of megabytes: its length, its time, and both its ends,
