@@ -4,6 +4,7 @@ No random choice depends on what happened before, so a seed gives the same histo
 outcome, for the entrypoint and for the script alike.
 """
 
+import json
 import os
 import random
 import select
@@ -19,10 +20,11 @@ from oracle import Oracle
 from runs import DEADLINE, journal
 from world import World
 
-EDITS = ["env", "env", "var", "cli", "seed", "macro", "body", "stamp", "kind", "alias", "tested"]
+EDITS = ["env", "env", "var", "cli", "seed", "macro", "body", "stamp", "kind", "alias", "swap",
+         "swap", "gone", "gone", "tested"]
 TROUBLES = {"broken": (True, False), "gate": ("gone", "open"), "check": ("fail", "pass")}
 COMMANDS = {"build": 8, "kill": 6, "stop": 4, "subset": 4, "exclude": 2, "only_changed": 2,
-            "run": 2, "beside": 2, "two": 1, "refresh": 1}
+            "run": 2, "beside": 2, "two": 1, "refresh": 1, "empty": 1}
 FIRST = {"build": 2, "kill": 3, "stop": 1}
 MOMENTS = ["comparing", "to be built", "Concurrency", "Finished", "baseline saved"]
 BESIDE = [["test"], ["compile"], ["ls"], ["parse"]]
@@ -34,6 +36,8 @@ class History:
         self.world = World(self.random)
         self.oracle = Oracle(self.world)
         self.before = {}
+        # What each node held when it was last built, and the nodes that this step began to build.
+        self.held, self.begun_now = {}, set()
         self.log, self.wrong = [], {"converged": [], "minimal": [], "idempotent": []}
         self.seen = {"killed": 0, "stopped": 0, "failed": 0, "checked": 0}
 
@@ -60,7 +64,11 @@ class History:
         if self.random.random() < 0.25:
             self.log.append("a fresh target")
             shutil.rmtree(self.way.project / "target", ignore_errors=True)
+        self.begun_now = set()
         getattr(self, command)()
+        self.oracle.forget()
+        if self.way.program:
+            self.check_claims()
 
     def harm_or_mend(self):
         if self.world.troubles():
@@ -132,17 +140,21 @@ class History:
     def only_changed(self):
         self.partial(["build", "--select", self.some_node() + "+"], options=["--only-changed"])
 
-    def partial(self, words, options=()):
+    def empty(self):
+        self.partial(["build", "--empty"], is_real=False)
+
+    def partial(self, words, options=(), is_real=True):
         due = self.oracle.due()
         run = self.start(words, options)
         code = run.finish()
-        self.learn(run)
+        self.learn(run, is_real=is_real)
         self.expect_minimal(run, due)
         self.log.append(f"{' '.join([*options, *words])} -> {code}, {self.counts(run)}")
 
     def subset(self):
         words = ["build", "--select", self.random.choice(["", "+"]) + self.some_node()
                  + self.random.choice(["", "+"])]
+        words += self.random.choice([[], [], ["--full-refresh"]])
         run = self.start(words)
         code = run.finish()
         self.learn(run)
@@ -256,7 +268,7 @@ class History:
 
     # What was seen.
 
-    def learn(self, run, killed_after=None):
+    def learn(self, run, killed_after=None, is_real=True):
         """Tell the oracle what a run built; after a kill, only what is certain."""
         seen = self.named(run.events())
         doubtful = set()
@@ -268,13 +280,16 @@ class History:
             seen += [event for event in journalled if event not in seen]
             doubtful = {name for _, name in seen} - (sure if copy.exists() else set())
         begun = {name for what, name in seen if what in ("START", "ERROR", "CANCEL")}
-        ended = [name for what, name in seen if what == "OK"]
+        ended = [name for what, name in seen if what == "OK" and is_real]
+        for name in begun | set(ended):
+            self.oracle.began(name, ended)
         for name in ended:
-            self.oracle.built(name)
+            self.oracle.built(name, refreshed="--full-refresh" in run.argv)
+        self.begun_now |= begun | set(ended)
         self.oracle.touched |= (begun - set(ended)) | (doubtful & begun)
 
     def named(self, events):
-        return [(what, relation.removesuffix("_b")) for what, relation in events]
+        return [(what, self.world.named(relation)) for what, relation in events]
 
     def begun(self, run):
         return {name for what, name in self.named(run.events()) if what == "START"}
@@ -313,6 +328,24 @@ class History:
         self.learn(again)
         self.oracle.clean()
 
+    def check_claims(self):
+        """Check that each node that the baseline claims is there, and as it was built."""
+        contents = everything(self.way.project / "world.duckdb")
+        for name in self.begun_now:
+            self.held[name] = contents and contents.get(self.world.relation(name))
+        text = self.baseline()
+        if contents is None or text is None or self.way.is_interrupted():
+            return
+        for node in json.loads(text)["nodes"].values():
+            name, relation = node["name"], (node["relation_name"] or "").split(".")[-1].strip('"')
+            if node["resource_type"] not in ("model", "seed") or not relation:
+                continue
+            if relation not in contents:
+                self.fail("converged", f"the baseline claims {name}, and there is no {relation}")
+            elif self.held.get(name) not in (None, contents[relation]):
+                self.fail("converged", f"the baseline claims {name}, and {relation} has "
+                          f"{contents[relation]} instead of {self.held[name]}")
+
     def compare(self, directory, what):
         expected = self.world.relations()
         found = relations(directory / "world.duckdb", expected)
@@ -330,6 +363,20 @@ class History:
         if run.finish() != 0:
             self.fail("converged", f"from scratch:\n{run.said()}")
         self.compare(fresh, "a build from scratch")
+
+
+def everything(path):
+    """Return {relation: rows of a table or SQL of a view}; None if the warehouse cannot be opened."""
+    try:
+        with duckdb.connect(str(path), read_only=True) as warehouse:
+            views = dict(warehouse.sql("select view_name, sql from duckdb_views() "
+                                       "where schema_name = 'main' and not internal").fetchall())
+            names = warehouse.sql("select table_name from duckdb_tables() "
+                                  "where schema_name = 'main'").fetchall()
+            return views | {name: sorted(map(str, warehouse.sql(f"from main.{name}").fetchall()))
+                            for name, in names}
+    except duckdb.Error:
+        return None
 
 
 def relations(path, wanted):

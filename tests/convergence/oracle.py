@@ -12,6 +12,8 @@ class Oracle:
         self.clock = 0
         self.built_own, self.built_at, self.renewed_at = {}, {}, {}
         self.touched = set()
+        # The relation that each node was last built into.
+        self.places = {}
 
     def due(self):
         """Return the nodes that may be built now."""
@@ -27,13 +29,26 @@ class Oracle:
                 or any(self.renewed_at.get(parent, 0) > self.built_at[name]
                        for parent in self.world.parents(name)))
 
-    def built(self, name):
+    def began(self, name, ended):
+        """Record that a node began to be built: what stood in its relation is gone."""
+        place = self.world.relation(name)
+        for other, held in self.places.items():
+            if held == place and other != name and other not in ended:
+                self.touched.add(other)
+        self.places[name] = place
+
+    def forget(self):
+        """Record that nodes left the project: when they come back, they are new."""
+        for name in set(self.built_own) - set(self.world.nodes()):
+            del self.built_own[name]
+
+    def built(self, name, refreshed=False):
         """Record that a node was built, and with it the ephemeral models that it reads."""
         for parent in self.world.parents(name):
             if self.world.kind(parent) == "ephemeral":
                 self.built(parent)
         self.clock += 1
-        if self.is_due(name):
+        if self.is_due(name) or (refreshed and self.world.kind(name) == "incremental"):
             self.renewed_at[name] = self.clock
         self.built_own[name] = self.world.own(name)
         self.built_at[name] = self.clock

@@ -16,7 +16,7 @@ def write(world, directory):
     """Write only files whose content differs, so that the others keep their times."""
     wanted = files(world)
     wanted["profiles.yml"] = PROFILES
-    for folder in ("gates", "tests"):
+    for folder in ("gates", "models", "tests"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
         for old in (directory / folder).iterdir():
             if f"{folder}/{old.name}" not in wanted:
@@ -34,6 +34,8 @@ def files(world):
              "models/schema.yml": json.dumps(schema(world), indent=1)}
     for name, version in world.knobs.items():
         kind, _, what = name.partition(":")
+        if world.knobs.get(f"gone:{what}"):
+            continue
         if kind == "seed":
             found[f"seeds/{what}.csv"] = f"id,signature\n1,{what}:{version}\n"
         elif kind == "gate" and version == "open":
@@ -44,7 +46,7 @@ def files(world):
                 f"select * from {{{{ ref('{what}') }}}} where {condition}\n")
     for name in world.macros:
         found[f"macros/{name}.sql"] = macro(world, name)
-    for name in world.models:
+    for name in world.present():
         found[f"models/{name}.sql"] = model(world, name)
     return found
 
@@ -85,7 +87,7 @@ def settings(world):
 
 def schema(world):
     models = []
-    for name, model in world.models.items():
+    for name, model in world.present().items():
         said = {"name": name, "config": {}}
         if model.stamp == "yaml":
             said["config"]["stamp"] = f"{world.knobs[f'stamp:{name}']}"
@@ -130,7 +132,7 @@ def config(world, name):
     words = [f"materialized='{knobs[f'kind:{name}']}'"]
     if knobs[f"kind:{name}"] == "incremental":
         words.append("unique_key='id'")
-    if knobs.get(f"alias:{name}"):
+    if world.relation(name) != name:
         words.append(f"alias='{world.relation(name)}'")
     if model.stamp == "config":
         words.append(f"stamp='{knobs[f'stamp:{name}']}'")

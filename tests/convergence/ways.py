@@ -44,6 +44,9 @@ class Entrypoint(Way):
     def manifest_copy(self):
         return self.state / ".dbt-entrypoint/run/manifest.json"
 
+    def is_interrupted(self):
+        return (self.state / ".dbt-entrypoint/run/intent.json").exists()
+
     def journal(self):
         return self.state / ".dbt-entrypoint/run/log/dbt.log"
 

@@ -47,6 +47,8 @@ class World:
         self.models = {}
         for n in range(random.randint(5, 9)):
             self.make_model(f"m{n}")
+        self.make_swap()
+        self.make_leavers()
 
     def knob(self, key, domain, value=...):
         self.domains[key] = domain
@@ -87,6 +89,21 @@ class World:
         if random.random() < 0.25 and len(earlier) > 2:
             model.switch = random.choice(ENVIRONMENT)
             model.other = random.choice([other for other in earlier if other not in parents])
+
+    def make_swap(self):
+        """Let two models exchange their relations."""
+        able = [name for name in self.models
+                if f"alias:{name}" not in self.knobs and self.kind(name) != "ephemeral"]
+        self.swapped = self.random.sample(able, 2) if len(able) > 1 else []
+        if self.swapped:
+            self.knob("swap:", [False, True], False)
+
+    def make_leavers(self):
+        """Let models that nothing reads leave the project and come back."""
+        read = {parent for model in self.models.values() for parent in [*model.parents, model.other]}
+        leaves = [name for name in self.models if name not in read]
+        for name in self.random.sample(leaves, min(len(leaves), 2)):
+            self.knob(f"gone:{name}", [False, True], False)
 
     def make_stamp(self, model):
         model.stamp = self.random.choice(STAMPS)
@@ -157,7 +174,8 @@ class World:
         if name in self.seeds:
             return self.knobs[f"seed:{name}"]
         model = self.models[name]
-        knobs = [self.knobs.get(f"{key}:{name}") for key in ("kind", "broken", "alias")]
+        knobs = [self.knobs.get(f"{key}:{name}") for key in ("kind", "broken")]
+        knobs.append(self.relation(name))
         hook = self.read(*model.hook) if model.hook else None
         switch = self.read("env", model.switch) if model.switch else None
         return json.dumps([self.parts(name), self.parents(name), knobs, hook, switch])
@@ -171,7 +189,7 @@ class World:
     def relations(self):
         """Return what a build from scratch leaves in the warehouse: {relation: (type, signature)}."""
         found = {seed: ("BASE TABLE", self.signature(seed)) for seed in self.seeds}
-        for name, model in self.models.items():
+        for name, model in self.present().items():
             kind = self.kind(name)
             if kind != "ephemeral":
                 form = "VIEW" if kind == "view" else "BASE TABLE"
@@ -181,11 +199,23 @@ class World:
         return found
 
     def relation(self, name):
+        if name in self.swapped and self.knobs["swap:"]:
+            return self.swapped[1 - self.swapped.index(name)]
         return name + self.knobs.get(f"alias:{name}", "")
+
+    def named(self, relation):
+        """Return the node that is built into a relation."""
+        names = {self.relation(name): name for name in self.nodes()}
+        return names.get(relation, relation)
+
+    def present(self):
+        """Return the models that are in the project."""
+        return {name: model for name, model in self.models.items()
+                if not self.knobs.get(f"gone:{name}")}
 
     def nodes(self):
         """Return all nodes, parents first."""
-        return [*self.seeds, *self.models]
+        return [*self.seeds, *self.present()]
 
     def troubles(self):
         """Return the knobs that make a build fail now."""
