@@ -10,10 +10,10 @@ use crate::decide::start::Mode;
 use crate::environment::Environment;
 use crate::exit::{Failure, Refusal};
 use crate::os::installation::Installation;
-use crate::os::project::{self, Asked, Project};
+use crate::os::project::{self, Project};
 use crate::os::{access, private};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A dbt command line and the dbt that will run it.
@@ -77,6 +77,20 @@ pub(crate) struct Session {
     pub project: Arc<Project>,
     /// The environment that dbt gets.
     pub environment: Environment,
+    /// What was asked.
+    pub asked: Asked,
+}
+
+/// What was asked, and where dbt would write. The session of a verb that only looks has dbt write
+/// elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// dbt's command line.
+    pub command: Command,
+    /// Where dbt would write its artifacts.
+    pub target_path: PathBuf,
+    /// Where dbt would write its log.
+    pub log_path: PathBuf,
 }
 
 impl Session {
@@ -85,13 +99,41 @@ impl Session {
     /// # Errors
     /// 78 where there is no project, or one that cannot be read.
     pub(crate) fn new(invocation: DbtCommand<'_>) -> Result<Self, Failure> {
-        let DbtCommand { config, command, installation, environment: seen } = invocation;
+        Self::with(invocation, None)
+    }
+
+    /// The same with everything that dbt writes below a directory.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn aside(invocation: DbtCommand<'_>, directory: &Path) -> Result<Self, Failure> {
+        Self::with(invocation, Some(directory))
+    }
+
+    fn with(invocation: DbtCommand<'_>, aside: Option<&Path>) -> Result<Self, Failure> {
+        let DbtCommand { config, mut command, installation, environment: seen } = invocation;
         let mut project = locate(&command, &seen).map_err(Failure::refused)?;
         let mut environment = environment_for_dbt(&command, &config.environment, &seen);
         write_elsewhere(&command, &mut project, &mut environment);
+        let asked = Asked {
+            command: command.clone(),
+            target_path: project.target_path.clone(),
+            log_path: project.log_path.clone(),
+        };
+        if let Some(directory) = aside {
+            project.target_path = directory.join("target");
+            project.log_path = directory.join("log");
+            let options = [
+                "--target-path".into(),
+                project.target_path.clone().into_os_string(),
+                "--log-path".into(),
+                project.log_path.clone().into_os_string(),
+            ];
+            command = command.edited(command.with_options(&options));
+        }
         let engine = engine(&installation, &command, &project, &config.environment);
         let (config, project) = (config.clone(), Arc::new(project));
-        Ok(Self { config, command, installation, engine, project, environment })
+        Ok(Self { config, command, installation, engine, project, environment, asked })
     }
 
     /// The selector that dbt uses where the command line neither selects nor excludes.
@@ -229,7 +271,7 @@ pub(crate) fn write_elsewhere(
 /// There is none, or it cannot be read.
 pub(crate) fn locate(command: &Command, environment: &Environment) -> Result<Project, Refusal> {
     let value = |option| command.value(option);
-    let asked = Asked {
+    let asked = project::Asked {
         project_dir: value(Opt::ProjectDir),
         profiles_dir: value(Opt::ProfilesDir),
         profile: value(Opt::Profile),

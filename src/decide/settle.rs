@@ -8,6 +8,10 @@ use crate::decide::record::{NodeRecord, Settled};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Among the commands that are settled: every command that builds what changed. The digest of no
+/// command line.
+pub const ANY_COMMAND: &str = "*";
+
 /// What dbt would read now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentInputs {
@@ -52,7 +56,8 @@ pub fn verdict(
     if !changed.is_empty() {
         return Verdict::Start(StartReason::Changed(changed));
     }
-    let Some(left_out) = now.command.as_ref().and_then(|key| settled.commands.get(key)) else {
+    let of = |key: &String| settled.commands.get(key).or_else(|| settled.commands.get(ANY_COMMAND));
+    let Some(left_out) = now.command.as_ref().and_then(of) else {
         return Verdict::Start(StartReason::NewCommand);
     };
     match pending_for(nodes, builds).difference(left_out).count() {

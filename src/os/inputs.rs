@@ -34,6 +34,8 @@ pub struct Places<'a> {
     pub here: &'a Path,
     /// The project.
     pub project: &'a Project,
+    /// The directories of artifacts and logs, which dbt writes.
+    pub written: [&'a Path; 2],
     /// The state directory; absolute.
     pub state: &'a Path,
     /// The dbt that would be started, looked at as lately as all else is to be.
@@ -252,8 +254,8 @@ pub fn words(salt: &str, words: &[OsString]) -> String {
 fn excluded(places: &Places<'_>) -> Vec<PathBuf> {
     let project = places.project;
     let mut all = vec![
-        project.target_path.clone(),
-        project.log_path.clone(),
+        places.written[0].to_owned(),
+        places.written[1].to_owned(),
         project.root.join(".git"),
         // dbt v1's cookie, and v2's.
         project.profiles_dir.join(".user.yml"),

@@ -35,7 +35,7 @@ pub(crate) fn adopt(
     opened.baseline = Baseline::none(random::salt().map_err(Failure::internal)?);
     let mut summary = Summary::default();
     match given {
-        Some(text) => adopt_manifest(&mut opened, text, &mut summary)?,
+        Some(text) => adopt_manifest(&mut opened, text, Confirmed::default(), &mut summary)?,
         None => adopt_project(&mut opened, driver, &mut summary)?,
     }
     // What an earlier run left behind says nothing beyond the operator's word.
@@ -52,13 +52,31 @@ pub(super) fn adopt_project(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
+    let seen = opened.seen_for_all();
     let text = parse_alone(opened, driver)?.map_err(unparsable)?;
-    adopt_manifest(opened, text, summary)
+    let confirmed = match asks_for_the_command(&text) {
+        true => Confirmed::default(),
+        false => opened.confirm(&seen),
+    };
+    adopt_manifest(opened, text, confirmed, summary)
+}
+
+/// Whether code of the project or a package mentions the command or its flags, so that another
+/// command may parse something else.
+fn asks_for_the_command(text: &str) -> bool {
+    let Ok(manifest) = Manifest::read(text) else { return true };
+    let asks =
+        |code: &str| ["flags", "invocation_args", "WHICH"].iter().any(|word| code.contains(word));
+    manifest.nodes().any(|(_, node)| asks(&node.raw_code()))
+        || manifest
+            .macros()
+            .any(|(_, found)| !manifest.is_internal(found) && asks(&found.macro_sql()))
 }
 
 fn adopt_manifest(
     opened: &mut Opened<'_>,
     text: String,
+    confirmed: Confirmed,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     let text = Arc::new(text);
@@ -67,8 +85,7 @@ fn adopt_manifest(
     // Compared with itself, so that nothing of it is to be built.
     let now = opened.compare_values(manifest, inputs, Some(&text));
     let reservation = opened.reserve()?;
-    let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::Incomplete);
-    let confirmed = Confirmed::default();
+    let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::NothingToBuild);
     let codes = BTreeMap::new();
     let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };
     opened.commit(reservation, ran, summary)

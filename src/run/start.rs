@@ -74,10 +74,10 @@ pub(crate) fn start<'s>(
     let mut started = Started { opened, approach, seen, is_unchanged: false, is_first_population };
     if started.opened.access.held().is_some() {
         probe::probe(driver, approach)?;
-        started.seen = started.opened.seen(approach);
-        summary.doubt.clone_from(&started.seen.doubt);
-        started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);
     }
+    started.seen = started.opened.seen(approach);
+    summary.doubt.clone_from(&started.seen.doubt);
+    started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);
     if !started.is_unchanged {
         started.opened.read_baseline()?;
         if started.opened.access.held().is_some() {

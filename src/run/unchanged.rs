@@ -7,8 +7,10 @@ use super::artifacts;
 use super::open::Opened;
 use super::start::Started;
 use crate::dbt::command::{Command, Opt};
+use crate::dbt::manifest::Manifest;
 use crate::decide::settle::{self, Completion, CurrentInputs, Verdict};
 use crate::decide::start::Approach;
+use crate::exit::Failure;
 use crate::os::inputs::{self, Contents, Places};
 use crate::os::installation::Installation;
 use crate::say;
@@ -31,7 +33,7 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// The command depends on more than can be watched.
     fn of(session: &'a Session, store: &'a Store) -> Result<Self> {
-        let command = &session.command;
+        let command = &session.asked.command;
         refuse_unwatchable(command)?;
         let here = Path::new(".").canonicalize().context("the working directory")?;
         Ok(Self { session, store, here, words: command.as_parse() })
@@ -39,10 +41,11 @@ impl<'a> Watch<'a> {
 
     /// `lately` is an installation that was looked at again, for a second look at everything.
     fn places<'p>(&'p self, lately: Option<&'p Installation>, salt: &'p str) -> Places<'p> {
-        let Session { project, config, installation, .. } = self.session;
+        let Session { project, config, installation, asked, .. } = self.session;
         Places {
             here: &self.here,
             project,
+            written: [&asked.target_path, &asked.log_path],
             state: self.store.path(),
             installation: lately.unwrap_or(installation),
             environment: &config.environment,
@@ -111,6 +114,14 @@ impl Opened<'_> {
         }
     }
 
+    /// The same for every command: what is asserted leaves nothing to build. Nothing where dbt
+    /// would parse something else than a build.
+    pub(super) fn seen_for_all(&self) -> Seen {
+        let command = Some(settle::ANY_COMMAND.to_owned());
+        let inputs = self.digests().ok().map(|inputs| CurrentInputs { inputs, command });
+        Seen { inputs, doubt: None }
+    }
+
     fn digests(&self) -> Result<BTreeMap<String, String>> {
         let contents = self.inputs.as_ref().map_err(|why| anyhow!("{why:#}"))?;
         let watch = Watch::of(self.session, self.access.store())?;
@@ -118,8 +129,8 @@ impl Opened<'_> {
     }
 
     fn command_key(&self) -> String {
-        let Session { command, config, .. } = self.session;
-        let mut words = command.words().to_vec();
+        let Session { asked, config, .. } = self.session;
+        let mut words = asked.command.words().to_vec();
         words.push(format!("only-changed {}", config.only_changed).into());
         inputs::words(&self.baseline.salt, &words)
     }
@@ -172,6 +183,21 @@ impl Opened<'_> {
 }
 
 impl Started<'_> {
+    /// Without dbt: how many nodes the project has that can be built, and those that have to be built
+    /// but not by this command.
+    ///
+    /// # Errors
+    /// 78 where the baseline cannot be read.
+    pub(crate) fn without_dbt(&mut self) -> Result<(usize, Vec<String>), Failure> {
+        self.opened.read_baseline()?;
+        let text = self.opened.baseline.manifest.as_deref().map_or("", String::as_str);
+        let graph = Manifest::read(text).map_err(Failure::refused)?.graph();
+        let waiting =
+            settle::pending_for(&self.opened.baseline.nodes, |kind| !kind.ends_with("test"));
+        let absent = waiting.iter().filter(|id| graph.role(id).is_none()).count();
+        Ok((graph.count_built() + absent, waiting.into_iter().collect()))
+    }
+
     /// StateForDbt without dbt; what waits for another command is reported all the same.
     pub(crate) fn finish_without_dbt(&self) -> u8 {
         say::dbt_not_needed();

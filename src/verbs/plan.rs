@@ -3,6 +3,7 @@
 use super::Answer;
 use crate::cli::{Config, OutputFormat};
 use crate::dbt::command::Duty;
+use crate::decide::plan::Plan;
 use crate::decide::start::Mode;
 use crate::decide::summary::Summary;
 use crate::exit::{CHANGES, Failure};
@@ -27,12 +28,16 @@ pub(super) fn plan(
         )));
     }
     let private = PrivateDir::make(&config.environment).map_err(Failure::refused)?;
-    let session = aside(invocation, &private)?;
+    let session = Session::aside(invocation, private.path())?;
     let access = Access::look(&session, private)?;
     let mut driver = Driver::new(&session, supervisor);
     let mut summary = Summary::default();
     let opened = Opened::read(&session, &access)?;
     let mut started = run::start(opened, &mut driver, &mut summary)?;
+    if started.is_unchanged {
+        let (nodes, others) = started.without_dbt()?;
+        return Ok(answer(form, &Plan::of_nothing(nodes), &others));
+    }
     let mut parsed = run::parse(&mut started, &mut driver, &mut summary)?;
     let (text, old) = (parsed.text(), started.baseline_text());
     let mut now = run::compare(&started, &text, &old, &mut parsed, &mut driver)?;
@@ -45,19 +50,11 @@ pub(super) fn plan(
     };
     let others: Vec<String> =
         plan.others.keys().filter(|id| !crate::graph::is_test_id(id)).cloned().collect();
-    let mut answer = Answer::of(form, &plan, || say::plan(&plan, &others));
-    answer.code = if plan.steps.is_empty() { 0 } else { CHANGES };
-    Ok(answer)
+    Ok(answer(form, &plan, &others))
 }
 
-/// The command with everything that dbt writes in a directory of our own.
-fn aside(invocation: DbtCommand<'_>, private: &PrivateDir) -> Result<Session, Failure> {
-    let words = [
-        "--target-path".into(),
-        private.path().join("target").into_os_string(),
-        "--log-path".into(),
-        private.path().join("log").into_os_string(),
-    ];
-    let command = invocation.command.edited(invocation.command.with_options(&words));
-    Session::new(DbtCommand { command, ..invocation })
+fn answer(form: OutputFormat, plan: &Plan, others: &[String]) -> Answer {
+    let mut answer = Answer::of(form, plan, || say::plan(plan, others));
+    answer.code = if plan.steps.is_empty() { 0 } else { CHANGES };
+    answer
 }

@@ -90,6 +90,7 @@ impl FakeHome {
         let places = Places {
             here: &here,
             project: &project,
+            written: [&project.target_path, &project.log_path],
             state: &self.at("state"),
             installation: &Installation::look(self.at("venv/bin/dbt"), &self.environment),
             environment: &self.environment,

@@ -181,3 +181,70 @@ fn an_installation_that_cannot_be_read_starts_dbt_each_time() {
         fake.run(&["build"]).ends_with(0).starts(&["build"]).builds(&[]);
     }
 }
+
+#[test]
+fn the_plan_of_an_unchanged_project_needs_no_dbt_and_is_the_same() {
+    let mut fake = Fake::populated(chain(&["a", "b"]).seed("s"));
+    let volume = fake.volume();
+    let text = fake.run(&["plan", "build"]);
+    text.ends_with(0).starts(&[]);
+    assert_eq!(text.stdout, "there is nothing to build\n");
+    let spared = fake.run(&["plan", "--json", "build"]);
+    let parsed = fake.run(&["--always-start", "plan", "--json", "build"]);
+    spared.ends_with(0).starts(&[]);
+    parsed.ends_with(0).starts(&["parse"]);
+    assert_eq!(spared.stdout, parsed.stdout);
+    assert_eq!(fake.volume(), volume);
+    fake.project.edit("b");
+    fake.run(&["plan", "build"]).ends_with(10).starts(&["parse"]);
+}
+
+#[test]
+fn a_plan_without_dbt_names_what_waits_for_another_command() {
+    let mut fake = Fake::populated(chain(&["a", "b"]).seed("s"));
+    fake.run(&["invalidate", "s"]).ends_with(0);
+    fake.run(&["run"]).ends_with(0).builds(&[]);
+    let plan = fake.run(&["plan", "run"]);
+    plan.ends_with(0).starts(&[]);
+    assert!(plan.stdout.contains("seed.shop.s has to be built"), "{plan:#?}");
+    fake.run(&["plan", "build"]).ends_with(10).starts(&["parse"]);
+    fake.project.edit("a");
+    fake.run(&["plan", "run"]).ends_with(10).starts(&["parse"]);
+}
+
+#[test]
+fn what_was_adopted_is_settled_for_every_command() {
+    let mut fake = Fake::new(chain(&["a", "b"]).seed("s"));
+    fake.trust();
+    fake.run(&["adopt"]).ends_with(0).starts(&["parse"]);
+    for words in [&["run"][..], &["build"], &["build", "--exclude", "a"], &["plan", "run"]] {
+        fake.run(words).ends_with(0).starts(&[]);
+    }
+    fake.run(&["run", "--full-refresh", "--select", "a"]).ends_with(0).builds(&["a"]);
+    fake.run(&["invalidate", "b"]).ends_with(0);
+    fake.run(&["run"]).ends_with(0).builds(&["b"]);
+    fake.project.edit("a");
+    fake.run(&["build"]).ends_with(0).builds(&["a", "b"]);
+}
+
+#[test]
+fn an_adoption_on_an_empty_volume_is_settled_too() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    fake.trust();
+    fake.env("DBT_ENTRYPOINT_ON_EMPTY", "adopt");
+    fake.run(&["run"]).ends_with(0).builds(&[]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+}
+
+#[test]
+fn what_asks_for_the_command_or_was_given_as_a_file_is_not_settled_by_adopting() {
+    let mut fake = Fake::new(chain(&["a"]).model("b").says("{{ flags.WHICH }}"));
+    fake.trust();
+    fake.run(&["adopt"]).ends_with(0);
+    fake.run(&["run"]).ends_with(0).starts(&["run"]).builds(&[]);
+    let manifest = fake.base().join("old.json");
+    fs::copy(fake.root().join("target/manifest.json"), &manifest).expect("a copy");
+    let from = manifest.to_str().expect("UTF-8");
+    fake.run(&["adopt", "--force", "--from", from]).ends_with(0).starts(&[]);
+    fake.run(&["run"]).ends_with(0).starts(&["run"]).builds(&[]);
+}

@@ -131,6 +131,7 @@ impl World {
         let places = Places {
             here: &here,
             project: &project,
+            written: [&project.target_path, &project.log_path],
             state: &self.shop.state(),
             installation: &Installation::look(self.shop.dbt().to_owned(), environment),
             environment,
