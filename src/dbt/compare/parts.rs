@@ -71,6 +71,9 @@ const TEST_KEYS: [&str; 9] = [
     "where",
 ];
 
+/// The configuration from which dbt makes the name of a relation.
+const RELATION_KEYS: [&str; 3] = ["alias", "database", "schema"];
+
 /// What dbt itself configures of a source; none of it changes what its readers read.
 const SOURCE_KEYS: [&str; 11] = [
     "enabled",
@@ -262,12 +265,22 @@ impl<'a> Collected<'a> {
         }
         for external in parents.iter().filter_map(|id| manifest.node(id)) {
             if external.is_external() {
-                let name = format!("{}.{}", external.package_name, external.name);
-                let relation = external.relation_name.as_deref().unwrap_or_default();
-                self.text(Reason::Source(name), "relation", relation.to_owned());
+                self.external(external);
             }
         }
         self.text(Reason::Parents, "", parents.into_iter().collect::<Vec<_>>().join("\n"));
+    }
+
+    /// A plugin need not say the name of the relation (`ModelNodeArgs` of dbt 1.8 to 1.12): then it
+    /// is made of what the plugin configured.
+    fn external(&mut self, model: &'a Node<'_>) {
+        let relation = model.relation_name.as_deref().unwrap_or_default();
+        let config = object(model.unrendered_config);
+        let named = config.iter().filter(|(key, _)| RELATION_KEYS.contains(&&***key));
+        let text =
+            named.fold(relation.to_owned(), |text, (key, value)| text + "\n" + key + value.get());
+        let name = format!("{}.{}", model.package_name, model.name);
+        self.text(Reason::Source(name), "relation", text);
     }
 
     /// dbt-duckdb alone puts what `meta` or a configuration of its own (`external_location`,

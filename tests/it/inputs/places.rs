@@ -70,6 +70,10 @@ seeds:
         "models/computed.sql",
         "select '{{ env_var('E_' ~ 'BODY', 'd') }}{{ var(var('v_name', 'v_body')) }}' as a",
     ),
+    (
+        "models/unknown.sql",
+        "select '{{ env_var('e_body' | upper, 'd') }}{{ var('v_body' | trim, 'd') }}' as a",
+    ),
     ("models/has_var.sql", "select '{{ var.has_var('v_maybe') }}' as a"),
     ("models/own_materialization.sql", "{{ config(materialized='mine') }} select 1 as a"),
     (
@@ -137,8 +141,7 @@ pub(super) const READ: &[(&str, &[&str])] = &[
     ("model.shop.by_name", &["env_var:E_DIRECT", "var:v_direct"]),
     ("model.shop.by_project", &["env_var:E_PROJECT", "env_var:E_PROJECT_HOOK", "var:v_project"]),
     ("model.shop.comment", &["env_var:E_COMMENT"]),
-    // What is within a var's value is known only with the values: `v_nested` reads `E_IN_VAR`.
-    ("model.shop.computed", &["env_var:*", "env_var:E_IN_VAR", "var:*", "var:v_name"]),
+    ("model.shop.computed", &["env_var:E_BODY", "var:v_body", "var:v_name"]),
     ("model.shop.direct", &["env_var:E_DIRECT", "var:v_direct"]),
     ("model.shop.dispatched", &["env_var:E_DISPATCHED"]),
     ("model.shop.dynamic_ref", &["var:v_ref"]),
@@ -162,6 +165,8 @@ pub(super) const READ: &[(&str, &[&str])] = &[
     ("model.shop.reader", &[]),
     ("model.shop.versioned.v2", &["env_var:E_VERSIONED"]),
     ("model.shop.wrapped", &["env_var:E_WRAPPED"]),
+    // What is within a var's value is known only with the values: `v_nested` reads `E_IN_VAR`.
+    ("model.shop.unknown", &["env_var:*", "env_var:E_IN_VAR", "var:*"]),
     ("model.shop.yaml_config", &["env_var:E_YAML", "var:v_yaml"]),
     ("seed.shop.seed", &["env_var:E_SEED"]),
     ("snapshot.shop.snap", &["env_var:E_SNAPSHOT"]),
