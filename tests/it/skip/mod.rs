@@ -1,6 +1,7 @@
 //! The unchanged start: dbt is not started, and whatever could make it select something
 //! starts it.
 
+mod layouts;
 mod never_wrong;
 
 use crate::support::{Done, Shop, shop::ALL};
