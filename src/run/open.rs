@@ -92,6 +92,7 @@ impl Access {
         let config = &session.config;
         let store = store(config)?;
         session.warehouse_lasts()?;
+        apart(&store, &session.asked.target_path)?;
         store.admit_to_look(&config.environment, config.allow_ephemeral)?;
         if let Some(holder) = store.holder() {
             say::in_use(&store, &holder);

@@ -159,7 +159,9 @@ fn dbts_target_path_and_the_state_directory_are_apart() {
     std::os::unix::fs::symlink(&state, fake.root().join("link")).expect("a link");
     for target in [state.clone(), above, state.join("below"), "link/below/new".into()] {
         fake.env("DBT_TARGET_PATH", target);
-        fake.run(&["build"]).ends_with(78).starts(&[]).says(&["--target-path", "--state-dir"]);
+        for words in [&["build"][..], &["plan", "build"]] {
+            fake.run(words).ends_with(78).starts(&[]).says(&["--target-path", "--state-dir"]);
+        }
     }
     fake.env("DBT_TARGET_PATH", fake.base().join("state2"));
     fs::remove_dir(state.join("below")).expect("it is empty");
