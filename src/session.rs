@@ -78,13 +78,13 @@ pub(crate) struct Session {
     /// The environment that dbt gets.
     pub environment: Environment,
     /// What was asked.
-    pub asked: Asked,
+    pub asked: CommandAsGiven,
 }
 
 /// What was asked, and where dbt would write. The session of a verb that only looks has dbt write
 /// elsewhere.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct CommandAsGiven {
     /// dbt's command line.
     pub command: Command,
     /// Where dbt would write its artifacts.
@@ -115,7 +115,7 @@ impl Session {
         let mut project = locate(&command, &seen).map_err(Failure::refused)?;
         let mut environment = environment_for_dbt(&command, &config.environment, &seen);
         write_elsewhere(&command, &mut project, &mut environment);
-        let asked = Asked {
+        let asked = CommandAsGiven {
             command: command.clone(),
             target_path: project.target_path.clone(),
             log_path: project.log_path.clone(),

@@ -226,7 +226,8 @@ fn a_volume_in_use_is_waited_for_and_then_75() {
     for words in [&["status"][..], &["history"], &["ls"], &["--no-state", "parse"]] {
         fake.run(words).ends_with(0);
     }
-    fake.run(&["plan", "build"]).ends_with(0).starts(&["parse"]);
+    fake.run(&["plan", "build"]).ends_with(0).starts(&[]);
+    fake.run(&["plan", "run"]).ends_with(0).starts(&["parse"]);
     fake.run(&["--lock-timeout", "0", "invalidate", "a"]).ends_with(75);
     drop(lock);
     fake.run(&["--lock-timeout", "0", "build"]).ends_with(0).starts(&[]);
