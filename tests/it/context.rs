@@ -6,7 +6,7 @@ use std::fs;
 
 /// A shop with nothing but these files, built.
 fn built(files: &[(&str, &str)], names: &[&str]) -> Option<Shop> {
-    let shop = Shop::new()?;
+    let shop = Shop::warm()?;
     for folder in ["models", "seeds", "tests"] {
         fs::remove_dir_all(shop.project().join(folder)).expect("the example has it");
     }

@@ -19,7 +19,7 @@ const MICROBATCH: &str = "{{ config(materialized='incremental', incremental_stra
 select id, happened, cast(word as integer) as word from {{ ref('events') }}";
 
 fn shop(model: &str) -> Option<Shop> {
-    let shop = Shop::new()?;
+    let shop = Shop::warm()?;
     for folder in ["models", "seeds", "tests", "snapshots"] {
         let _ = fs::remove_dir_all(shop.project().join(folder));
     }

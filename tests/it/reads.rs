@@ -64,7 +64,7 @@ fn file_of(model: &str) -> String {
 
 /// A shop with nothing but these files.
 fn shop(files: &[File<'_>]) -> Option<Shop> {
-    let shop = Shop::new()?;
+    let shop = Shop::warm()?;
     for folder in ["models", "seeds", "tests"] {
         fs::remove_dir_all(shop.project().join(folder)).expect("the example has it");
     }

@@ -27,7 +27,7 @@ const CHAIN: [(&str, &str); 6] = [
 
 /// A shop in which the chain has been built once, and nothing else.
 fn chain() -> Option<Shop> {
-    let shop = Shop::new()?;
+    let shop = Shop::warm()?;
     for folder in ["models", "seeds"] {
         fs::remove_dir_all(shop.project().join(folder)).expect("the example has it");
         fs::create_dir(shop.project().join(folder)).expect("a directory");

@@ -11,7 +11,7 @@ type File = (String, String);
 
 /// A shop with nothing but these files, built once, as if each node had taken a minute.
 fn built(files: &[File], words: &[&str]) -> Option<Shop> {
-    let shop = Shop::new()?;
+    let shop = Shop::warm()?;
     for folder in ["models", "seeds", "tests", "macros", "snapshots"] {
         let _ = fs::remove_dir_all(shop.project().join(folder));
     }

@@ -29,7 +29,7 @@ fn started(done: &Done) -> bool {
 
 /// A shop whose warehouse and baseline hold everything, with our reasons in the log.
 fn populated() -> Option<Shop> {
-    let mut shop = Shop::new()?;
+    let mut shop = Shop::warm()?;
     shop.env("DBT_ENTRYPOINT_LOG_LEVEL", "debug");
     shop.run(&["build"]).expect_built(&ALL);
     Some(shop)

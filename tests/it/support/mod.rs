@@ -10,6 +10,7 @@ pub(crate) mod images;
 pub(crate) mod postgres;
 pub(crate) mod shop;
 pub(crate) mod tutor;
+mod warm;
 
 pub(crate) use dbt_env::dbt;
 pub(crate) use shop::{Done, Shop};

@@ -1,6 +1,7 @@
 //! The example project of the README as a fixture: a copy, a warehouse, a state directory.
 
 use super::postgres::Postgres;
+use super::warm::WarmDbt;
 use super::{binary, dbt, dbt_env, root, variable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -27,6 +28,8 @@ pub(crate) const ALL: [&str; 12] = [
 
 /// A private copy of `examples/shop` with its own warehouse, state directory and HOME.
 pub(crate) struct Shop {
+    // Before the directory that it uses goes.
+    _warm: Option<WarmDbt>,
     dir: TempDir,
     dbt: PathBuf,
     /// The warehouse, unless it is DuckDB's file in the project.
@@ -63,7 +66,7 @@ impl Shop {
         for private in ["state", "home"] {
             fs::create_dir(dir.path().join(private)).expect("a fresh directory");
         }
-        let mut shop = Self { dir, dbt, server, env: BTreeMap::new() };
+        let mut shop = Self { _warm: None, dir, dbt, server, env: BTreeMap::new() };
         shop.env("PATH", variable("PATH").unwrap_or_default());
         shop.env("HOME", shop.dir.path().join("home"));
         shop.env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false");
@@ -74,6 +77,22 @@ impl Shop {
         shop.env("DBT_ENTRYPOINT_ALLOW_EPHEMERAL", "yes");
         let settings = shop.server.as_ref().map(Postgres::settings);
         shop.env.extend(settings.into_iter().flatten());
+        Some(shop)
+    }
+
+    /// The same for a test that starts dbt many times: each start of a dbt v1 with DuckDB takes half
+    /// as long. What Python reads when it starts (`PYTHONPATH`, the installation) is as it was at the
+    /// beginning.
+    pub(crate) fn warm() -> Option<Self> {
+        let version = dbt_env::default();
+        let mut shop = Self::with_dbt(&version)?;
+        if !version.starts_with("1.") {
+            return Some(shop);
+        }
+        let warm = WarmDbt::new(&shop.dbt, &shop.dir.path().join("warm"));
+        shop.dbt = warm.program().to_owned();
+        shop.env("DBT_ENTRYPOINT_DBT", shop.dbt.clone());
+        shop._warm = Some(warm);
         Some(shop)
     }
 
