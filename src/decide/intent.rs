@@ -51,6 +51,16 @@ impl Intent {
             unsaved: None,
         }
     }
+
+    /// The nodes that the run may have built.
+    pub(crate) fn into_reach(self) -> RunReach {
+        self.reach.unwrap_or_else(|| RunReach::of_types(|_| true))
+    }
+
+    /// Whether the run cannot have built anything.
+    pub(crate) fn is_harmless(&self) -> bool {
+        self.reach.as_ref().is_some_and(RunReach::is_nothing)
+    }
 }
 
 /// The nodes that a run may build.

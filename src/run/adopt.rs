@@ -40,6 +40,7 @@ pub(crate) fn adopt(
     }
     // What an earlier run left behind says nothing beyond the operator's word.
     opened.forget_journal()?;
+    opened.forget_doubts()?;
     Ok(opened.baseline.nodes.keys().filter(|id| !is_test_id(id)).count())
 }
 

@@ -84,7 +84,8 @@ impl Attempt {
     /// Reserve the room, and note on the volume that dbt is about to run.
     ///
     /// # Errors
-    /// 73 where the volume cannot be written or is full, 78 where dbt's artifacts cannot be written.
+    /// 73 where the volume cannot be written or is full, 75 where another run has begun meanwhile,
+    /// 78 where dbt's artifacts cannot be written.
     pub(super) fn begin(opened: &Opened<'_>, task: Task) -> Result<Self, Failure> {
         let Task { scope, refresh, reach, due, left_out } = task;
         let session = opened.session;
@@ -103,7 +104,7 @@ impl Attempt {
             journal: is_journalled(session).then(|| journal.begun_on()).flatten(),
             unsaved: None,
         };
-        journal.begin(&notes).map_err(Failure::unwritable)?;
+        journal.begin(&notes)?;
         Ok(Self { reservation, before, journal, follower: None, notes, due, left_out })
     }
 
@@ -111,11 +112,12 @@ impl Attempt {
     /// has to build, skip or fail to build.
     ///
     /// # Errors
-    /// 73 where the volume cannot be written. dbt must then not be told.
+    /// 73 where the volume cannot be written, 75 where another run has begun meanwhile. dbt must
+    /// then not be told.
     pub(super) fn reach(&mut self, reach: RunReach, due: &BTreeSet<String>) -> Result<(), Failure> {
         self.notes.reach = Some(reach);
         self.due.clone_from(due);
-        self.journal.note(&self.notes).map_err(Failure::unwritable)
+        self.journal.note(&self.notes)
     }
 
     /// The invocation that dbt's log is of, as far as it has come.
@@ -189,7 +191,7 @@ impl Attempt {
         }
         if code == 0 {
             let refusal = recover::lost(&why);
-            self.note_unsaved(why, true);
+            self.note_unsaved(why, true, BTreeSet::new());
             return Err(Failure::not_saved(refusal));
         }
         let is_silent = is_cut && !self.journal.is_whole(self.notes.journal.as_deref());
@@ -202,9 +204,9 @@ impl Attempt {
     }
 
     /// The run ended, and nobody is to take it for one that was killed.
-    fn note_unsaved(&mut self, why: String, is_lost: bool) {
-        self.notes.unsaved = Some(Unsaved { why, is_lost });
-        if let Err(error) = self.journal.note(&self.notes) {
+    fn note_unsaved(&self, why: String, is_lost: bool, touched: BTreeSet<String>) {
+        let unsaved = Unsaved { why, is_lost };
+        if let Err(error) = self.journal.note_unsaved(self.notes.clone(), unsaved, touched) {
             say::baseline_not_saved(&Failure::not_saved(error));
         }
     }
@@ -265,11 +267,12 @@ impl Attempt {
         };
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };
+        let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if let Err(failure) = &saved {
             // The notes of the run stay, for the next start to take it up.
             let why = failure.to_string();
-            self.note_unsaved(why.lines().next().unwrap_or_default().to_owned(), false);
+            self.note_unsaved(why.lines().next().unwrap_or_default().to_owned(), false, touched);
             return report_after_dbt(saved, code);
         }
         self.undo()?;

@@ -14,6 +14,7 @@ mod doubt;
 mod driver;
 mod follow;
 mod open;
+mod overlap;
 mod parse;
 mod plan;
 mod probe;

@@ -8,6 +8,7 @@ use super::artifacts::{self, Artifacts};
 use super::commit::Ran;
 use super::driver::Driver;
 use super::open::Opened;
+use super::overlap;
 use super::parse::parse_alone;
 use super::unchanged::Confirmed;
 use super::values::Fingerprints;
@@ -30,12 +31,28 @@ use std::collections::BTreeMap;
 /// # Errors
 /// 78 where the project has to be parsed for it and cannot be, 73 and 74 where the volume gives out.
 pub(super) fn recover<'s>(
+    opened: Opened<'s>,
+    start: &Start,
+    driver: &mut Driver<'_>,
+    summary: &mut Summary,
+) -> Result<(Opened<'s>, bool), Failure> {
+    let (mut opened, is_recovered) = recover_killed(opened, start, driver, summary)?;
+    let is_doubted = overlap::take_up(&mut opened, start, driver, summary)?;
+    Ok((opened, is_recovered || is_doubted))
+}
+
+/// Whether what a run left can be recorded from where this run starts.
+pub(super) fn is_usable(start: &Start) -> bool {
+    matches!(start, Start::FirstPopulation | Start::Adopt | Start::Baseline)
+}
+
+fn recover_killed<'s>(
     mut opened: Opened<'s>,
     start: &Start,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<(Opened<'s>, bool), Failure> {
-    let usable = matches!(start, Start::FirstPopulation | Start::Adopt | Start::Baseline);
+    let usable = is_usable(start);
     // What was built in another warehouse says nothing about this one.
     let here = |notes: &Intent| start::foreign(&notes.identity, opened.identity()).is_none();
     let journal = opened.access.store().journal();
@@ -118,7 +135,12 @@ fn is_whole_project(session: &Session) -> bool {
 impl Opened<'_> {
     /// The run has been taken up; by a plan, for itself alone.
     pub(super) fn forget_journal(&self) -> Result<(), Failure> {
-        self.access.held().map_or(Ok(()), |state| state.run().finish()).map_err(Failure::not_saved)
+        self.access.held().map_or(Ok(()), |state| state.run().forget_killed())
+    }
+
+    /// The same for runs that overlapped with others.
+    pub(super) fn forget_doubts(&self) -> Result<(), Failure> {
+        self.access.held().map_or(Ok(()), |state| state.run().forget_overlapped())
     }
 
     /// The fingerprints of what the nodes of that run read. The salt of a first population stands
@@ -140,7 +162,7 @@ fn distrust(outcome: &mut Outcome) {
     }
 }
 
-fn unparsable(code: u8) -> Failure {
+pub(super) fn unparsable(code: u8) -> Failure {
     Failure::refused(
         Refusal::new(format!(
             "the last run was killed, and the project cannot be parsed to record what it built: dbt parse ended with {code}"

@@ -239,6 +239,14 @@ pub(crate) fn recovering(
     );
 }
 
+/// A run was at work at the same time as another one. `is_recorded` as in [`recovering`].
+pub(crate) fn overlapped(is_recorded: bool) {
+    warn!(
+        "two runs were at work on the state volume at the same time; {}built again: whatever the one may have built that was not recorded",
+        if is_recorded { "" } else { "the next run has to build it, as this plan assumes; " }
+    );
+}
+
 /// dbt failed, and the nodes that it had built could not be recorded either.
 pub(crate) fn baseline_not_saved(failure: &Failure) {
     error!("{failure}");

@@ -8,6 +8,7 @@
 
 use super::dir::{Dir, Temporary};
 use super::explained::explained;
+use super::turn::Turn;
 use super::{CONTROL, MANIFEST, POPULATED, RECORDS, Store, UNPUBLISHED, history, leftovers};
 use crate::dbt::manifest;
 use crate::decide::record::Record;
@@ -108,25 +109,28 @@ fn is_replaceable(state: &Dir, path: &Path) -> Result<(), anyhow::Error> {
 /// See [`Locked::commit`](super::Locked::commit).
 pub(super) fn commit(
     store: &Store,
+    turn: &Turn,
     reservation: Reservation,
     commit: Commit<'_>,
 ) -> Result<Saved, Failure> {
+    let told = |error| Failure::not_saved(explained(error, store.path()));
+    is_still_there(&reservation.state, store.path()).map_err(told)?;
+    turn.allows_commit().map_err(Failure::not_saved)?;
     // From before the change, so that a hook that a kill kept from running is made up for.
     if commit.owes_publish {
         store.write_file(UNPUBLISHED, b"").map_err(Failure::not_saved)?;
     }
-    let saved = replace(reservation, commit)
+    let saved = replace(turn, reservation, commit)
         .context("the new baseline could not be saved (the next run builds the same nodes again)")
-        .map_err(|error| Failure::not_saved(explained(error, store.path())))?;
+        .map_err(told)?;
     leftovers::prune(store.path(), &saved.digest);
     Ok(saved)
 }
 
-fn replace(reservation: Reservation, commit: Commit<'_>) -> Result<Saved> {
+fn replace(turn: &Turn, reservation: Reservation, commit: Commit<'_>) -> Result<Saved> {
     let Reservation { path, state, ours, records, manifest: mut next, record: mut beside } =
         reservation;
     let name = path.join(MANIFEST);
-    is_still_there(&state, &path)?;
     next.fill(commit.manifest)
         .with_context(|| format!("cannot write beside {}", name.display()))?;
     let saved = checked(&mut next)?;
@@ -142,6 +146,7 @@ fn replace(reservation: Reservation, commit: Commit<'_>) -> Result<Saved> {
         log::warn!("{}", explained(error, &path));
     }
     is_still_there(&state, &path)?;
+    turn.allows_commit()?;
     next.put(MANIFEST).with_context(|| format!("cannot replace {}", name.display()))?;
     state.sync().with_context(|| {
         format!("{} was replaced, but the storage did not confirm it", name.display())

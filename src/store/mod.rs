@@ -12,6 +12,8 @@
 //! .dbt-entrypoint/unpublished                the publish hook has not seen this baseline yet
 //! .dbt-entrypoint/last-run.json              the summary of the last run
 //! .dbt-entrypoint/run/                       the run in progress
+//! .dbt-entrypoint/number                     the number of the run that began last
+//! .dbt-entrypoint/doubts/<number>.json       what a run built while another was at work
 //! ```
 
 mod admit;
@@ -25,6 +27,7 @@ mod lock;
 mod look;
 mod place;
 mod run_dir;
+mod turn;
 mod usage;
 
 pub use commit::{Commit, Reservation, Saved, Writer};
@@ -47,7 +50,9 @@ use std::fmt;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use turn::Turn;
 
 /// The baseline.
 const MANIFEST: &str = "manifest.json";
@@ -62,6 +67,10 @@ const POPULATED: &str = "populated";
 const HISTORY: &str = "history";
 /// In [`CONTROL`]: the publish hook has not seen the present baseline yet.
 const UNPUBLISHED: &str = "unpublished";
+/// In [`CONTROL`]: the number of the run that began last.
+const NUMBER: &str = "number";
+/// In [`CONTROL`]: what runs built that overlapped with others.
+const DOUBTS: &str = "doubts";
 /// In [`CONTROL`]: the summary of the last run.
 const LAST_RUN: &str = "last-run.json";
 
@@ -104,7 +113,8 @@ impl Store {
     ) -> Result<Locked, Failure> {
         let lock = lock::acquire(&self.path, what, timeout, wait)?;
         leftovers::clean(&self.path);
-        Ok(Locked { store: self, lock })
+        let turn = Arc::new(Turn::of(&self));
+        Ok(Locked { store: self, lock, turn })
     }
 
     /// Who holds the lock now.
@@ -167,9 +177,10 @@ impl Store {
         usage::bytes(&self.path)
     }
 
-    /// Whether a run began that has not been recorded: it is in progress, or it was killed.
+    /// Whether a run began that has not been recorded: it is in progress, or it was killed, or
+    /// another one was at work at the same time.
     pub(crate) fn has_unfinished_run(&self) -> bool {
-        self.journal().is_there()
+        self.journal().is_there() || !self.doubts().is_empty()
     }
 
     /// What the run in progress, or one that was killed, left on the volume.
@@ -200,6 +211,7 @@ impl fmt::Display for Store {
 pub struct Locked {
     store: Store,
     lock: Lock,
+    turn: Arc<Turn>,
 }
 
 impl Deref for Locked {
@@ -235,7 +247,7 @@ impl Locked {
     /// 74, with what to do. The old baseline is then still there, unless the message says that
     /// only the storage's confirmation is missing.
     pub fn commit(&self, reservation: Reservation, commit: Commit<'_>) -> Result<Saved, Failure> {
-        commit::commit(&self.store, reservation, commit)
+        commit::commit(&self.store, &self.turn, reservation, commit)
     }
 
     /// Replace the record of the manifest that has this digest; the baseline stays as it is.
@@ -256,7 +268,7 @@ impl Locked {
 
     /// The directory of the run in progress.
     pub(crate) fn run(&self) -> RunDir {
-        RunDir::of(&self.store)
+        RunDir::of(&self.store, Arc::clone(&self.turn))
     }
 
     /// Whether the publish hook has not seen the present baseline yet.

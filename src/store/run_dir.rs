@@ -7,13 +7,17 @@
 
 use super::Store;
 use super::explained::explained;
-use crate::decide::intent::Intent;
+use super::turn::Turn;
+use crate::decide::intent::{Intent, RunReach, Unsaved};
+use crate::exit::Failure;
 use crate::os::{boot, random};
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 const INTENT: &str = "run/intent.json";
 const LOG: &str = "run/log/dbt.log";
@@ -101,6 +105,7 @@ impl Journal {
 #[derive(Debug, Clone)]
 pub(crate) struct RunDir {
     journal: Journal,
+    turn: Arc<Turn>,
 }
 
 impl Deref for RunDir {
@@ -112,8 +117,8 @@ impl Deref for RunDir {
 }
 
 impl RunDir {
-    pub(super) fn of(store: &Store) -> Self {
-        Self { journal: Journal::of(store) }
+    pub(super) fn of(store: &Store, turn: Arc<Turn>) -> Self {
+        Self { journal: Journal::of(store), turn }
     }
 
     fn store(&self) -> &Store {
@@ -123,24 +128,56 @@ impl RunDir {
     /// Note that a run begins, after removing what an earlier one left.
     ///
     /// # Errors
-    /// With what to do.
-    pub(crate) fn begin(&self, notes: &Intent) -> Result<()> {
+    /// 75 where another run has begun meanwhile, 73 where the volume gives out.
+    pub(crate) fn begin(&self, notes: &Intent) -> Result<(), Failure> {
+        self.turn.take()?;
+        self.clear(notes).map_err(Failure::unwritable)?;
+        self.note(notes)
+    }
+
+    fn clear(&self, notes: &Intent) -> Result<()> {
+        self.turn.forget_doubts()?;
         for old in [LOG, INPUTS, MANIFEST] {
             self.store().remove_file(old)?;
         }
         if notes.journal.is_some() {
             self.store().write_file(LOG, FIRST_LINE)?;
-            self.note_length()?;
+            self.store().write_note(LENGTH, FIRST_LINE.len().to_string().as_bytes())?;
         }
-        self.note(notes)
+        Ok(())
     }
 
     /// Note what the run does from now on.
     ///
     /// # Errors
-    /// With what to do; the earlier notes then stand.
-    pub(crate) fn note(&self, notes: &Intent) -> Result<()> {
+    /// As [`RunDir::begin`]; the earlier notes then stand.
+    pub(crate) fn note(&self, notes: &Intent) -> Result<(), Failure> {
+        self.turn.take()?;
+        self.turn.remember(notes);
+        self.write(notes).map_err(Failure::unwritable)
+    }
+
+    fn write(&self, notes: &Intent) -> Result<()> {
         self.store().write_file(INTENT, &serde_json::to_vec(notes)?)
+    }
+
+    /// Note that the run ended without being recorded, for the next to take it up. `touched` is all
+    /// that it may have built.
+    ///
+    /// # Errors
+    /// With what to do.
+    pub(crate) fn note_unsaved(
+        &self,
+        mut notes: Intent,
+        unsaved: Unsaved,
+        touched: BTreeSet<String>,
+    ) -> Result<()> {
+        notes.unsaved = Some(unsaved);
+        if self.turn.is_ours() {
+            return self.write(&notes);
+        }
+        notes.reach = Some(RunReach::Nodes(touched));
+        self.turn.doubt(Some(&notes))
     }
 
     /// For [`Intent::journal`], where dbt's log is the journal.
@@ -154,20 +191,44 @@ impl RunDir {
         self.log_dir().join("dbt.log").metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// Note how long the log is.
+    /// Note how long the log is; that we are at work, where another run has begun.
     ///
     /// # Errors
     /// With what to do.
     pub(crate) fn note_length(&self) -> Result<()> {
+        if !self.turn.is_ours() {
+            return self.turn.doubt(None);
+        }
         self.store().write_note(LENGTH, self.length().to_string().as_bytes())
     }
 
-    /// The run has been recorded, or came to nothing.
+    /// The run has been recorded, or came to nothing. The notes of another run stay.
     ///
     /// # Errors
     /// With what to do; the next start then takes the run for one that was killed.
     pub(crate) fn finish(&self) -> Result<()> {
-        self.store().remove_file(INTENT)
+        if self.turn.is_ours() {
+            self.store().remove_file(INTENT)?;
+        }
+        self.turn.withdraw_doubt()
+    }
+
+    /// A run that was killed has been taken up.
+    ///
+    /// # Errors
+    /// 75 where another run has begun meanwhile, 73 where the volume gives out.
+    pub(crate) fn forget_killed(&self) -> Result<(), Failure> {
+        self.turn.take()?;
+        self.store().remove_file(INTENT).map_err(Failure::unwritable)
+    }
+
+    /// Runs that overlapped with others have been taken up.
+    ///
+    /// # Errors
+    /// As [`RunDir::forget_killed`].
+    pub(crate) fn forget_overlapped(&self) -> Result<(), Failure> {
+        self.turn.take()?;
+        self.turn.forget_doubts().map_err(Failure::unwritable)
     }
 
     /// Where dbt has to write its log (`--log-path`) for [`Journal::log`] to find it.
@@ -186,6 +247,9 @@ impl RunDir {
     /// # Errors
     /// With what to do.
     pub(crate) fn keep(&self, manifest: &[u8], inputs: &[u8]) -> Result<()> {
+        if !self.turn.is_ours() {
+            return self.turn.doubt(None);
+        }
         self.store().write_file(INPUTS, inputs)?;
         self.store().write_file(MANIFEST, manifest)
     }
@@ -261,7 +325,8 @@ mod tests {
 
     fn run() -> (tempfile::TempDir, RunDir) {
         let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::of(&Store::at(dir.path()).unwrap());
+        let store = Store::at(dir.path()).unwrap();
+        let run = RunDir::of(&store, Arc::new(Turn::of(&store)));
         (dir, run)
     }
 

@@ -69,7 +69,7 @@ fn look(store: &Store, place: &Place) -> Status {
         pending: BTreeMap::new(),
         altered: BTreeMap::new(),
         interrupted: store.has_unfinished_run(),
-        unsaved: store.journal().notes().and_then(|notes| Some(notes.unsaved?.why)),
+        unsaved: unsaved(store),
         at_work: store.holder(),
         last_run: store.last_run(),
         earlier_baselines: store.earlier().map_or(0, |entries| entries.len()),
@@ -81,6 +81,11 @@ fn look(store: &Store, place: &Place) -> Status {
         Err(error) => (status.holds, status.damage) = ("unreadable", Some(format!("{error:#}"))),
     }
     status
+}
+
+fn unsaved(store: &Store) -> Option<String> {
+    let notes = store.journal().notes().into_iter().chain(store.doubts().into_iter().flatten());
+    notes.filter_map(|notes| notes.unsaved).map(|unsaved| unsaved.why).next()
 }
 
 impl Status {

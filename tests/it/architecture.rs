@@ -326,6 +326,7 @@ fn the_volume_is_known_to_the_store_alone() {
         "\"record.json",
         "\"intent.json",
         "\"last-run.json",
+        "\"doubts",
         "\"unpublished",
     ];
     let hits = others.flat_map(|path| lines_with(&path, &names));

@@ -4,6 +4,7 @@ use super::*;
 use crate::dbt::profile::Identity;
 use crate::decide::record::FORMAT;
 use crate::decide::start::Found;
+use crate::store::NUMBER;
 use crate::store::look::look;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -45,7 +46,15 @@ fn commit_reserved(
     let (retention, replaces) = (Retention::default(), None);
     let owes_publish = false;
     let next = Commit { manifest: &mut manifest, record, retention, replaces, owes_publish };
-    commit(&Store::at(dir).unwrap(), reservation, next).map(|saved| saved.digest)
+    commit_in_turn(&Store::at(dir).unwrap(), reservation, next).map(|saved| saved.digest)
+}
+
+fn commit_in_turn(
+    store: &Store,
+    reservation: Reservation,
+    next: Commit<'_>,
+) -> Result<Saved, Failure> {
+    commit(store, &Turn::of(store), reservation, next)
 }
 
 fn all_names(dir: &Path) -> Vec<String> {
@@ -70,7 +79,7 @@ fn what_was_committed_is_found_with_its_record_and_nothing_else_stays() {
         assert_eq!(stored.manifest, Some(text));
         assert_eq!(stored.record, Some(record(time)));
         assert_eq!(stored.digest, Some(digest.clone()));
-        let names = [CONTROL, MANIFEST, POPULATED, RECORDS, &format!("{digest}.json")];
+        let names = [CONTROL, MANIFEST, POPULATED, RECORDS, NUMBER, &format!("{digest}.json")];
         let mut expected = names.map(str::to_owned).to_vec();
         for entry in history::entries(dir.path()).unwrap() {
             let (number, digest) = (entry.number, entry.digest);
@@ -172,7 +181,7 @@ fn a_publish_hook_is_owed_from_before_the_change() {
         replaces: None,
         owes_publish: true,
     };
-    commit(&store, reserve(dir.path(), 10).unwrap(), next).unwrap();
+    commit_in_turn(&store, reserve(dir.path(), 10).unwrap(), next).unwrap();
     assert_eq!((seen, is_owed()), (true, true));
     commit_text(dir.path(), &manifest("b"), &record(2)).unwrap();
     assert!(is_owed(), "a later commit takes the mark away");

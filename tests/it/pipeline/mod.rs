@@ -16,6 +16,7 @@ mod hooks;
 mod left_out;
 mod news;
 mod operators;
+mod overlap;
 mod process;
 mod project;
 mod ran;

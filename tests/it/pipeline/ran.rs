@@ -37,8 +37,9 @@ impl Call {
             }
             let Some(id) = note["built"].as_str() else { continue };
             let name = id.rsplit('.').next().unwrap_or_default().to_owned();
+            // A dbt of another run, which is at work at the same time, started before.
             let call = calls.iter_mut().rfind(|call| call.pid == note["pid"]);
-            let call = call.expect("a dbt that has started");
+            let Some(call) = call else { continue };
             if note["refreshed"] == true {
                 call.refreshed.push(name.clone());
             }
