@@ -58,6 +58,8 @@ pub struct Config {
     pub probe: Option<Vec<OsString>>,
     /// `--lock-timeout`.
     pub lock_timeout: Duration,
+    /// `--shared-lock`: whether the lock has to hold on all nodes.
+    pub needs_shared_lock: bool,
     /// `--stop-grace`.
     pub stop_grace: Duration,
     /// `--stop-signal`.
@@ -153,6 +155,7 @@ fn blank(environment: Environment) -> Config {
         always_start: false,
         probe: None,
         lock_timeout: Duration::ZERO,
+        needs_shared_lock: false,
         stop_grace: Duration::ZERO,
         stop_signal: Signal::SIGTERM,
         dbt: OsString::new(),

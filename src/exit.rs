@@ -36,7 +36,11 @@ pub const CODES: [(&str, &str, &str); 14] = [
         "dbt succeeded, but the baseline could not be saved, or is not what it should be",
         "yes",
     ),
-    ("75", "another run held the state for longer than `--lock-timeout`", "yes"),
+    (
+        "75",
+        "another run held the state for longer than `--lock-timeout`, or the mount has ended",
+        "yes",
+    ),
     ("77", "the plan exceeds the rebuild budget; nothing was run", "no"),
     (
         "78",
@@ -166,7 +170,8 @@ impl Failure {
         Self::Own(NOT_SAVED, refusal.into())
     }
 
-    /// 75: another process held the lock for longer than `--lock-timeout`.
+    /// 75: another process held the lock for longer than `--lock-timeout`, or began meanwhile; or the
+    /// program that serves the mount has ended.
     pub fn lock_timeout(refusal: impl Into<Refusal>) -> Self {
         Self::Own(LOCK_TIMEOUT, refusal.into())
     }

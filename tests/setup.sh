@@ -84,6 +84,8 @@ debian_packages() {
 PACKAGES='
 strace              strace                               fault injection and power cuts
 mkfs.ext4           e2fsprogs                            power cuts
+fusermount          fuse3,libfuse2                       state volumes in user space
+rclone              rclone,fuse3                         state volumes in user space
 podman              podman,netavark,aardvark-dns,iptables Kubernetes manifests in containers
 runc                runc                                 Kubernetes manifests in containers
 newuidmap           uidmap                               Kubernetes manifests in containers
@@ -155,7 +157,7 @@ system_packages
 docker_engine
 cargo_deny
 release/tools.sh || say 'the release tools could not be built, so releases are not tested'
-for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools; do
+for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools fuse; do
     environment "$name"
 done
 cargo nextest --version >/dev/null 2>&1 || say 'cargo-nextest was not found; cargo test is used'

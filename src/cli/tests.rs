@@ -39,6 +39,7 @@ fn the_defaults_are_those_of_the_documents() {
         always_start: false,
         probe: None,
         lock_timeout: Duration::from_secs(3600),
+        needs_shared_lock: false,
         stop_grace: Duration::from_secs(8),
         stop_signal: Signal::SIGINT,
         dbt: "dbt".into(),

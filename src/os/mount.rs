@@ -63,6 +63,19 @@ pub(crate) fn mounts() -> Option<Vec<Mount>> {
     Some(text.split(|byte| *byte == b'\n').filter_map(parse_line).collect())
 }
 
+/// The mount that contains a path, which need not be readable; `None` where that cannot be told.
+pub(crate) fn of(path: &Path) -> Option<Mount> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut mounts = mounts()?;
+    let found = match std::fs::File::open(&path) {
+        Ok(dir) => containing(&mounts, &dir, &path),
+        Err(_) => by_path(&mounts, &path),
+    };
+    let id = found?.id;
+    mounts.retain(|mount| mount.id == id);
+    mounts.pop()
+}
+
 /// The mount that contains an open directory. `path` is its absolute path without symbolic links. It
 /// is used where `/proc/self/fdinfo` does not give the id of the mount (gVisor).
 pub(crate) fn containing<'a>(

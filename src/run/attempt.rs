@@ -4,7 +4,7 @@
 use super::artifacts::{self, Artifacts};
 use super::commit::Ran;
 use super::follow::Follower;
-use super::open::Opened;
+use super::open::{Access, Opened};
 use super::recover;
 use super::start::Started;
 use super::unchanged::Confirmed;
@@ -35,6 +35,7 @@ pub(super) struct Attempt {
     /// The invocation that wrote the manifest that was in the target path before.
     pub(super) before: Option<String>,
     journal: RunDir,
+    is_journalled: bool,
     follower: Option<Follower>,
     notes: Intent,
     /// The nodes of which dbt has to give an account if it succeeds.
@@ -58,10 +59,13 @@ pub(super) struct Task {
 }
 
 /// Whether dbt's log can be the journal of a run: not where the user wants the log elsewhere or in
-/// another form, or where this dbt's log does not tell when a node begins and ends.
-pub(super) fn is_journalled(session: &Session) -> bool {
+/// another form, where this dbt's log does not tell when a node begins and ends, or where no file of
+/// the volume can grow.
+pub(super) fn is_journalled(session: &Session, access: &Access) -> bool {
     let own = [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile];
-    session.engine.journal() && !own.iter().any(|option| session.command.gives(*option))
+    session.engine.journal()
+        && access.takes_logs()
+        && !own.iter().any(|option| session.command.gives(*option))
 }
 
 /// The options that make dbt's log JSON lines in a file of this directory, which is rotated at this
@@ -94,6 +98,7 @@ impl Attempt {
         let reservation = opened.reserve()?;
         let before = artifacts::invocation(target);
         let journal = state.run();
+        let is_journalled = is_journalled(session, opened.access);
         let notes = Intent {
             format: FORMAT,
             scope,
@@ -101,11 +106,12 @@ impl Attempt {
             identity: opened.identity().sealed(&opened.baseline.salt),
             full_refresh: refresh,
             reach: Some(reach),
-            journal: is_journalled(session).then(|| journal.begun_on()).flatten(),
+            journal: is_journalled.then(|| journal.begun_on()).flatten(),
             unsaved: None,
         };
         journal.begin(&notes)?;
-        Ok(Self { reservation, before, journal, follower: None, notes, due, left_out })
+        let follower = None;
+        Ok(Self { reservation, before, journal, is_journalled, follower, notes, due, left_out })
     }
 
     /// Note what dbt may build from now on, before it is told so. `due` are the nodes that it then
@@ -141,7 +147,7 @@ impl Attempt {
 
     /// dbt's command line with its log as our journal, if it can be.
     pub(super) fn journalled(&self, session: &Session, words: &[OsString]) -> Vec<OsString> {
-        if !is_journalled(session) {
+        if !self.is_journalled {
             say::no_journal();
             return words.to_vec();
         }
@@ -204,9 +210,9 @@ impl Attempt {
     }
 
     /// The run ended, and nobody is to take it for one that was killed.
-    fn note_unsaved(&self, why: String, is_lost: bool, touched: BTreeSet<String>) {
+    fn note_unsaved(&mut self, why: String, is_lost: bool, touched: BTreeSet<String>) {
         let unsaved = Unsaved { why, is_lost };
-        if let Err(error) = self.journal.note_unsaved(self.notes.clone(), unsaved, touched) {
+        if let Err(error) = self.journal.note_unsaved(&mut self.notes, unsaved, touched) {
             say::baseline_not_saved(&Failure::not_saved(error));
         }
     }

@@ -153,7 +153,7 @@ impl Opened<'_> {
         let replaces = self.baseline.digest.take();
         let mut write = |out: &mut dyn Write| manifest.write_without(&absent, out);
         match (self.access, reservation) {
-            (Access::Held(state), Some(reservation)) => {
+            (Access::Held(state, _), Some(reservation)) => {
                 let commit = Commit {
                     manifest: &mut write,
                     record: &record,

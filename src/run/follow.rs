@@ -5,6 +5,7 @@
 //! is worth nothing without the manifest that they were built from and the values that they read.
 
 use crate::dbt::json;
+use crate::os::threads;
 use crate::say;
 use crate::store::RunDir;
 use anyhow::Result;
@@ -12,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -56,7 +57,7 @@ impl Follower {
 
     fn new(work: impl FnOnce(&Receiver<()>) + Send + 'static) -> Self {
         let (stop, stopped) = mpsc::channel();
-        let thread = thread::Builder::new().name("follow".into()).spawn(move || work(&stopped));
+        let thread = threads::start("follow", Box::new(move || work(&stopped)));
         let thread = thread.map_err(|error| say::manifest_not_kept(&error.into())).ok();
         Self { stop: Some(stop), thread }
     }

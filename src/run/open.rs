@@ -40,6 +40,7 @@ pub(crate) fn hold(
 ) -> Result<Locked, Failure> {
     let store = store(config)?;
     store.admit(&config.environment, config.allow_ephemeral)?;
+    store.judge_lock(config.needs_shared_lock)?;
     store.lock(what, config.lock_timeout, &mut |time| supervisor.wait(time))
 }
 
@@ -62,8 +63,9 @@ fn apart(store: &Store, target: &Path) -> Result<(), Failure> {
 
 /// What a command may do to the state.
 pub(crate) enum Access {
-    /// Anything: nobody else does, until this is dropped.
-    Held(Locked),
+    /// Anything: nobody else does, until this is dropped. Where the volume cannot take logs, they go
+    /// into the directory.
+    Held(Locked, Option<PrivateDir>),
     /// Nothing. What a run would write there stays in memory or goes into this directory.
     Looking(Store, PrivateDir),
 }
@@ -81,7 +83,9 @@ impl Access {
         gate::clear(&project.target_path);
         let locked = hold(config, what, driver.supervisor())?;
         driver.lend(locked.for_dbt()?);
-        Ok(Self::Held(locked))
+        let private = || PrivateDir::make(&config.environment).map_err(Failure::refused);
+        let logs = (!locked.takes_logs()).then(private).transpose()?;
+        Ok(Self::Held(locked, logs))
     }
 
     /// The state for a command that only looks at it; dbt then writes into `private`.
@@ -103,7 +107,7 @@ impl Access {
     /// What can be read.
     pub(crate) fn store(&self) -> &Store {
         match self {
-            Self::Held(locked) => locked,
+            Self::Held(locked, _) => locked,
             Self::Looking(store, _) => store,
         }
     }
@@ -111,16 +115,23 @@ impl Access {
     /// What can be written, if anything.
     pub(crate) fn held(&self) -> Option<&Locked> {
         match self {
-            Self::Held(locked) => Some(locked),
+            Self::Held(locked, _) => Some(locked),
             Self::Looking(..) => None,
         }
+    }
+
+    /// Whether dbt's log can be on the volume.
+    pub(super) fn takes_logs(&self) -> bool {
+        matches!(self, Self::Held(_, None))
     }
 
     /// A directory for logs of dbt that nobody needs afterwards.
     pub(super) fn log_dir(&self) -> PathBuf {
         match self {
-            Self::Held(locked) => locked.run().parse_log_dir(),
-            Self::Looking(_, private) => private.path().join("parse"),
+            Self::Held(locked, None) => locked.run().parse_log_dir(),
+            Self::Held(_, Some(private)) | Self::Looking(_, private) => {
+                private.path().join("parse")
+            }
         }
     }
 }

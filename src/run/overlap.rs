@@ -11,7 +11,7 @@ use super::recover::{is_usable, unparsable};
 use super::unchanged::Confirmed;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::Outcome;
-use crate::decide::intent::{Intent, RunReach};
+use crate::decide::intent::Intent;
 use crate::decide::needs::Scope;
 use crate::decide::settle::Completion;
 use crate::decide::start::{self, Start};
@@ -31,12 +31,13 @@ pub(super) fn take_up(
     summary: &mut Summary,
 ) -> Result<bool, Failure> {
     let identity = opened.identity();
-    let unknown = || Intent::unknown(identity.clone());
-    let all = opened.access.store().doubts();
-    let doubts = all.into_iter().map(|notes| notes.unwrap_or_else(unknown));
-    let here = |notes: &Intent| start::foreign(&notes.identity, identity).is_none();
-    let reaches: Vec<RunReach> =
-        doubts.filter(|notes| is_usable(start) && here(notes)).map(Intent::into_reach).collect();
+    let mut reaches = Vec::new();
+    for notes in opened.access.store().doubts() {
+        let notes = notes.unwrap_or_else(|| Intent::unknown(identity.clone()));
+        if is_usable(start) && start::foreign(&notes.identity, identity).is_none() {
+            reaches.push(notes.into_reach());
+        }
+    }
     if reaches.is_empty() {
         return Ok(false);
     }

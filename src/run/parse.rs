@@ -167,7 +167,7 @@ impl Started<'_> {
             && command.flag(Flag::Defer) != Some(true);
         // Without a log of its own, another dbt that parses in the same target path would be taken
         // for this one.
-        let is_plain = is_plain && attempt::is_journalled(driver.session());
+        let is_plain = is_plain && attempt::is_journalled(driver.session(), self.opened.access);
         if !engine.waits_at_gate() || !is_plain || select_by == SelectBy::Name {
             return Ok(None);
         }

@@ -80,7 +80,8 @@ pub(crate) fn start<'s>(
     started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);
     if !started.is_unchanged {
         started.opened.read_baseline()?;
-        if started.opened.access.held().is_some() {
+        if let Some(state) = started.opened.access.held() {
+            state.rehearse()?;
             say::start(&start, approach, started.opened.access.store());
         }
     }

@@ -1,9 +1,10 @@
 //! Whether a state directory may hold state at all: before the lock, before anything is read.
 
 use super::place::Place;
-use super::{Store, explained};
+use super::{ONE_AT_A_TIME, Store, explained};
 use crate::environment::Environment;
 use crate::exit::{Failure, Refusal};
+use crate::os::{locks, mount};
 
 const NOT_RECORDED: &str = "what is built could not be recorded, so nothing was run";
 
@@ -41,6 +42,37 @@ impl Store {
         }
     }
 
+    /// Say that the lock keeps out nobody on another node, where that is so; refuse the volume where
+    /// it has to.
+    ///
+    /// # Errors
+    /// 78, with what to do.
+    pub(crate) fn judge_lock(&self, is_needed: bool) -> Result<(), Failure> {
+        let Some(mount) = mount::of(self.path()) else {
+            return match is_needed {
+                true => Err(Failure::refused(self.local_lock("cannot be found"))),
+                false => Ok(()),
+            };
+        };
+        match locks::local_because(&mount) {
+            None => {}
+            Some(why) if is_needed => {
+                return Err(Failure::refused(self.local_lock(&format!("is {why}"))));
+            }
+            Some(why) => log::warn!(
+                "{self} is {why}: a run on another node does not wait for this one; {ONE_AT_A_TIME}"
+            ),
+        }
+        Ok(())
+    }
+
+    fn local_lock(&self, what: &str) -> Refusal {
+        Refusal::new(format!("the mount of {self} {what}: its lock is not known to hold on other nodes"))
+            .meaning("--shared-lock required (DBT_ENTRYPOINT_SHARED_LOCK) asks for one that does; nothing was run")
+            .remedy("mount a volume whose server keeps the locks, such as NFS 4 or CephFS")
+            .remedy(format!("dbt-entrypoint --shared-lock warn …     ({ONE_AT_A_TIME})"))
+    }
+
     fn admit_place(&self, place: Place, allow_ephemeral: bool) -> Result<(), Failure> {
         match place {
             Place::Lasting { warning } => {
@@ -57,9 +89,14 @@ impl Store {
                 Err(Failure::refused(self.forgets(&format!("is in memory ({kind})"))))
             }
             Place::ReadOnly => Err(Failure::unwritable(self.read_only())),
-            Place::Unwritable { why, remedies } => {
+            Place::Unwritable { why, remedies, is_gone } => {
                 let refusal = Refusal::new(why).meaning(NOT_RECORDED);
-                Err(Failure::unwritable(remedies.into_iter().fold(refusal, Refusal::remedy)))
+                let refusal = remedies.into_iter().fold(refusal, Refusal::remedy);
+                Err(if is_gone {
+                    Failure::lock_timeout(refusal)
+                } else {
+                    Failure::unwritable(refusal)
+                })
             }
         }
     }
@@ -113,7 +150,8 @@ mod tests {
     }
 
     fn every_place() -> Vec<(Place, Option<u8>, Option<u8>)> {
-        let unwritable = Place::Unwritable { why: "a".into(), remedies: vec!["b".into()] };
+        let cannot =
+            |is_gone| Place::Unwritable { why: "a".into(), remedies: vec!["b".into()], is_gone };
         let fragile = Place::Lasting { warning: Some("it is an emptyDir".into()) };
         vec![
             (Place::Missing, Some(78), Some(78)),
@@ -121,7 +159,8 @@ mod tests {
             (Place::NotMounted, Some(78), None),
             (Place::Ephemeral("tmpfs".into()), Some(78), None),
             (Place::ReadOnly, Some(73), Some(73)),
-            (unwritable, Some(73), Some(73)),
+            (cannot(false), Some(73), Some(73)),
+            (cannot(true), Some(75), Some(75)),
             (fragile, None, None),
             (Place::Lasting { warning: None }, None, None),
         ]

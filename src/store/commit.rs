@@ -6,8 +6,9 @@
 //! so that whoever dies on the way leaves the old baseline with the old record, or the new
 //! with the new.
 
-use super::dir::{Dir, Temporary};
-use super::explained::explained;
+use super::dir::Dir;
+use super::explained::{explained, unusable};
+use super::temporary::{Temporary, Way};
 use super::turn::Turn;
 use super::{CONTROL, MANIFEST, POPULATED, RECORDS, Store, UNPUBLISHED, history, leftovers};
 use crate::dbt::manifest;
@@ -63,23 +64,23 @@ pub struct Saved {
 }
 
 /// See [`Locked::reserve`](super::Locked::reserve).
-pub(super) fn reserve(dir: &Path, bytes: u64) -> Result<Reservation, Failure> {
-    try_reserve(dir, bytes)
+pub(super) fn reserve(dir: &Path, bytes: u64, way: Way) -> Result<Reservation, Failure> {
+    try_reserve(dir, bytes, way)
         .with_context(|| {
             format!("cannot reserve {bytes} bytes for the next baseline in {}", dir.display())
         })
-        .map_err(|error| Failure::unwritable(explained(error, dir)))
+        .map_err(|error| unusable(error, dir))
 }
 
-fn try_reserve(dir: &Path, bytes: u64) -> Result<Reservation> {
+fn try_reserve(dir: &Path, bytes: u64, way: Way) -> Result<Reservation> {
     let state = Dir::open(dir)?;
     is_replaceable(&state, dir)?;
     let ours = state.enter_or_create(CONTROL).context(CONTROL)?;
     let records = ours.enter_or_create(RECORDS).context(RECORDS)?;
     let mut manifest = state.temporary(MANIFEST)?;
-    manifest.allocate(bytes)?;
+    manifest.reserve(bytes, way)?;
     let mut record = records.temporary("record.json")?;
-    record.allocate(bytes / RECORD_SHARE)?;
+    record.reserve(bytes / RECORD_SHARE, way)?;
     Ok(Reservation { path: dir.to_owned(), state, ours, records, manifest, record })
 }
 
@@ -131,14 +132,12 @@ fn replace(turn: &Turn, reservation: Reservation, commit: Commit<'_>) -> Result<
     let Reservation { path, state, ours, records, manifest: mut next, record: mut beside } =
         reservation;
     let name = path.join(MANIFEST);
-    next.fill(commit.manifest)
+    next.fill(commit.manifest, true)
         .with_context(|| format!("cannot write beside {}", name.display()))?;
-    let saved = checked(&mut next)?;
-    next.sync().with_context(|| format!("cannot sync the new {}", name.display()))?;
+    let saved = checked(&next)?;
     beside
-        .fill(&mut |out| Ok(serde_json::to_writer(out, commit.record)?))
+        .fill(&mut |out| Ok(serde_json::to_writer(out, commit.record)?), true)
         .context("cannot write the record")?;
-    beside.sync().context("cannot sync the record")?;
     beside.put(&format!("{}.json", saved.digest)).context("cannot rename the record")?;
     records.sync().context("cannot sync the directory of records")?;
     if let Err(error) = history::keep(&state, &ours, commit.retention, commit.replaces) {
@@ -171,7 +170,7 @@ fn is_still_there(state: &Dir, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn checked(next: &mut Temporary) -> Result<Saved> {
+fn checked(next: &Temporary) -> Result<Saved> {
     let bytes = next.read_back().context("cannot read the new baseline back")?;
     let text = String::from_utf8(bytes).context("the new baseline is not UTF-8 text")?;
     manifest::check(&text).context("the new baseline is not valid")?;

@@ -1,13 +1,15 @@
 //! A directory held open by its descriptor: nothing inside it is reached through a symbolic link,
 //! and nothing is written into another file system that is mounted over it meanwhile.
 
-use nix::fcntl::{self, AtFlags, FallocateFlags, OFlag};
+use super::temporary::Temporary;
+use crate::os::access;
+use nix::fcntl::{self, AtFlags, OFlag};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Seek, Write};
+use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -64,43 +66,62 @@ impl Dir {
         }
     }
 
-    /// Open the file for reading and writing, making it where it is missing.
+    /// The content of a regular file.
+    pub(super) fn content(&self, name: &str) -> io::Result<Vec<u8>> {
+        let OpenedFile::File(mut file) = self.read(name)? else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Open the file, making it where it is missing: for reading and writing, or where an existing
+    /// file cannot be written in place (buckets), for reading.
     pub(super) fn open_or_create(&self, name: &str) -> io::Result<File> {
-        let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        match fcntl::openat(&self.file, name, flags, Mode::empty()) {
-            Ok(fd) => return Ok(fd.into()),
-            Err(nix::Error::ENOENT) => {}
-            Err(error) => return Err(error.into()),
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let open = |access| fcntl::openat(&self.file, name, flags | access, Mode::empty());
+        if open(OFlag::O_RDWR).err() == Some(nix::Error::ENOENT) {
+            // Closed at once: some buckets show a file only then.
+            match self.create(name) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
         }
+        match open(OFlag::O_RDWR) {
+            Ok(fd) => Ok(fd.into()),
+            Err(error) => Ok(open(OFlag::O_RDONLY).map_err(|_| error)?.into()),
+        }
+    }
+
+    /// A random name for a file that [`Temporary::put`] renames to `name`.
+    pub(super) fn temporary(&self, name: &str) -> io::Result<Temporary> {
+        let unique = RandomState::new().build_hasher().finish();
+        Ok(Temporary::new(self.try_clone()?, format!(".{name}.{unique:016x}{UNFINISHED}")))
+    }
+
+    /// Make a file of a new name, for writing.
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
         let mode = self.file_mode()?;
-        let file: File = fcntl::openat(
-            &self.file,
-            name,
-            flags | OFlag::O_CREAT,
-            Mode::from_bits_truncate(mode),
-        )?
-        .into();
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file: File =
+            fcntl::openat(&self.file, name, flags, Mode::from_bits_truncate(mode))?.into();
         share(&file, mode, 0o600);
         Ok(file)
     }
 
-    /// A new file under a random name, which [`Temporary::put`] renames to `name`.
-    pub(super) fn temporary(&self, name: &str) -> io::Result<Temporary> {
-        let unique = RandomState::new().build_hasher().finish();
-        let temporary_name = format!(".{name}.{unique:016x}{UNFINISHED}");
-        let mode = self.file_mode()?;
-        let flags =
-            OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file: File = fcntl::openat(
-            &self.file,
-            temporary_name.as_str(),
-            flags,
-            Mode::from_bits_truncate(mode),
-        )?
-        .into();
-        let temporary = Temporary { dir: self.try_clone()?, name: temporary_name, file };
-        share(&temporary.file, mode, 0o600);
-        Ok(temporary)
+    /// Write at the end of a file that is there.
+    pub(super) fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut file: File = fcntl::openat(&self.file, name, flags, Mode::empty())?.into();
+        io::Write::write_all(&mut file, bytes)?;
+        Ok(nix::unistd::close(file)?)
+    }
+
+    /// Give a file of this directory another name in it, in the place of what has that name.
+    pub(super) fn rename(&self, old: &str, new: &str) -> io::Result<()> {
+        Ok(fcntl::renameat(&self.file, old, &self.file, new)?)
     }
 
     /// Remove a file; one that is not there is no error.
@@ -128,7 +149,8 @@ impl Dir {
     /// Whether the sticky bit keeps us from replacing a file that is there (unlink(2): EPERM).
     pub(super) fn guards(&self, name: &str) -> io::Result<bool> {
         let (dir, us) = (fstat(&self.file)?, nix::unistd::geteuid());
-        if dir.st_mode & 0o1000 == 0 || us.is_root() || us.as_raw() == dir.st_uid {
+        let may = || us.as_raw() == dir.st_uid || access::may_act_as_any_owner();
+        if dir.st_mode & 0o1000 == 0 || may() {
             return Ok(false);
         }
         match fstatat(&self.file, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -142,7 +164,9 @@ impl Dir {
     /// (fsync(2)), which is no error here.
     pub(super) fn sync(&self) -> io::Result<()> {
         match nix::unistd::fsync(&self.file) {
-            Ok(()) | Err(nix::Error::EINVAL) => Ok(()),
+            Ok(()) | Err(nix::Error::EINVAL | nix::Error::EOPNOTSUPP | nix::Error::ENOSYS) => {
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -172,7 +196,7 @@ impl Dir {
         &self.path
     }
 
-    fn try_clone(&self) -> io::Result<Self> {
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { file: self.file.try_clone()?, path: self.path.clone() })
     }
 
@@ -218,76 +242,6 @@ fn opened(file: File) -> io::Result<OpenedFile> {
         _ if kind.is_fifo() => OpenedFile::Other("a FIFO"),
         _ => OpenedFile::Other("a device"),
     })
-}
-
-/// An unfinished file: removed on drop, unless it was put in place.
-#[derive(Debug)]
-pub(super) struct Temporary {
-    dir: Dir,
-    name: String,
-    file: File,
-}
-
-impl Temporary {
-    /// Allocate so many bytes now, so that a full volume or a quota (ENOSPC, EDQUOT) is found here
-    /// rather than at the end. Where the file system cannot allocate (NFS 3, some FUSE), zeros are
-    /// written instead.
-    pub(super) fn allocate(&mut self, bytes: u64) -> io::Result<()> {
-        let length = i64::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        if length == 0 {
-            return Ok(());
-        }
-        match fcntl::fallocate(&self.file, FallocateFlags::empty(), 0, length) {
-            Ok(()) => Ok(()),
-            Err(nix::Error::EOPNOTSUPP | nix::Error::ENOSYS) => {
-                io::copy(&mut io::Read::take(io::repeat(0), bytes), &mut self.file)?;
-                self.file.sync_data()
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Write the content over what was allocated.
-    pub(super) fn fill(
-        &mut self,
-        content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<()> {
-        self.file.rewind()?;
-        let mut buffered = io::BufWriter::with_capacity(1 << 18, &self.file);
-        content(&mut buffered)?;
-        buffered.flush()?;
-        drop(buffered);
-        let length = self.file.stream_position()?;
-        self.file.set_len(length)
-    }
-
-    /// Read the content back.
-    pub(super) fn read_back(&mut self) -> io::Result<Vec<u8>> {
-        self.file.rewind()?;
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut self.file, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Make the content durable. Must come before [`Temporary::put`].
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
-    }
-
-    /// Put it in place, atomically; [`Dir::sync`] makes that durable.
-    pub(super) fn put(self, name: &str) -> io::Result<()> {
-        fcntl::renameat(&self.dir.file, self.name.as_str(), &self.dir.file, name)?;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    /// After [`Temporary::put`] the name is free and this does nothing.
-    fn drop(&mut self) {
-        if let Err(error) = self.dir.remove(OsStr::new(&self.name)) {
-            log::debug!("{} stays behind: {error}", self.dir.path.join(&self.name).display());
-        }
-    }
 }
 
 /// Whether a killed process left this name behind; ask only while holding the lock.

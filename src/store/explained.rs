@@ -1,6 +1,8 @@
 //! What an error on the state volume means to the person who runs the container.
 
-use crate::exit::Refusal;
+use super::rehearsal::ANOTHER;
+use crate::exit::{Failure, Refusal};
+use crate::os::mount;
 use nix::Error as Errno;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -23,9 +25,27 @@ pub(super) fn explained(error: anyhow::Error, dir: &Path) -> Refusal {
     advice.remedies.into_iter().fold(refusal, Refusal::remedy)
 }
 
+/// The failure of a run that cannot use the volume at `dir`: 75 where another container may find the
+/// volume well, 73 otherwise.
+pub(super) fn unusable(error: anyhow::Error, dir: &Path) -> Failure {
+    let is_gone = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_gone);
+    let refusal = explained(error, dir);
+    if is_gone { Failure::lock_timeout(refusal) } else { Failure::unwritable(refusal) }
+}
+
+/// The mount has lost its server: the program that serves a FUSE mount has ended.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ENOTCONN as i32)
+}
+
+#[inline(never)]
+pub(super) fn errno_of(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw)
+}
+
 /// What an error on the volume at `dir` means, as far as its `errno` tells.
 pub(super) fn advice_on(error: &io::Error, dir: &Path) -> Option<Advice> {
-    advice(Errno::from_raw(error.raw_os_error()?), dir)
+    advice(errno_of(error)?, dir)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a hundred errors have no remedy of ours")]
@@ -64,7 +84,11 @@ fn advice_on_the_kind(errno: Errno, dir: &Path) -> Option<Advice> {
     let shown = dir.display();
     let another = "use a volume with another file system";
     let (meaning, remedies) = match errno {
-        Errno::ENOENT | Errno::ESTALE | Errno::ENOTCONN | Errno::ENODEV | Errno::ENXIO => (
+        Errno::ENOTCONN => (
+            format!("the program that serves the mount at {shown} has ended"),
+            vec!["start another pod: its mount is a new one", "mount the volume again"],
+        ),
+        Errno::ENOENT | Errno::ESTALE | Errno::ENODEV | Errno::ENXIO => (
             format!(
                 "the volume at {shown} is no longer there: it was unmounted or deleted, or its server is unreachable"
             ),
@@ -76,15 +100,9 @@ fn advice_on_the_kind(errno: Errno, dir: &Path) -> Option<Advice> {
             ),
             vec!["replace it by the directory itself"],
         ),
-        Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS => (
-            format!(
-                "the file system of {shown} cannot lock files (NFS without its lock service, or mounted with `nolock`)"
-            ),
-            vec![
-                another,
-                "mount it with local locks (`local_lock=flock`), if only one container at a time uses it",
-            ],
-        ),
+        Errno::EOPNOTSUPP | Errno::ENOSYS => {
+            (format!("the file system of {shown} cannot do this"), vec![ANOTHER])
+        }
         Errno::EFBIG => {
             (format!("the file system of {shown} does not take files of this size"), vec![another])
         }
@@ -104,17 +122,40 @@ pub(super) fn writable(dir: &Path) -> Vec<String> {
     ]
 }
 
-/// Owner and mode are what the person who corrects it needs to know.
+/// Owner and mode are what the person who corrects it needs to know; how, depends on the mount.
 fn permission(dir: &Path) -> Advice {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     let (shown, owner) = (dir.display(), owner(dir).unwrap_or_default());
-    Advice {
-        meaning: format!("{uid}:{gid} may not read and write everything in {shown}{owner}"),
-        remedies: vec![
-            format!("chown -R {uid}:{gid} {shown}     (in Kubernetes: `fsGroup: {gid}`)"),
-            "docker run --user UID:GID …     (run as the owner of the volume)".to_owned(),
+    let mount = mount::of(dir);
+    let kind = mount.as_ref().map_or("", |mount| mount.fs_type.as_str());
+    let has = |option: &str| {
+        mount.as_ref().is_some_and(|mount| mount.options.iter().any(|other| other == option))
+    };
+    let run_as_the_owner =
+        "docker run --user UID:GID …     (run as the owner of the volume)".to_owned();
+    let remedies = match kind {
+        _ if kind.starts_with("fuse") && !has("allow_other") => vec![format!(
+            "mount it with `allow_other`: without, only the user who mounted it may use it ({kind})"
+        )],
+        _ if kind.starts_with("fuse") || kind == "cifs" || kind == "smb3" => vec![format!(
+            "mount it with `uid={uid},gid={gid}` ({kind}: owner and mode are options of the mount)"
+        )],
+        _ if kind.starts_with("nfs") && uid.is_root() => vec![
+            run_as_the_owner,
+            "export it with `no_root_squash` (by default an NFS server takes root for nobody)"
+                .to_owned(),
         ],
-    }
+        _ if kind.starts_with("nfs") => vec![
+            format!("chown -R {uid}:{gid} on the server (`fsGroup` changes nothing on NFS)"),
+            run_as_the_owner,
+        ],
+        _ => vec![
+            format!("chown -R {uid}:{gid} {shown}     (in Kubernetes: `fsGroup: {gid}`)"),
+            run_as_the_owner,
+        ],
+    };
+    let meaning = format!("{uid}:{gid} may not read and write everything in {shown}{owner}");
+    Advice { meaning, remedies }
 }
 
 fn owner(dir: &Path) -> Option<String> {

@@ -1,13 +1,13 @@
 //! The small files below `.dbt-entrypoint`: whole or not there, as the baseline itself.
 
 use super::commit::Writer;
-use super::dir::{Dir, OpenedFile};
+use super::dir::Dir;
 use super::explained::explained;
 use super::{CONTROL, Store};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 
 impl Store {
@@ -40,10 +40,7 @@ impl Store {
         let mut write = || {
             let (parent, name) = self.parent(below)?;
             let mut file = parent.temporary(name)?;
-            file.fill(content)?;
-            if synced {
-                file.sync()?;
-            }
+            file.fill(content, synced)?;
             file.put(name)?;
             if synced {
                 parent.sync()?;
@@ -53,16 +50,15 @@ impl Store {
         self.told(write(), "write", below)
     }
 
-    /// An empty file below `.dbt-entrypoint`, for reading and writing.
+    /// A new file below `.dbt-entrypoint` for writing, in the place of one that is there.
     ///
     /// # Errors
     /// With the path and what to do.
     pub(super) fn empty_file(&self, below: &str) -> Result<File> {
         let create = || {
             let (parent, name) = self.parent(below)?;
-            let file = parent.open_or_create(name)?;
-            file.set_len(0)?;
-            Ok(file)
+            parent.remove(OsStr::new(name))?;
+            parent.create(name)
         };
         self.told(create(), "create", below)
     }
@@ -90,10 +86,20 @@ impl Store {
     /// The content of a file below `.dbt-entrypoint`; `None` where there is none that can be read.
     pub(super) fn read_file(&self, below: &str) -> Option<Vec<u8>> {
         let (parent, name) = self.existing_parent(below).ok()?;
-        let Ok(OpenedFile::File(mut file)) = parent.read(name) else { return None };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
-        Some(bytes)
+        parent.content(name).ok()
+    }
+
+    /// As [`Store::read_file`], where it matters why there is none.
+    ///
+    /// # Errors
+    /// With the path and what to do.
+    pub(super) fn try_read_file(&self, below: &str) -> Result<Option<Vec<u8>>> {
+        let read = self.existing_parent(below).and_then(|(parent, name)| parent.content(name));
+        let read = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        };
+        self.told(read, "read", below)
     }
 
     /// Whether there is a file of this name below `.dbt-entrypoint`.

@@ -115,8 +115,7 @@ fn link(state: &Dir, history: &Dir, name: &str) -> Result<()> {
             log::debug!("copied to the history, since a hard link is not possible: {error}");
             let text = look::text(state, MANIFEST)?.unwrap_or_default();
             let mut copy = history.temporary(name)?;
-            copy.fill(&mut |out: &mut dyn Write| out.write_all(text.as_bytes()))?;
-            copy.sync()?;
+            copy.fill(&mut |out: &mut dyn Write| out.write_all(text.as_bytes()), true)?;
             Ok(copy.put(name)?)
         }
     }

@@ -6,16 +6,21 @@
 
 use super::CONTROL;
 use super::dir::{Dir, OpenedFile};
-use super::explained::explained;
+use super::explained::{errno_of, unusable};
+use super::rehearsal::ANOTHER;
 use crate::exit::{Failure, Refusal};
 use crate::os::clock::now;
-use anyhow::{Context, Result};
+use crate::os::threads;
+use anyhow::{Context, Result, bail};
+use nix::Error as Errno;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const NAME: &str = "lock";
@@ -37,7 +42,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Another descriptor of the lock, which is held until both are closed: flock(2) belongs to the
     /// open file, whichever process has it.
-    pub(super) fn descriptor(&self) -> std::io::Result<File> {
+    pub(super) fn descriptor(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 }
@@ -59,7 +64,7 @@ pub(crate) struct Holder {
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.host.is_empty() {
-            return write!(f, "a process that did not write its name into the lock file");
+            return write!(f, "a process whose name cannot be read in the lock file");
         }
         let minutes = now().saturating_sub(self.since) / 60;
         write!(f, "{:?} on host {:?} (pid {}", self.command, self.host, self.pid)?;
@@ -67,11 +72,26 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// One attempt. `command` is shown to whoever has to wait: the subcommand, never values.
+/// What an attempt came to.
+enum Try {
+    /// The lock is ours.
+    Ours(Lock),
+    /// Another process has it.
+    Held(Holder),
+    /// A signal or the timeout ended an attempt that got no answer.
+    GaveUp(Failure),
+}
+
+/// One attempt. `command` is shown to whoever has to wait: the subcommand, never values. `patience`
+/// passes some time where the file system does not answer, or says why to give up.
 ///
 /// # Errors
 /// When `.dbt-entrypoint` or the file in it cannot be made, or the file system has no locks.
-fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
+fn try_take(
+    dir: &Path,
+    command: &str,
+    patience: &mut dyn FnMut() -> Result<(), Failure>,
+) -> Result<Try> {
     let state = Dir::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
     let ours = state
         .enter_or_create(CONTROL)
@@ -80,27 +100,106 @@ fn try_take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
     loop {
         let mut file =
             ours.open_or_create(NAME).with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Err(holder(&mut file))),
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+        let question = LockQuestion::ask(&file, File::try_lock)?;
+        let answer = loop {
+            if let Some(answer) = question.answer(LONGEST_PAUSE) {
+                break answer;
             }
+            if let Err(failure) = patience() {
+                return Ok(Try::GaveUp(failure));
+            }
+        };
+        match answer {
+            LockAnswer::Ours => {}
+            LockAnswer::Held => return Ok(Try::Held(holder(&mut file))),
+            LockAnswer::Failed(error) => bail!(no_locks(error, &path)),
         }
         if is_still_named(&file, &path) {
             introduce(&mut file, command);
-            return Ok(Ok(Lock { file }));
+            return Ok(Try::Ours(Lock { file }));
         }
     }
 }
 
-/// Who holds the lock now, without waiting and without changing anything.
+/// What flock(2) says.
+enum LockAnswer {
+    Ours,
+    /// Also EACCES, with which SMB answers.
+    Held,
+    Failed(io::Error),
+}
+
+impl From<Result<(), TryLockError>> for LockAnswer {
+    fn from(outcome: Result<(), TryLockError>) -> Self {
+        match outcome {
+            Ok(()) => Self::Ours,
+            Err(TryLockError::WouldBlock) => Self::Held,
+            Err(TryLockError::Error(error)) => match errno_of(&error) {
+                Some(Errno::EACCES | Errno::EAGAIN) => Self::Held,
+                _ => Self::Failed(error),
+            },
+        }
+    }
+}
+
+/// A question that flock(2) has not answered yet, asked in a thread of its own: over a network, a
+/// call that never waits for a holder can wait for its server for ever, and then no signal ends it
+/// (NFS 3).
+struct LockQuestion {
+    answer: Arc<Mutex<Option<LockAnswer>>>,
+    asked: Receiver<()>,
+}
+
+impl LockQuestion {
+    fn ask(file: &File, how: fn(&File) -> Result<(), TryLockError>) -> io::Result<Self> {
+        let (ends, asked) = mpsc::channel();
+        let (theirs, answer) = (file.try_clone()?, Arc::new(Mutex::new(None)));
+        let to = Arc::clone(&answer);
+        let work = move || {
+            note(&to, how(&theirs));
+            drop(ends);
+        };
+        // A sandbox may forbid threads.
+        if threads::start("lock", Box::new(work)).is_err() {
+            note(&answer, how(file));
+        }
+        Ok(Self { answer, asked })
+    }
+
+    /// The answer, if it comes within this time.
+    fn answer(&self, within: Duration) -> Option<LockAnswer> {
+        let _ = self.asked.recv_timeout(within);
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn note(answer: &Mutex<Option<LockAnswer>>, outcome: Result<(), TryLockError>) {
+    *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.into());
+}
+
+fn no_locks(error: io::Error, path: &Path) -> anyhow::Error {
+    let errno = errno_of(&error);
+    let found = format!("cannot lock {}", path.display());
+    match errno {
+        Some(Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+            Refusal::new(format!("{found}: {error}"))
+                .meaning("this file system cannot lock files (NFS without its lock service, or mounted with `nolock`)")
+                .remedy(ANOTHER)
+                .remedy("mount it with local locks (`local_lock=flock`), if only one container at a time uses it")
+                .into()
+        }
+        _ => anyhow::Error::from(error).context(found),
+    }
+}
+
+/// Who holds the lock now, without changing anything. Whoever does not answer within this time is
+/// taken for a holder.
 pub(super) fn holder_of(dir: &Path) -> Option<Holder> {
     let ours = Dir::open(dir).ok()?.enter(CONTROL).ok()?;
     let Ok(OpenedFile::File(mut file)) = ours.read(NAME) else { return None };
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
-        Ok(()) | Err(TryLockError::Error(_)) => None,
+    match LockQuestion::ask(&file, File::try_lock_shared).ok()?.answer(LONGEST_PAUSE) {
+        Some(LockAnswer::Held) | None => Some(holder(&mut file)),
+        Some(LockAnswer::Ours | LockAnswer::Failed(_)) => None,
     }
 }
 
@@ -149,11 +248,26 @@ pub(super) fn acquire(
     let mut pause = FIRST_PAUSE;
     let mut said: Option<(Holder, Instant)> = None;
     loop {
-        let attempt =
-            try_take(dir, command).map_err(|error| Failure::unwritable(explained(error, dir)))?;
-        let holder = match attempt {
-            Ok(lock) => return Ok(lock),
-            Err(holder) => holder,
+        let mut is_told = false;
+        let mut patience = || {
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(Failure::lock_timeout(unanswered(dir, timeout)));
+            }
+            if !is_told {
+                let (dir, left) = (dir.display(), left.as_secs());
+                log::warn!(
+                    "waiting up to {left} s for the file system of {dir}, which does not answer whether the lock is free"
+                );
+                is_told = true;
+            }
+            wait(FIRST_PAUSE.min(left)).map_or(Ok(()), |signal| Err(Failure::Stopped(signal)))
+        };
+        let attempt = try_take(dir, command, &mut patience);
+        let holder = match attempt.map_err(|error| unusable(error, dir))? {
+            Try::Ours(lock) => return Ok(lock),
+            Try::GaveUp(failure) => return Err(failure),
+            Try::Held(holder) => holder,
         };
         let left = timeout.saturating_sub(start.elapsed());
         if left.is_zero() {
@@ -184,6 +298,16 @@ fn mention(
     }
 }
 
+fn unanswered(dir: &Path, timeout: Duration) -> Refusal {
+    let (dir, seconds) = (dir.display(), timeout.as_secs_f64());
+    Refusal::new(format!(
+        "the file system of {dir} did not answer whether the lock is free for the whole --lock-timeout of {seconds} s"
+    ))
+    .meaning("its lock service is down or cannot be reached; nothing was run")
+    .remedy("start the lock service of the server (NFS 3: rpc.statd), or mount with NFS 4, which needs none")
+    .remedy("dbt-entrypoint --lock-timeout 7200 …     (wait longer)")
+}
+
 fn timed_out(dir: &Path, holder: &Holder, timeout: Duration) -> Refusal {
     let (dir, seconds) = (dir.display(), timeout.as_secs_f64());
     Refusal::new(format!(
@@ -198,14 +322,23 @@ fn timed_out(dir: &Path, holder: &Holder, timeout: Duration) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn take(dir: &Path, command: &str) -> Result<Result<Lock, Holder>> {
+        Ok(match try_take(dir, command, &mut || Ok(()))? {
+            Try::Ours(lock) => Ok(lock),
+            Try::Held(holder) => Err(holder),
+            Try::GaveUp(failure) => panic!("{failure}"),
+        })
+    }
+
     use std::fs;
     use std::os::unix::fs::symlink;
 
     #[test]
     fn the_second_is_told_who_the_first_is() {
         let dir = tempfile::tempdir().unwrap();
-        let _first = try_take(dir.path(), "dbt run").unwrap().unwrap();
-        let holder = try_take(dir.path(), "dbt build").unwrap().unwrap_err();
+        let _first = take(dir.path(), "dbt run").unwrap().unwrap();
+        let holder = take(dir.path(), "dbt build").unwrap().unwrap_err();
         assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "dbt run"));
         assert!(holder.since > 0 && !holder.host.is_empty(), "{holder}");
     }
@@ -213,18 +346,18 @@ mod tests {
     #[test]
     fn a_released_lock_can_be_taken_again_whatever_its_file_says() {
         let dir = tempfile::tempdir().unwrap();
-        drop(try_take(dir.path(), "a name that is much longer than the next").unwrap().unwrap());
-        let _second = try_take(dir.path(), "b").unwrap().unwrap();
-        assert_eq!(try_take(dir.path(), "c").unwrap().unwrap_err().command, "b");
+        drop(take(dir.path(), "a name that is much longer than the next").unwrap().unwrap());
+        let _second = take(dir.path(), "b").unwrap().unwrap();
+        assert_eq!(take(dir.path(), "c").unwrap().unwrap_err().command, "b");
     }
 
     #[test]
     fn a_holder_that_says_nothing_sensible_still_holds() {
         let dir = tempfile::tempdir().unwrap();
-        let _first = try_take(dir.path(), "a").unwrap().unwrap();
+        let _first = take(dir.path(), "a").unwrap().unwrap();
         fs::write(dir.path().join(CONTROL).join(NAME), "no json").unwrap();
-        let holder = try_take(dir.path(), "b").unwrap().unwrap_err();
-        assert!(holder.to_string().contains("did not write its name"), "{holder}");
+        let holder = take(dir.path(), "b").unwrap().unwrap_err();
+        assert!(holder.to_string().contains("cannot be read"), "{holder}");
     }
 
     #[test]
@@ -234,14 +367,14 @@ mod tests {
         let target = dir.path().join("target");
         fs::write(&target, "theirs").unwrap();
         symlink(&target, dir.path().join(CONTROL).join(NAME)).unwrap();
-        assert!(try_take(dir.path(), "a").is_err());
+        assert!(take(dir.path(), "a").is_err());
         assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
     }
 
     #[test]
     fn waiting_ends_with_the_timeout_or_with_a_signal() {
         let dir = tempfile::tempdir().unwrap();
-        let _first = try_take(dir.path(), "dbt run").unwrap().unwrap();
+        let _first = take(dir.path(), "dbt run").unwrap().unwrap();
         let timed_out = acquire(dir.path(), "b", Duration::ZERO, &mut |_| None).unwrap_err();
         assert_eq!(timed_out.code(), 75);
         assert!(timed_out.to_string().contains("\"dbt run\" on host"), "{timed_out}");
@@ -257,7 +390,7 @@ mod tests {
     #[test]
     fn waiting_ends_with_the_lock_when_the_holder_lets_go() {
         let dir = tempfile::tempdir().unwrap();
-        let mut first = Some(try_take(dir.path(), "a").unwrap().unwrap());
+        let mut first = Some(take(dir.path(), "a").unwrap().unwrap());
         let mut wait = |_| {
             first = None;
             None

@@ -26,7 +26,9 @@ mod leftovers;
 mod lock;
 mod look;
 mod place;
+mod rehearsal;
 mod run_dir;
+mod temporary;
 mod turn;
 mod usage;
 
@@ -41,17 +43,20 @@ use crate::decide::record::Record;
 use crate::decide::summary::Summary;
 use crate::environment::Environment;
 use crate::exit::Failure;
-use crate::os::mount;
+use crate::os::mount::{self, Mount};
 use anyhow::{Context as _, Result};
 use explained::explained;
 use lock::Lock;
 use nix::sys::signal::Signal;
+use rehearsal::Abilities;
+use std::cell::OnceCell;
 use std::fmt;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
 use turn::Turn;
 
 /// The baseline.
@@ -71,6 +76,9 @@ const UNPUBLISHED: &str = "unpublished";
 const NUMBER: &str = "number";
 /// In [`CONTROL`]: what runs built that overlapped with others.
 const DOUBTS: &str = "doubts";
+/// What to do where the lock holds on one node only.
+const ONE_AT_A_TIME: &str =
+    "let one run at a time use it: in Kubernetes `concurrencyPolicy: Forbid` and `parallelism: 1`";
 /// In [`CONTROL`]: the summary of the last run.
 const LAST_RUN: &str = "last-run.json";
 
@@ -113,8 +121,8 @@ impl Store {
     ) -> Result<Locked, Failure> {
         let lock = lock::acquire(&self.path, what, timeout, wait)?;
         leftovers::clean(&self.path);
-        let turn = Arc::new(Turn::of(&self));
-        Ok(Locked { store: self, lock, turn })
+        let turn = Arc::new(Turn::of(&self)?);
+        Ok(Locked { store: self, lock, turn, abilities: OnceCell::new() })
     }
 
     /// Who holds the lock now.
@@ -212,6 +220,7 @@ pub struct Locked {
     store: Store,
     lock: Lock,
     turn: Arc<Turn>,
+    abilities: OnceCell<Abilities>,
 }
 
 impl Deref for Locked {
@@ -232,13 +241,37 @@ impl Locked {
         self.lock.descriptor().map_err(|error| Failure::unwritable(anyhow::Error::from(error)))
     }
 
+    /// Do once with a small file what a commit does, so that a volume that cannot take a baseline is
+    /// found before dbt starts.
+    ///
+    /// # Errors
+    /// 73, with what to do.
+    pub(crate) fn rehearse(&self) -> Result<(), Failure> {
+        self.rehearsed().map(|_| ())
+    }
+
+    fn rehearsed(&self) -> Result<Abilities, Failure> {
+        if let Some(abilities) = self.abilities.get() {
+            return Ok(*abilities);
+        }
+        let abilities = rehearsal::rehearse(&self.path)?;
+        Ok(*self.abilities.get_or_init(|| abilities))
+    }
+
+    /// Whether dbt can write its log here. On buckets a file that is there cannot grow.
+    pub(crate) fn takes_logs(&self) -> bool {
+        let in_user_space = |mount: Mount| mount.fs_type.starts_with("fuse");
+        !mount::of(&self.path).is_some_and(in_user_space)
+            || self.rehearsed().is_ok_and(|abilities| abilities.appends)
+    }
+
     /// Reserve room for a manifest of so many bytes and its record, so that a full volume is found
     /// before dbt starts rather than after hours of work.
     ///
     /// # Errors
     /// 73, with what to do.
     pub fn reserve(&self, bytes: u64) -> Result<Reservation, Failure> {
-        commit::reserve(&self.path, bytes)
+        commit::reserve(&self.path, bytes, self.rehearsed()?.way)
     }
 
     /// Make a manifest the baseline, with its record, and keep the present one in the history.

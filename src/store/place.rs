@@ -1,7 +1,8 @@
 //! Where the state directory is: a mounted volume that lasts and can be written, or not.
 
 use super::MANIFEST;
-use super::explained::advice_on;
+use super::explained::{advice_on, is_gone};
+use crate::os::access;
 use crate::os::mount::{self, Lifetime, Surroundings};
 use nix::unistd::AccessFlags;
 use std::fs::File;
@@ -25,6 +26,8 @@ pub enum Place {
         why: String,
         /// What to do about it, the best first.
         remedies: Vec<String>,
+        /// Whether the program that serves the mount has ended: another container gets another one.
+        is_gone: bool,
     },
     /// It is a file or a device.
     NotADirectory,
@@ -63,6 +66,7 @@ pub(super) fn place(dir: &Path, surroundings: Surroundings) -> Place {
                 path.join(MANIFEST).display()
             ),
             remedies: vec![format!("mount the whole directory {}", dir.display())],
+            is_gone: false,
         };
     }
     let warning = match lifetime {
@@ -83,7 +87,7 @@ fn unopened(dir: &Path, error: &io::Error) -> Place {
 }
 
 fn unwritable(dir: &Path) -> Option<Place> {
-    match nix::unistd::eaccess(dir, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
+    match access::check(dir, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
         Ok(()) => None,
         Err(nix::Error::EROFS) => Some(Place::ReadOnly),
         Err(error) => Some(refused(dir, &error.into())),
@@ -96,8 +100,9 @@ fn refused(dir: &Path, error: &io::Error) -> Place {
         Some(advice) => Place::Unwritable {
             why: format!("{found}: {}", advice.meaning),
             remedies: advice.remedies,
+            is_gone: is_gone(error),
         },
-        None => Place::Unwritable { why: found, remedies: Vec::new() },
+        None => Place::Unwritable { why: found, remedies: Vec::new(), is_gone: false },
     }
 }
 

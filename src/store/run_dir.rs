@@ -7,7 +7,7 @@
 
 use super::Store;
 use super::explained::explained;
-use super::turn::Turn;
+use super::turn::{self, Turn};
 use crate::decide::intent::{Intent, RunReach, Unsaved};
 use crate::exit::Failure;
 use crate::os::{boot, random};
@@ -158,7 +158,7 @@ impl RunDir {
     }
 
     fn write(&self, notes: &Intent) -> Result<()> {
-        self.store().write_file(INTENT, &serde_json::to_vec(notes)?)
+        self.store().write_file(INTENT, &turn::text(notes)?)
     }
 
     /// Note that the run ended without being recorded, for the next to take it up. `touched` is all
@@ -168,16 +168,16 @@ impl RunDir {
     /// With what to do.
     pub(crate) fn note_unsaved(
         &self,
-        mut notes: Intent,
+        notes: &mut Intent,
         unsaved: Unsaved,
         touched: BTreeSet<String>,
     ) -> Result<()> {
         notes.unsaved = Some(unsaved);
         if self.turn.is_ours() {
-            return self.write(&notes);
+            return self.write(notes);
         }
         notes.reach = Some(RunReach::Nodes(touched));
-        self.turn.doubt(Some(&notes))
+        self.turn.doubt(notes)
     }
 
     /// For [`Intent::journal`], where dbt's log is the journal.
@@ -197,7 +197,7 @@ impl RunDir {
     /// With what to do.
     pub(crate) fn note_length(&self) -> Result<()> {
         if !self.turn.is_ours() {
-            return self.turn.doubt(None);
+            return self.turn.doubt_ourselves();
         }
         self.store().write_note(LENGTH, self.length().to_string().as_bytes())
     }
@@ -248,7 +248,7 @@ impl RunDir {
     /// With what to do.
     pub(crate) fn keep(&self, manifest: &[u8], inputs: &[u8]) -> Result<()> {
         if !self.turn.is_ours() {
-            return self.turn.doubt(None);
+            return self.turn.doubt_ourselves();
         }
         self.store().write_file(INPUTS, inputs)?;
         self.store().write_file(MANIFEST, manifest)
@@ -326,7 +326,7 @@ mod tests {
     fn run() -> (tempfile::TempDir, RunDir) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path()).unwrap();
-        let run = RunDir::of(&store, Arc::new(Turn::of(&store)));
+        let run = RunDir::of(&store, Arc::new(Turn::of(&store).unwrap()));
         (dir, run)
     }
 

@@ -84,8 +84,8 @@ fn look(store: &Store, place: &Place) -> Status {
 }
 
 fn unsaved(store: &Store) -> Option<String> {
-    let notes = store.journal().notes().into_iter().chain(store.doubts().into_iter().flatten());
-    notes.filter_map(|notes| notes.unsaved).map(|unsaved| unsaved.why).next()
+    let notes = store.journal().notes().or_else(|| store.doubts().into_iter().next()?)?;
+    Some(notes.unsaved?.why)
 }
 
 impl Status {

@@ -195,6 +195,58 @@ fn a_file_system_without_locks_is_named_as_such() {
     }
 }
 
+/// The tool, whose flock(2) does this (strace(1), `inject=`).
+fn with_flock(strace: &Path, fault: &str, dir: &Path, timeout: &str) -> Command {
+    let mut command = Command::new(strace);
+    command.args(["-qq", "-f", "-o", "/dev/null", "-e", &format!("inject=flock:{fault}")]);
+    command.arg(volume_tool()).arg("lock").args([dir, Path::new(timeout)]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Longer than the test needs; strace ends only after it.
+const SLOW: &str = "delay_enter=4s";
+
+/// SMB answers so where another client has the lock.
+#[test]
+fn a_lock_that_is_refused_is_held() {
+    let Some(strace) = tool("strace") else { return };
+    for errno in ["EACCES", "EAGAIN"] {
+        let dir = tempfile::tempdir().unwrap();
+        let fault = format!("error={errno}");
+        let output = with_flock(&strace, &fault, dir.path(), "0.1").output().unwrap();
+        let said = words(&output);
+        assert_eq!(output.status.code(), Some(75), "{errno}: {said}");
+        assert!(said.contains("a process whose name cannot be read"), "{errno}: {said}");
+    }
+}
+
+/// NFS 3 does so where its lock service is down.
+#[test]
+fn a_lock_service_that_does_not_answer_is_named_and_waited_for_no_longer_than_allowed() {
+    let Some(strace) = tool("strace") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let output = with_flock(&strace, SLOW, dir.path(), "1").output().unwrap();
+    let said = words(&output);
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains("did not answer whether the lock is free"), "{said}");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_lock_service_that_does_not_answer() {
+    let Some(strace) = tool("strace") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut traced = with_flock(&strace, SLOW, dir.path(), "3600").spawn().unwrap();
+    let mut stderr = BufReader::new(traced.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.contains("does not answer whether the lock is free"), "{said}");
+    kill(child_of(traced.id()), Signal::SIGTERM).unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    // The lock would have been taken after that.
+    assert_eq!(traced.wait().unwrap().code(), Some(143), "{said}");
+}
+
 #[test]
 fn the_words_of_a_dead_holder_lock_nobody_out() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,8 +5,15 @@ use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::values::{bytes, duration, one_of, path, switch, whole};
 use crate::decide::start::OnEmpty;
 
-pub(super) static OPTIONS: [&Definition<Config>; 6] =
-    [&STATE_DIR, &ON_EMPTY, &ALLOW_EPHEMERAL, &LOCK_TIMEOUT, &HISTORY, &HISTORY_BYTES];
+pub(super) static OPTIONS: [&Definition<Config>; 7] = [
+    &STATE_DIR,
+    &ON_EMPTY,
+    &ALLOW_EPHEMERAL,
+    &LOCK_TIMEOUT,
+    &SHARED_LOCK,
+    &HISTORY,
+    &HISTORY_BYTES,
+];
 
 static STATE_DIR: Definition<Config> = Definition {
     doc: Doc {
@@ -93,6 +100,29 @@ static LOCK_TIMEOUT: Definition<Config> = Definition {
     },
     set: |config, value| {
         config.lock_timeout = duration(value)?;
+        Ok(())
+    },
+};
+
+static SHARED_LOCK: Definition<Config> = Definition {
+    doc: Doc {
+        name: "shared-lock",
+        common: false,
+        letter: None,
+        value: Value::Choice(&["warn", "required"]),
+        default: Initial::Value("warn"),
+        variable: Variable::Own,
+        help: "whether the lock has to hold on all nodes",
+        manual: "Chooses what happens if a lock on the volume holds on one node only: `warn` says \
+                 so, `required` refuses the run with 78. A run on another node then does not wait \
+                 for this one. That is so on buckets and other FUSE mounts, \
+                 on virtiofs and 9p, on SMB with `nobrl`, and on NFS with `nolock` or \
+                 `local_lock`. Set it to `required` wherever several pods use the volume. If two \
+                 runs overlap all the same, the second to commit replaces nothing and ends with \
+                 74.",
+    },
+    set: |config, value| {
+        config.needs_shared_lock = one_of(value, &[("warn", false), ("required", true)])?;
         Ok(())
     },
 };

@@ -33,7 +33,7 @@ fn record(written_at: u64) -> Record {
 }
 
 fn commit_text(dir: &Path, text: &str, record: &Record) -> Result<String, Failure> {
-    commit_reserved(dir, reserve(dir, 1 << 16)?, text, record)
+    commit_reserved(dir, reserve(dir, 1 << 16, Way::Allocated)?, text, record)
 }
 
 fn commit_reserved(
@@ -54,7 +54,7 @@ fn commit_in_turn(
     reservation: Reservation,
     next: Commit<'_>,
 ) -> Result<Saved, Failure> {
-    commit(store, &Turn::of(store), reservation, next)
+    commit(store, &Turn::of(store)?, reservation, next)
 }
 
 fn all_names(dir: &Path) -> Vec<String> {
@@ -106,7 +106,7 @@ fn a_text_that_would_not_be_accepted_is_not_committed() {
 #[test]
 fn a_reservation_that_is_not_used_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    drop(reserve(dir.path(), 1 << 16).unwrap());
+    drop(reserve(dir.path(), 1 << 16, Way::Allocated).unwrap());
     assert_eq!(all_names(dir.path()), [CONTROL, RECORDS]);
 }
 
@@ -116,17 +116,29 @@ fn leftovers_of_a_killed_process_are_removed_and_nothing_else() {
     commit_text(dir.path(), &manifest("a"), &record(1)).unwrap();
     let before = all_names(dir.path());
     fs::remove_file(dir.path().join(CONTROL).join(POPULATED)).unwrap();
-    std::mem::forget(reserve(dir.path(), 10).unwrap());
-    assert_eq!(all_names(dir.path()).len(), before.len() + 1);
+    for killed in [".manifest.json.0123456789abcdef.new", ".dbt-entrypoint/.number.0.new"] {
+        fs::write(dir.path().join(killed), "").unwrap();
+    }
     leftovers::clean(dir.path());
     assert_eq!(all_names(dir.path()), before);
+}
+
+#[test]
+fn the_files_of_a_run_that_lives_are_no_leftovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let reservation = reserve(dir.path(), 10, Way::Allocated).unwrap();
+    let before = all_names(dir.path());
+    leftovers::clean(dir.path());
+    assert_eq!(all_names(dir.path()), before);
+    drop(reservation);
+    assert_eq!(all_names(dir.path()), [CONTROL, RECORDS]);
 }
 
 #[test]
 fn a_manifest_that_is_a_directory_is_found_before_the_work() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join(MANIFEST)).unwrap();
-    let failure = reserve(dir.path(), 10).unwrap_err();
+    let failure = reserve(dir.path(), 10, Way::Allocated).unwrap_err();
     assert!(failure.code() == Failure::unwritable("").code(), "{failure}");
     assert!(failure.to_string().contains("is a directory"), "{failure}");
 }
@@ -135,7 +147,7 @@ fn a_manifest_that_is_a_directory_is_found_before_the_work() {
 fn symbolic_links_inside_the_state_directory_lead_nowhere() {
     let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     symlink(outside.path(), dir.path().join(CONTROL)).unwrap();
-    let failure = reserve(dir.path(), 10).unwrap_err().to_string();
+    let failure = reserve(dir.path(), 10, Way::Allocated).unwrap_err().to_string();
     assert!(failure.contains("symbolic links are not followed"), "{failure}");
     let target = outside.path().join("theirs");
     fs::write(&target, "theirs").unwrap();
@@ -181,7 +193,7 @@ fn a_publish_hook_is_owed_from_before_the_change() {
         replaces: None,
         owes_publish: true,
     };
-    commit_in_turn(&store, reserve(dir.path(), 10).unwrap(), next).unwrap();
+    commit_in_turn(&store, reserve(dir.path(), 10, Way::Allocated).unwrap(), next).unwrap();
     assert_eq!((seen, is_owed()), (true, true));
     commit_text(dir.path(), &manifest("b"), &record(2)).unwrap();
     assert!(is_owed(), "a later commit takes the mark away");
@@ -192,7 +204,7 @@ fn a_directory_that_was_replaced_meanwhile_is_not_written_to() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     fs::create_dir(&state).unwrap();
-    let reservation = reserve(&state, 10).unwrap();
+    let reservation = reserve(&state, 10, Way::Allocated).unwrap();
     fs::rename(&state, dir.path().join("old")).unwrap();
     fs::create_dir(&state).unwrap();
     let text = manifest("a");

@@ -4,6 +4,7 @@
 //! Real dbt proves elsewhere that the fake one does what dbt does.
 
 mod artifacts;
+mod bucket;
 mod budget;
 mod changed;
 mod commands;
@@ -23,6 +24,7 @@ mod ran;
 mod reads;
 mod recovery;
 mod relations;
+mod sandbox;
 mod selection;
 mod told;
 mod two;
