@@ -35,6 +35,9 @@ use std::time::Duration;
 /// ours, so that this command may start dbt-entrypoint.
 pub const MANIFEST_VARIABLE: &str = "DBT_ENTRYPOINT_MANIFEST";
 
+/// The variable that tells the command of `--on-exit` our exit code.
+pub const EXIT_CODE_VARIABLE: &str = "DBT_ENTRYPOINT_EXIT_CODE";
+
 /// All settings, defaults included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -64,6 +67,8 @@ pub struct Config {
     pub stop_grace: Duration,
     /// `--stop-signal`.
     pub stop_signal: Signal,
+    /// `--on-exit`: a program and its arguments, run after everything else.
+    pub on_exit: Option<Vec<OsString>>,
     /// `--dbt`.
     pub dbt: OsString,
     /// `--max-rebuild`, `--max-rebuild-time`, `--protect`.
@@ -158,6 +163,7 @@ fn blank(environment: Environment) -> Config {
         needs_shared_lock: false,
         stop_grace: Duration::ZERO,
         stop_signal: Signal::SIGTERM,
+        on_exit: None,
         dbt: OsString::new(),
         budget: Budget::default(),
         yes: false,
@@ -193,7 +199,7 @@ fn from_variables(config: &mut Config) -> Result<(), Refusal> {
     for (key, value) in &environment {
         let key = key.to_string_lossy();
         let Some(rest) = key.strip_prefix(PREFIX) else { continue };
-        if key == MANIFEST_VARIABLE || is_service_link(rest) {
+        if key == MANIFEST_VARIABLE || key == EXIT_CODE_VARIABLE || is_service_link(rest) {
             continue;
         }
         let definition = options::of_variable(&key).ok_or_else(|| unknown_variable(&key, rest))?;

@@ -26,7 +26,7 @@ pub mod store;
 mod trees;
 pub mod verbs;
 
-use cli::Config;
+use cli::{Config, EXIT_CODE_VARIABLE};
 use decide::stop::Policy;
 use decide::summary::Summary;
 use environment::Environment;
@@ -127,10 +127,39 @@ pub fn exec(
     environment: &Environment,
     supervisor: &mut Supervisor,
 ) -> Result<u8, Failure> {
+    let child = child(words, environment, policy)?;
+    Ok(supervisor.run(child)?.end.exit_code())
+}
+
+/// Run the command of `--on-exit`, if there is one. Whatever it does, the code stays what it is.
+pub fn on_exit(config: &Config, code: u8, supervisor: &mut Supervisor) {
+    let Some(words) = &config.on_exit else { return };
+    let mut environment = config.environment.clone();
+    environment.insert(EXIT_CODE_VARIABLE.into(), code.to_string().into());
+    let policy = Policy::dbt(config.stop_signal, config.stop_grace);
+    let hook = child(words, &environment, &policy).and_then(|hook| {
+        let (environment, stdout) = (Variables::These(&environment), Stdout::ToStderr);
+        let hook = Child { environment, stdout, ..hook };
+        supervisor.run_last(hook, config.stop_grace)
+    });
+    match hook.map(|hook| hook.end.exit_code()) {
+        Ok(0) => {}
+        Ok(code) => log::warn!("the command of --on-exit ended with {code}"),
+        Err(failure) => log::warn!("the command of --on-exit did not run: {failure}"),
+    }
+}
+
+/// A command line of the user's, to be started as it is.
+#[inline(never)]
+fn child<'a>(
+    words: &[OsString],
+    environment: &Environment,
+    policy: &Policy,
+) -> Result<Child<'a>, Failure> {
     let Some((name, args)) = words.split_first() else {
         return Err(Failure::usage("exec needs a command: dbt-entrypoint exec -- CMD…"));
     };
-    let child = Child {
+    Ok(Child {
         program: program::find(name, environment)?,
         name: name.clone(),
         args: args.to_vec(),
@@ -138,6 +167,5 @@ pub fn exec(
         stdout: Stdout::Inherit,
         inherits: None,
         policy: policy.clone(),
-    };
-    Ok(supervisor.run(child)?.end.exit_code())
+    })
 }

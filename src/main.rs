@@ -31,24 +31,37 @@ fn to_the_end() -> u8 {
         let args = std::env::args_os().skip(1).collect();
         let Invocation { config, request } = cli::parse(args, environment::of_this_process())?;
         start_log(config.log, config.log_level);
-        start(&config, request, supervisor)
+        Ok(start(&config, request, supervisor))
     });
     ended.unwrap_or_else(|failure| {
         start_log(LogStyle::Human, log::LevelFilter::Info);
-        log::error!("{failure}");
-        failure.code()
+        told(&failure)
     })
 }
 
-fn start(config: &Config, request: Request, mut supervisor: Supervisor) -> Result<u8, Failure> {
+fn start(config: &Config, request: Request, mut supervisor: Supervisor) -> u8 {
+    let is_about_us = matches!(request, Request::Print(_));
+    let code = answer(config, request, &mut supervisor).unwrap_or_else(|failure| told(&failure));
+    if !is_about_us {
+        dbt_entrypoint::on_exit(config, code, &mut supervisor);
+    }
+    code
+}
+
+fn told(failure: &Failure) -> u8 {
+    log::error!("{failure}");
+    failure.code()
+}
+
+fn answer(config: &Config, request: Request, supervisor: &mut Supervisor) -> Result<u8, Failure> {
     match request {
         Request::Print(text) => Ok(print(&text)),
-        Request::Dbt(words) => dbt_entrypoint::run(config, &words, &mut supervisor),
+        Request::Dbt(words) => dbt_entrypoint::run(config, &words, supervisor),
         Request::Exec(cli::Exec { words, policy }) => {
-            dbt_entrypoint::exec(&words, &policy, &config.environment, &mut supervisor)
+            dbt_entrypoint::exec(&words, &policy, &config.environment, supervisor)
         }
         Request::Verb(verb) => {
-            let answer = verbs::answer(config, &verb, &mut supervisor)?;
+            let answer = verbs::answer(config, &verb, supervisor)?;
             print(&answer.text);
             Ok(answer.code)
         }

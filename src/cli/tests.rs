@@ -42,6 +42,7 @@ fn the_defaults_are_those_of_the_documents() {
         needs_shared_lock: false,
         stop_grace: Duration::from_secs(8),
         stop_signal: Signal::SIGINT,
+        on_exit: None,
         dbt: "dbt".into(),
         budget: Budget::default(),
         yes: false,
@@ -77,7 +78,7 @@ fn samples(doc: &Doc) -> [&'static str; 3] {
         ("history", _) => ["3", "4", "0"],
         ("history-bytes", _) => ["2G", "17", "2T"],
         ("approve", _) => ["523231c202fe273c", "x", ""],
-        ("probe" | "publish", _) => ["true", "sh -c 'exit 1'", "sh -c 'exit 1"],
+        ("probe" | "publish" | "on-exit", _) => ["true", "sh -c 'exit 1'", "sh -c 'exit 1"],
         (_, Value::File | Value::Directory) => ["/a", "b", ""],
         (name, value) => panic!("no samples for --{name} {value:?}"),
     }

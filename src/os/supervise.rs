@@ -140,6 +140,21 @@ impl Supervisor {
         ended
     }
 
+    /// Run a last child, even if a signal has asked to stop, and kill it if it takes longer than
+    /// `at_most`.
+    ///
+    /// # Errors
+    /// Those of [`Supervisor::run`].
+    pub fn run_last(
+        &mut self,
+        child: Child<'_>,
+        at_most: Duration,
+    ) -> Result<ChildOutcome, Failure> {
+        self.stop_requested();
+        self.stop = None;
+        self.run_beside(None, child, at_most)
+    }
+
     fn run_within(&mut self, child: Child<'_>, at_most: Duration) -> Result<ChildOutcome, Failure> {
         let mut running = self.start(child)?;
         let end = Instant::now() + at_most;

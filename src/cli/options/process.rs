@@ -1,11 +1,11 @@
 //! Options about running and stopping dbt.
 
-use crate::cli::Config;
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::values::{duration, not_empty, one_of};
+use crate::cli::{Config, words};
 use nix::sys::signal::Signal;
 
-pub(super) static OPTIONS: [&Definition<Config>; 3] = [&DBT, &STOP_GRACE, &STOP_SIGNAL];
+pub(super) static OPTIONS: [&Definition<Config>; 4] = [&DBT, &STOP_GRACE, &STOP_SIGNAL, &ON_EXIT];
 
 static DBT: Definition<Config> = Definition {
     doc: Doc {
@@ -72,6 +72,29 @@ static STOP_SIGNAL: Definition<Config> = Definition {
             ("SIGTERM", Signal::SIGTERM),
         ];
         config.stop_signal = one_of(value, &words)?;
+        Ok(())
+    },
+};
+
+static ON_EXIT: Definition<Config> = Definition {
+    doc: Doc {
+        name: "on-exit",
+        common: false,
+        letter: None,
+        value: Value::Text("COMMAND"),
+        default: Initial::Unset("none"),
+        variable: Variable::Own,
+        help: "run this when everything else is done",
+        manual: "Runs this command once, after everything else, with the exit code in the variable \
+                 DBT_ENTRYPOINT_EXIT_CODE. Use it to end a sidecar that would keep the pod alive: \
+                 `--on-exit 'curl -sf -X POST localhost:15020/quitquitquit'`. The command is split \
+                 at spaces, except within quotation marks; there is no shell. It runs after a \
+                 failure, a refusal and a request to stop too, and it is killed after the time of \
+                 `--stop-grace`. Its output goes to standard error. Whatever it does, the exit code \
+                 stays the same.",
+    },
+    set: |config, value| {
+        config.on_exit = Some(words::split(value)?);
         Ok(())
     },
 };

@@ -83,3 +83,48 @@ fn a_probe_has_no_say_where_everything_or_a_selection_is_built() {
         fake.run(&[&["--probe", "false"], words].concat()).ends_with(0).builds(&["a"]);
     }
 }
+
+/// A last command that notes the exit code that it is told.
+fn noting(fake: &Fake) -> (std::path::PathBuf, String) {
+    let noted = fake.base().join("exit-code");
+    let command = format!("sh -c 'echo $DBT_ENTRYPOINT_EXIT_CODE >>{}; exit 3'", noted.display());
+    (noted, command)
+}
+
+#[test]
+fn the_last_command_is_told_every_exit_code_and_changes_none() {
+    let mut fake = Fake::new(chain(&["a"]));
+    let (noted, command) = noting(&fake);
+    fake.env("DBT_ENTRYPOINT_ON_EXIT", command);
+    fake.run(&["build"]).ends_with(0).says(&["--on-exit ended with 3"]);
+    fake.project.edit("a");
+    fake.dbt("fails", vec!["a"]);
+    fake.run(&["build"]).ends_with(1);
+    fake.dbt_is_well();
+    fake.run(&["--state-dir", "/nowhere", "build"]).ends_with(78);
+    fake.run(&["plan", "build"]).ends_with(10);
+    fake.run(&["exec", "--", "sh", "-c", "exit 5"]).ends_with(5);
+    fake.run(&["--help"]).ends_with(0);
+    let codes = fs::read_to_string(noted).expect("the command ran");
+    assert_eq!(codes, "0\n1\n78\n10\n5\n");
+}
+
+#[test]
+fn the_last_command_runs_after_a_request_to_stop_too() {
+    let mut fake = Fake::new(chain(&["a"]));
+    let (noted, command) = noting(&fake);
+    fake.env("DBT_ENTRYPOINT_ON_EXIT", command);
+    let running = fake.hang("a", &["build"]);
+    running.signal(nix::sys::signal::Signal::SIGTERM);
+    let code = fake.end(running).code;
+    assert_eq!(fs::read_to_string(noted).expect("the command ran"), format!("{code}\n"));
+}
+
+#[test]
+fn a_last_command_that_does_not_end_is_killed_after_the_grace() {
+    let fake = Fake::new(chain(&["a"]));
+    let words = ["--stop-grace", "100ms", "--on-exit", "sleep 1000", "build"];
+    fake.run(&words).ends_with(0).says(&["--on-exit ended with 137"]);
+    let words = ["--on-exit", "/nowhere/program", "build"];
+    fake.run(&words).ends_with(0).says(&["--on-exit did not run"]);
+}
