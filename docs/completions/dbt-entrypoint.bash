@@ -10,7 +10,7 @@ _dbt_entrypoint() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --dbt | --stop-grace | --stop-signal | --probe | --publish | --termination-log | --metrics-file | --log | --log-level)
+        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --dbt | --stop-grace | --stop-signal | --on-exit | --probe | --publish | --termination-log | --metrics-file | --log | --log-level)
             ((i++))
             if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
             ;;
@@ -28,6 +28,7 @@ _dbt_entrypoint() {
         --state-dir) compopt -o dirnames; return ;;
         --on-empty) COMPREPLY=($(compgen -W 'full adopt refuse' -- "$cur")); return ;;
         --lock-timeout) :; return ;;
+        --shared-lock) COMPREPLY=($(compgen -W 'warn required' -- "$cur")); return ;;
         --history) :; return ;;
         --history-bytes) :; return ;;
         --max-rebuild) :; return ;;
@@ -37,6 +38,7 @@ _dbt_entrypoint() {
         --dbt) compopt -o default; return ;;
         --stop-grace) :; return ;;
         --stop-signal) COMPREPLY=($(compgen -W 'INT TERM' -- "$cur")); return ;;
+        --on-exit) :; return ;;
         --probe) :; return ;;
         --publish) :; return ;;
         --termination-log) compopt -o default; return ;;
@@ -49,7 +51,7 @@ _dbt_entrypoint() {
         ;;
     esac
     case $first,$cur in
-        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --dbt --stop-grace --stop-signal --probe --publish --termination-log --metrics-file --log --log-level --help --version' ;;
+        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --dbt --stop-grace --stop-signal --on-exit --probe --publish --termination-log --metrics-file --log --log-level --help --version' ;;
         ,*) words='plan status history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--json --help' ;;
         status,-*) words='--json --help' ;;

@@ -9,7 +9,7 @@ function __dbt_entrypoint_first
             continue
         end
         switch $word
-            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --dbt --stop-grace --stop-signal --probe --publish --termination-log --metrics-file --log --log-level
+            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --dbt --stop-grace --stop-signal --on-exit --probe --publish --termination-log --metrics-file --log --log-level
                 set skip 1
             case '-*'
             case '*'
@@ -35,6 +35,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l state-dir -x -a '(__fi
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l on-empty -x -a 'full adopt refuse' -d 'what to do if the volume is empty'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l allow-ephemeral -d 'accept state that is lost with the container'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l lock-timeout -x -d 'how long to wait for another run'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l shared-lock -x -a 'warn required' -d 'whether the lock has to hold on all nodes'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history -x -d 'how many earlier baselines to keep'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history-bytes -x -d 'how much room earlier baselines may take'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild -x -d 'refuse (77) to build more nodes than this'
@@ -45,6 +46,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l approve -x -d 'build t
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l dbt -r -F -d 'the dbt program to run'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l stop-grace -x -d 'time from interrupting dbt to killing it'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l stop-signal -x -a 'INT TERM' -d 'the signal that dbt gets in place of TERM'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l on-exit -x -d 'run this when everything else is done'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l probe -x -d 'refuse (78) if this command fails'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l publish -x -d 'run this after each change of the baseline'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l termination-log -r -F -d 'write a short result here if the file exists'
