@@ -3,7 +3,9 @@
 //! Nothing here changes while a command runs, and no file behind it is read a second time.
 
 use crate::cli::Config;
-use crate::dbt::command::{Command, Duty, Flag, Opt, Retried, STATE_VARIABLES, Selection};
+use crate::dbt::command::{
+    Command, Duty, Flag, Opt, Retried, STATE_VARIABLES, Selection, without_caches,
+};
 use crate::dbt::engine::Engine;
 use crate::dbt::reads::dotenv::effective_environment;
 use crate::decide::start::Mode;
@@ -77,6 +79,9 @@ pub(crate) struct Session {
     pub project: Arc<Project>,
     /// The environment that dbt gets.
     pub environment: Environment,
+    /// The switches of the user's that were turned off, because dbt 2 would then write no manifest
+    /// of this run.
+    pub turned_off: Vec<String>,
     /// What was asked.
     pub asked: CommandAsGiven,
 }
@@ -97,7 +102,8 @@ impl Session {
     /// Find the project of a command, and places that dbt can write to.
     ///
     /// # Errors
-    /// 78 where there is no project, or one that cannot be read.
+    /// 78 where there is no project, or one that cannot be read, or where something else than this
+    /// program is to decide what dbt builds.
     pub(crate) fn new(invocation: DbtCommand<'_>) -> Result<Self, Failure> {
         Self::with(invocation, None)
     }
@@ -132,8 +138,17 @@ impl Session {
             command = command.edited(command.with_options(&options));
         }
         let engine = engine(&installation, &command, &project, &config.environment);
+        only_we_decide(&engine, &command, &project, &config.environment)?;
+        let turned_off = if engine.keeps_caches() { command.caches() } else { Vec::new() };
+        let command = match turned_off.is_empty() {
+            true => command,
+            false => {
+                without_caches(&mut environment, &seen);
+                command.without_caches()
+            }
+        };
         let (config, project) = (config.clone(), Arc::new(project));
-        Ok(Self { config, command, installation, engine, project, environment, asked })
+        Ok(Self { config, command, installation, engine, project, environment, turned_off, asked })
     }
 
     /// The selector that dbt uses where the command line neither selects nor excludes.
@@ -233,9 +248,36 @@ fn engine(
 ) -> Engine {
     let engine = installation.engine().clone();
     let asked = command.flag(Flag::UseV2Parser).or(project.project.use_v2_parser);
-    let asked = asked.or_else(|| project::user_wants_v2_parser(environment));
+    let asked = asked.or_else(|| project::user_settings(environment)?.use_v2_parser);
     let asked = engine.reads_dotenv() && asked == Some(true);
     engine.with_v2_parser(asked)
+}
+
+/// dbt has two ways of its own to leave out what did not change. What the one or the other leaves
+/// out would never be in the baseline, and what it calls built may not be.
+fn only_we_decide(
+    engine: &Engine,
+    command: &Command,
+    project: &Project,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let is_managed = || {
+        let asked = command.flag(Flag::ManageState).or(project.project.manage_state);
+        asked.or_else(|| project::user_settings(environment)?.manage_state) == Some(true)
+    };
+    let found = if engine.keeps_caches() && command.flag(Flag::Dirty) == Some(true) {
+        "--dirty (or DBT_DIRTY) has dbt choose the nodes by what changed since its last parse"
+    } else if engine.can_manage_state() && is_managed() {
+        "--manage-state (or its variable or flag) has dbt State choose the nodes that dbt builds"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::refused(
+        Refusal::new(found)
+            .meaning("that and the baseline would contradict each other, so nothing was run")
+            .remedy("leave it out, or switch it off: dbt-entrypoint builds only what changed without it")
+            .remedy("dbt-entrypoint --no-state …     (run dbt alone, without the baseline)"),
+    ))
 }
 
 /// A dbt that cannot write its log or its artifacts ends with code 2 and says nothing (dbt-core 1.8

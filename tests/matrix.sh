@@ -19,16 +19,19 @@ CELLS='
 1.10        dbt-duckdb      main_job::
 1.11        dbt-duckdb      main_job::
 1.12        dbt-duckdb      main_job::
+1.13        dbt-duckdb      main_job::
 v2          duckdb          main_job::
+v2rc        duckdb          main_job::
 postgres    dbt-postgres    main_job::
 clickhouse  dbt-clickhouse  clickhouse::
 '
 
-# versions ENVIRONMENT PACKAGE...: prints the installed versions.
+# versions ENVIRONMENT PACKAGE...: prints the versions of those that are installed.
 versions() {
     ".cache/$1/bin/python" - "${@:2}" <<'PYTHON'
 import importlib.metadata, sys
-print(*[f"{name} {importlib.metadata.version(name)}" for name in sys.argv[1:]], sep=", ")
+installed = {each.name: each.version for each in importlib.metadata.distributions()}
+print(*[f"{name} {installed[name]}" for name in sys.argv[1:] if name in installed], sep=", ")
 PYTHON
 }
 
@@ -51,7 +54,7 @@ run_cell() {
     # shellcheck disable=SC2086 # words
     run_tests "$name" $tests 2>&1 | tee "$log" || status=1
     outcome=$(grep -oE '[0-9]+ (passed|failed)' "$log" | tail -2 | paste -sd' ' || true)
-    table+=$(printf '%-11s %-42s %-22s %4s s' "$name" "$(versions "dbt-$name" dbt-core "$adapter")" \
+    table+=$(printf '%-11s %-42s %-22s %4s s' "$name" "$(versions "dbt-$name" dbt-core dbt "$adapter")" \
         "${outcome:-not run}" "$SECONDS")$'\n'
 }
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 
-# The Python for the environments. dbt-core 1.9 to 1.12 run on 3.10 to 3.13.
+# The Python for the environments. dbt-core 1.9 to 1.13 run on 3.10 to 3.13.
 find_python() {
     local candidate
     for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.10; do
@@ -55,8 +55,13 @@ environment() {
     say "installing $name into $dir"
     create_environment "$dir"
     "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$list"
-    [ "$name" != dbt-v2 ] || duckdb_driver "$dir"
+    ! is_native "$dir/bin/dbt" || duckdb_driver "$dir"
     cp "$list" "$dir/requirements.txt"
+}
+
+# is_native FILE: whether it is there and is a native program, as that of dbt 2 is.
+is_native() {
+    [ "$(head -c 4 "$1" 2>/dev/null | tail -c 3)" = ELF ]
 }
 
 # duckdb_driver DIR: dbt 2 loads DuckDB as an ADBC driver, from DIR/lib or from the network. DuckDB's
@@ -157,7 +162,7 @@ system_packages
 docker_engine
 cargo_deny
 release/tools.sh || say 'the release tools could not be built, so releases are not tested'
-for name in dbt-1.{8,9,10,11,12} dbt-v2 dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools fuse; do
+for name in dbt-1.{8,9,10,11,12,13} dbt-v2 dbt-v2rc dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools fuse; do
     environment "$name"
 done
 cargo nextest --version >/dev/null 2>&1 || say 'cargo-nextest was not found; cargo test is used'

@@ -6,6 +6,7 @@
 //! it: the other one builds nothing, so a misreading does no harm. A line that no dbt would accept
 //! is a [`Duty::Bystander`], and no edit changes it.
 
+mod caches;
 mod edit;
 mod of_others;
 mod options;
@@ -15,6 +16,7 @@ mod scan;
 mod selection;
 mod variables;
 
+pub use caches::without_caches;
 pub use options::{Arity, arity};
 pub use reading::{Reading, SUBCOMMANDS, has_option, option_names, reading};
 pub use retried::Retried;
@@ -172,7 +174,10 @@ impl Command {
         }
         let older = flag.deprecated_variable().and_then(|name| self.variables.flag(name));
         let given = || self.scan.last(flag.name()).map(|given| given.on);
-        older.or_else(given).or_else(|| self.variables.flag(flag.variable()))
+        older.or_else(given).or_else(|| match flag.has_newer_variable_only() {
+            true => self.variables.engine_flag(flag.variable()),
+            false => self.variables.flag(flag.variable()),
+        })
     }
 
     /// What the command line says, by the names that dbt's `flags` has for its options, and what

@@ -7,11 +7,19 @@
 
 use std::fmt;
 
-/// The minor versions of dbt v1 that this program is tested with.
-const TESTED_V1: std::ops::RangeInclusive<[u32; 2]> = [1, 8]..=[1, 12];
+/// The first minor version of dbt v1 that this program is tested with.
+const FIRST_TESTED_V1: [u32; 2] = [1, 8];
 
-/// The version of dbt v2 that this program is tested with.
-const TESTED_V2: Version = Version { release: [2, 0, 0], stage: ReleaseStage::Alpha, number: 4 };
+/// The last version of dbt v1 that this program is tested with.
+const LAST_TESTED_V1: Version =
+    Version { release: [1, 13, 0], stage: ReleaseStage::Beta, number: 1 };
+
+/// The versions of dbt v2 that this program is tested with. They differ too much from one to the
+/// next to speak for those in between.
+const TESTED_V2: [Version; 2] = [
+    Version { release: [2, 0, 0], stage: ReleaseStage::Alpha, number: 4 },
+    Version { release: [2, 0, 0], stage: ReleaseStage::Candidate, number: 196 },
+];
 
 /// The names of the Python distributions that install a program `dbt`; `dbt` itself only from
 /// version 2, since `dbt` 1.0 on PyPI is an empty package.
@@ -113,6 +121,18 @@ pub enum Program {
     Unknown,
 }
 
+/// How dbt's log tells of its nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogForm {
+    /// Events (`--log-path`, `--log-format-file`, `--log-level-file`): dbt v1. It writes the
+    /// manifest before its first node begins.
+    Events,
+    /// Spans of OpenTelemetry (`--otel-file-name`, `--log-level-file`): dbt v2. It writes the
+    /// manifest when its last node has ended. A thread of its own writes the spans, so that the
+    /// last of them are lost when dbt is killed.
+    Spans,
+}
+
 /// What carries out dbt's commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
@@ -203,13 +223,25 @@ impl Engine {
         self.version
     }
 
-    /// Whether this program is tested with that version: dbt v1 from 1.8 to 1.12, and 2.0.0a4.
+    /// Whether this program is tested with that version: dbt v1 from 1.8 to 1.13.0b1, and the
+    /// versions 2.0.0a4 and 2.0.0rc196. Any other is driven with the greatest care: it parses in a
+    /// process of its own, the nodes are named on the command line, and its log is not believed.
     #[must_use]
     pub fn is_tested(&self) -> bool {
         self.version.is_some_and(|version| match self.family {
-            Family::V1 => TESTED_V1.contains(&version.minor()),
-            Family::V2 => version == TESTED_V2,
+            Family::V1 => version.minor() >= FIRST_TESTED_V1 && version <= LAST_TESTED_V1,
+            Family::V2 => TESTED_V2.contains(&version),
             Family::Unknown => false,
+        })
+    }
+
+    /// Whether this program was never tested with so new a version. `false` where the version is
+    /// not known.
+    #[must_use]
+    pub fn is_newer_than_tested(&self) -> bool {
+        let [.., last] = TESTED_V2;
+        self.version.is_some_and(|version| {
+            !self.is_tested() && version > if version.is_v1() { LAST_TESTED_V1 } else { last }
         })
     }
 
@@ -229,8 +261,9 @@ impl Engine {
     }
 
     /// `result:STATUS` selects nodes that a `run_results.json` of schema v6 in the state
-    /// directory names by `unique_id`. dbt-core 1.8 to 1.12 read that schema and refuse a later
-    /// one; dbt v2 is not relied on.
+    /// directory names by `unique_id`. dbt-core 1.8 to 1.13 read that schema and refuse a later
+    /// one. With dbt v2, what it keeps on disk takes part in the comparison, so that an earlier
+    /// command can falsify it.
     #[must_use]
     pub fn result_method(&self) -> bool {
         self.is_tested_v1()
@@ -262,12 +295,23 @@ impl Engine {
         self.version.is_none_or(|version| version.minor() >= [1, 12])
     }
 
-    /// dbt can be told to log to a file of ours as JSON lines (`--log-path`, `--log-format-file`,
-    /// `--log-level-file`), from which we can tell when each node began and how it ended. dbt v2
-    /// has options of these names, but writes lines of another form.
+    /// The form of the log that dbt can be told to write into a file of ours as JSON lines, from
+    /// which we can tell when each node began and how it ended.
     #[must_use]
-    pub fn journal(&self) -> bool {
-        self.is_tested_v1()
+    pub fn journal(&self) -> Option<LogForm> {
+        match self.family {
+            _ if !self.is_tested() => None,
+            Family::V1 => Some(LogForm::Events),
+            Family::V2 => Some(LogForm::Spans),
+            Family::Unknown => None,
+        }
+    }
+
+    /// dbt may keep a parse on disk that takes the place of the project as it is, and may write its
+    /// artifacts in another format than JSON: any dbt that is not known to be v1.
+    #[must_use]
+    pub fn keeps_caches(&self) -> bool {
+        self.family != Family::V1
     }
 
     /// `dbt compile` of single nodes can use the partial-parse file of a parse that has just ended,
@@ -276,6 +320,13 @@ impl Engine {
     #[must_use]
     pub fn compiles_apart(&self) -> bool {
         self.is_tested_v1() && !self.v2_parser
+    }
+
+    /// dbt can have dbt State, a service, decide what it builds (`--manage-state`): 1.13 and later,
+    /// dbt v2, and any dbt of which the version is not known.
+    #[must_use]
+    pub fn can_manage_state(&self) -> bool {
+        self.version.is_none_or(|version| version.minor() >= [1, 13])
     }
 
     /// dbt v1 can have dbt v2 parse: 1.12 and later.

@@ -28,6 +28,8 @@ pub struct ProjectFile {
     pub flags: Map<String, Value>,
     /// `flags: {use_v2_parser: …}`.
     pub use_v2_parser: Option<bool>,
+    /// `flags: {manage_state: …}`.
+    pub manage_state: Option<bool>,
     /// `vars:`, or the `vars:` of a `vars.yml` after [`with_vars_file`](Self::with_vars_file).
     pub vars: Map<String, Value>,
 }
@@ -51,6 +53,7 @@ impl ProjectFile {
             packages_install_path: word("packages-install-path"),
             paths,
             use_v2_parser: flags.get("use_v2_parser").and_then(boolean),
+            manage_state: flags.get("manage_state").and_then(boolean),
             flags,
             vars: object(all.remove("vars")),
         })

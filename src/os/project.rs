@@ -141,8 +141,9 @@ pub fn locate_from(
     texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
     let selectors = read_if_there(&root.join(SELECTORS))?;
     texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
-    let older = || profiles.as_deref().and_then(|text| profile::flag(text, "use_v2_parser"));
-    project.use_v2_parser = project.use_v2_parser.or_else(older);
+    let older = |name| profiles.as_deref().and_then(|text| profile::flag(text, name));
+    project.use_v2_parser = project.use_v2_parser.or_else(|| older("use_v2_parser"));
+    project.manage_state = project.manage_state.or_else(|| older("manage_state"));
     let (identity, target) = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = ProfileOverrides {
@@ -427,12 +428,12 @@ pub fn run_results(directory: &Path) -> Option<String> {
     fs::read_to_string(directory.join("run_results.json")).ok().map(json::standard)
 }
 
-/// `flags: {use_v2_parser: …}` of `~/.dbt/user_settings.yml`, which dbt 1.12 reads for what
-/// nothing else says. Like dbt, passes over a file that is no YAML.
+/// `~/.dbt/user_settings.yml`, of which dbt 1.12 reads the `flags:` for what nothing else says.
+/// Like dbt, passes over a file that is no YAML.
 #[must_use]
-pub fn user_wants_v2_parser(environment: &Environment) -> Option<bool> {
+pub fn user_settings(environment: &Environment) -> Option<files::ProjectFile> {
     let text = fs::read_to_string(home(environment).join(".dbt/user_settings.yml")).ok()?;
-    files::ProjectFile::parse(&text).ok()?.use_v2_parser
+    files::ProjectFile::parse(&text).ok()
 }
 
 /// The digest of a seed's file. dbt does not look into one above 1 MiB (all versions, unless

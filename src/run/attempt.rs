@@ -63,7 +63,7 @@ pub(super) struct Task {
 /// the volume can grow.
 pub(super) fn is_journalled(session: &Session, access: &Access) -> bool {
     let own = [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile];
-    session.engine.journal()
+    session.engine.journal().is_some()
         && access.takes_logs()
         && !own.iter().any(|option| session.command.gives(*option))
 }

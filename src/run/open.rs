@@ -155,6 +155,7 @@ impl<'s> Opened<'s> {
     /// # Errors
     /// 78 where the state directory cannot be read, 70 where the kernel has no random numbers.
     pub(crate) fn read(session: &'s Session, access: &'s Access) -> Result<Self, Failure> {
+        say::how_dbt_is_driven(&session.engine, &session.turned_off);
         let stage = Stage::begin("open");
         let store = access.store();
         let (stored, inputs) = Watch::read_while(session, store, || store.glance());

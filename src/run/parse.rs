@@ -7,7 +7,7 @@ use super::open::Opened;
 use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::command::{Flag, Opt};
-use crate::dbt::engine::Engine;
+use crate::dbt::engine::{Engine, LogForm};
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
 use crate::decide::intent::RunReach;
@@ -259,7 +259,7 @@ pub(super) fn parse_alone(
     let log_dir = opened.access.log_dir();
     let mut words = session.command.as_parse();
     words.extend(afresh(session));
-    match session.engine.journal() {
+    match session.engine.journal() == Some(LogForm::Events) {
         true => {
             words.retain(|word| !is_about_the_log(word));
             words.extend(attempt::log_options("65536", &log_dir));
@@ -278,7 +278,7 @@ pub(super) fn parse_alone(
     let text = json::standard(text);
     let id = invocation_id_of(&text);
     let logged = artifacts::logged_invocation(&log_dir);
-    if session.engine.journal() && logged.is_some() && logged != id {
+    if session.engine.journal() == Some(LogForm::Events) && logged.is_some() && logged != id {
         return Err(Failure::refused(another_dbt(target)));
     }
     if id == before {

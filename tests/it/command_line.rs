@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::sync::OnceLock;
 
-const VERSIONS: [&str; 5] = ["1.8", "1.9", "1.10", "1.11", "1.12"];
+const VERSIONS: [&str; 6] = ["1.8", "1.9", "1.10", "1.11", "1.12", "1.13"];
 
 /// The version that gets most of the lines; the others get a share.
 const MAIN_VERSION: &str = "1.11";

@@ -73,6 +73,8 @@ mod resume;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod settle;
 #[cfg(test)]
 mod shipped;

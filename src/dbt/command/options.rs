@@ -1,6 +1,6 @@
 //! Every option of every supported dbt, and how many values it takes.
 //!
-//! The table is the union of the options of dbt-core 1.8 to 1.12 (from their click definitions,
+//! The table is the union of the options of dbt-core 1.8 to 1.13 (from their click definitions,
 //! which `tests/it/command_line/options.py` prints and a test compares) and of v2 (from `dbt
 //! completions zsh` of 2.0.0-alpha.4 and the source of 2.0.0-beta.2, hidden options included). All
 //! versions agree on how many values an option takes, except for two names:
@@ -270,6 +270,7 @@ const OPTIONS: &[OptionSpec] = &[
     value("project-name", "", Dropped),
     any("schema"),
     flag("show-sources", "", Dropped),
+    flag("skip-browser-auth", "", Dropped),
     flag("skip-debug", "", Dropped),
     flag("skip-profile-setup", "", Dropped),
     value("source", "", Dropped),

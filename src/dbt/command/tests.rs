@@ -105,7 +105,9 @@ fn the_last_option_wins_and_options_win_over_variables() {
 
 #[test]
 fn a_flag_can_be_turned_off_by_an_option_or_a_variable() {
-    let flag = |line, value| command(line, &[("DBT_USE_V2_PARSER", value)]).flag(Flag::UseV2Parser);
+    let named = |name, line, value| command(line, &[(name, value)]).flag(Flag::UseV2Parser);
+    let flag = |line, value| named("DBT_ENGINE_USE_V2_PARSER", line, value);
+    assert_eq!(named("DBT_USE_V2_PARSER", "run", "1"), None, "dbt has never read that");
     assert_eq!(flag("run", ""), None);
     assert_eq!(flag("run", " Off "), Some(false));
     assert_eq!(flag("run|--use-v2-parser", "0"), Some(true));

@@ -24,6 +24,8 @@ pub enum Opt {
     LogFormatFile,
     /// `--log-level-file`, `DBT_LOG_LEVEL_FILE`.
     LogLevelFile,
+    /// `--otel-file-name`, `DBT_OTEL_FILE_NAME` (v2).
+    OtelFileName,
     /// `--vars`, which has no variable.
     Vars,
     /// `--state`. Of its variables none reaches dbt.
@@ -47,8 +49,12 @@ pub enum Flag {
     FullRefresh,
     /// `--empty`, `DBT_EMPTY` (not in v2).
     Empty,
-    /// `--use-v2-parser`, `DBT_USE_V2_PARSER` (1.12 and later, not in v2).
+    /// `--use-v2-parser`, `DBT_ENGINE_USE_V2_PARSER` (1.12 and later, not in v2).
     UseV2Parser,
+    /// `--manage-state`, `DBT_ENGINE_MANAGE_STATE` (1.13 and later, v2).
+    ManageState,
+    /// `--dirty`, `DBT_DIRTY` (v2).
+    Dirty,
     /// `--defer`, `DBT_DEFER`, and the deprecated `DBT_DEFER_TO_STATE`, which overrides both.
     Defer,
 }
@@ -71,6 +77,7 @@ impl Opt {
             Self::LogPath => "log-path",
             Self::LogFormatFile => "log-format-file",
             Self::LogLevelFile => "log-level-file",
+            Self::OtelFileName => "otel-file-name",
             Self::Vars => "vars",
             Self::State => "state",
             Self::DeferState => "defer-state",
@@ -93,6 +100,7 @@ impl Opt {
             Self::LogPath => Some("LOG_PATH"),
             Self::LogFormatFile => Some("LOG_FORMAT_FILE"),
             Self::LogLevelFile => Some("LOG_LEVEL_FILE"),
+            Self::OtelFileName => Some("OTEL_FILE_NAME"),
             Self::DeferState => Some("DEFER_STATE"),
             Self::Sample => Some("SAMPLE"),
             Self::EventTimeStart => Some("EVENT_TIME_START"),
@@ -108,8 +116,16 @@ impl Flag {
             Self::FullRefresh => "full-refresh",
             Self::Empty => "empty",
             Self::UseV2Parser => "use-v2-parser",
+            Self::ManageState => "manage-state",
+            Self::Dirty => "dirty",
             Self::Defer => "defer",
         }
+    }
+
+    /// Whether dbt does not know the variable with the older prefix, `DBT_`. All options that came
+    /// with 1.12 or later are like that.
+    pub(super) fn has_newer_variable_only(self) -> bool {
+        matches!(self, Self::UseV2Parser | Self::ManageState)
     }
 
     /// The name of its variable after `DBT_` or `DBT_ENGINE_`.
@@ -118,6 +134,8 @@ impl Flag {
             Self::FullRefresh => "FULL_REFRESH",
             Self::Empty => "EMPTY",
             Self::UseV2Parser => "USE_V2_PARSER",
+            Self::ManageState => "MANAGE_STATE",
+            Self::Dirty => "DIRTY",
             Self::Defer => "DEFER",
         }
     }
@@ -151,11 +169,19 @@ impl DbtVariables {
     /// The value of a variable that is a boolean, in the spellings that click and clap accept.
     /// `None` if it is unset or has another value, with which dbt refuses to start.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
-        let value = self.get(name)?.to_str()?.trim().to_ascii_lowercase();
-        match value.as_str() {
-            "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
-            "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
-            _ => None,
-        }
+        boolean(self.get(name)?)
+    }
+
+    /// The same for a variable that has no older name.
+    pub(super) fn engine_flag(&self, name: &str) -> Option<bool> {
+        boolean(self.0.get(OsStr::new(&format!("DBT_ENGINE_{name}")))?)
+    }
+}
+
+fn boolean(value: &OsStr) -> Option<bool> {
+    match value.to_str()?.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
+        "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
+        _ => None,
     }
 }

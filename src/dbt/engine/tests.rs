@@ -12,7 +12,10 @@ fn capabilities(engine: &Engine) -> Vec<&'static str> {
         ("selector:", engine.selector_method()),
         ("lists all calls", engine.lists_all_calls()),
         ("reads .env", engine.reads_dotenv()),
-        ("journal", engine.journal()),
+        ("events", engine.journal() == Some(LogForm::Events)),
+        ("spans", engine.journal() == Some(LogForm::Spans)),
+        ("newer", engine.is_newer_than_tested()),
+        ("caches", engine.keeps_caches()),
     ];
     all.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
 }
@@ -22,13 +25,13 @@ fn of(program: Program, distributions: &[&str]) -> Engine {
 }
 
 /// What dbt v1 can do in every version that was tested.
-const V1: [&str; 5] = ["tested", "waits at gate", "result:", "lists all calls", "journal"];
+const V1: [&str; 5] = ["tested", "waits at gate", "result:", "lists all calls", "events"];
 const V1_12: [&str; 7] =
-    ["tested", "waits at gate", "result:", "selector:", "lists all calls", "reads .env", "journal"];
+    ["tested", "waits at gate", "result:", "selector:", "lists all calls", "reads .env", "events"];
 
 #[test]
 fn each_version_has_its_capabilities() {
-    let table: [(&str, &[&str]); 21] = [
+    let table: [(&str, &[&str]); 22] = [
         ("1.7.19", &[]),
         ("1.8.0b1", &V1),
         ("1.8.10", &V1),
@@ -39,28 +42,29 @@ fn each_version_has_its_capabilities() {
         ("1.12.0rc1", &V1_12),
         ("1.12.6", &V1_12),
         ("1.12.6.post1", &V1_12),
-        ("1.13.0b1", &["selector:", "reads .env"]),
-        ("1.20.0", &["selector:", "reads .env"]),
-        ("2.0.0.dev30", &["native", "reads .env"]),
-        ("2.0.0a3", &["native", "reads .env"]),
-        ("2.0.0a4", &["tested", "native", "reads .env"]),
-        ("2.0.0-alpha.4", &["tested", "native", "reads .env"]),
-        ("2.0.0-beta.2", &["native", "selector:", "reads .env"]),
-        ("2.0.0-preview.196", &["native", "selector:", "reads .env"]),
-        ("2.0.9", &["native", "selector:", "reads .env"]),
-        ("3.0.0a1", &["native", "selector:", "reads .env"]),
-        ("nightly", &["reads .env"]),
+        ("1.13.0b1", &V1_12),
+        ("1.13.0rc1", &["selector:", "reads .env", "newer"]),
+        ("1.20.0", &["selector:", "reads .env", "newer"]),
+        ("2.0.0.dev30", &["native", "reads .env", "caches"]),
+        ("2.0.0a3", &["native", "reads .env", "caches"]),
+        ("2.0.0a4", &["tested", "native", "reads .env", "spans", "caches"]),
+        ("2.0.0-alpha.4", &["tested", "native", "reads .env", "spans", "caches"]),
+        ("2.0.0-beta.2", &["native", "selector:", "reads .env", "caches"]),
+        ("2.0.0-preview.196", &["tested", "native", "selector:", "reads .env", "spans", "caches"]),
+        ("2.0.9", &["native", "selector:", "reads .env", "newer", "caches"]),
+        ("3.0.0a1", &["native", "selector:", "reads .env", "newer", "caches"]),
+        ("nightly", &["reads .env", "caches"]),
     ];
     for (version, expected) in table {
         assert_eq!(capabilities(&Engine::that_wrote(version)), expected, "{version}");
     }
-    assert_eq!(capabilities(&Engine::unknown()), ["reads .env"]);
+    assert_eq!(capabilities(&Engine::unknown()), ["reads .env", "caches"]);
 }
 
 #[test]
 fn with_the_parser_of_v2_dbt_v1_neither_waits_nor_lists_all_calls() {
     let engine = of(Program::Python, &["dbt_core-1.12.6.dist-info"]);
-    let without = ["tested", "result:", "selector:", "reads .env", "journal"];
+    let without = ["tested", "result:", "selector:", "reads .env", "events"];
     assert_eq!(capabilities(&engine.clone().with_v2_parser(true)), without);
     assert_eq!(capabilities(&engine.refined("2.0.0-alpha.4")), without);
     assert_eq!(capabilities(&engine.with_v2_parser(true).refined("2.0.0-alpha.4")), without);
@@ -133,7 +137,8 @@ fn a_manifest_outweighs_what_the_installation_looked_like() {
     assert_eq!(capabilities(&both), ["reads .env"]);
     assert_eq!(capabilities(&both.refined("1.12.6")), V1_12);
     assert_eq!(capabilities(&found.refined("1.12.6")), V1_12);
-    assert_eq!(capabilities(&found.refined("2.0.9")), ["selector:", "reads .env"]);
+    let contradicted = ["selector:", "reads .env", "newer", "caches"];
+    assert_eq!(capabilities(&found.refined("2.0.9")), contradicted);
     assert_eq!(capabilities(&found.refined("nightly")), ["reads .env"]);
     let native = of(Program::Native, &[]);
     assert_eq!(native.refined("2.0.0-alpha.4"), of(Program::Native, &["dbt-2.0.0a4.dist-info"]));

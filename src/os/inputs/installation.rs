@@ -10,9 +10,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Modules of dbt's own that are no plugins (dbt-core 1.8 to 1.12).
-const OF_DBT: [&str; 5] =
-    ["dbt_common", "dbt_extractor", "dbt_protos", "dbt_semantic_interfaces", "dbt_adapters"];
+/// Modules of dbt's own that are no plugins (dbt-core 1.8 to 1.13). `dbt_state` is one only with
+/// `--manage-state`, which is refused.
+const OF_DBT: [&str; 6] = [
+    "dbt_common",
+    "dbt_extractor",
+    "dbt_protos",
+    "dbt_semantic_interfaces",
+    "dbt_adapters",
+    "dbt_state",
+];
 
 /// What would make dbt another one if it changed.
 pub(super) fn add(installation: &Installation, into: &mut FileWalk) -> Result<()> {

@@ -72,7 +72,7 @@ fn a_virtual_environment_tells_the_version_of_its_dbt() {
     for (distribution, engine) in [
         ("dbt_core-1.9.11.dist-info", "dbt v1 1.9.11"),
         ("dbt_core-1.12.0rc1.dist-info", "dbt v1 1.12.0rc1"),
-        ("dbt_core-1.13.0b1.dist-info", "dbt v1 1.13.0b1, untested"),
+        ("dbt_core-1.13.0b1.dist-info", "dbt v1 1.13.0b1"),
         ("dbt_core-2.0.0a4.dist-info", "dbt v2 2.0.0a4"),
         ("dbt-2.0.9.dist-info", "dbt v2 2.0.9, untested"),
         ("dbt_adapters-1.24.5.dist-info", UNKNOWN),

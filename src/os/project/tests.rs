@@ -155,7 +155,10 @@ fn dbt_2_is_to_parse_where_the_project_the_profiles_or_the_user_says_so() {
     let environment = environment(&[("HOME", home)]);
     let says = || {
         let found = locate_from(tree.path(), &Asked::default(), &environment).unwrap();
-        (found.project.use_v2_parser, user_wants_v2_parser(&environment))
+        (
+            found.project.use_v2_parser,
+            user_settings(&environment).and_then(|user| user.use_v2_parser),
+        )
     };
     assert_eq!(says(), (Some(false), Some(true)));
     fs::write(tree.path().join("dbt_project.yml"), "name: n").unwrap();
