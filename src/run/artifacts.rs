@@ -122,8 +122,12 @@ impl Artifacts {
     pub(super) fn outcome(&self, graph: &Graph) -> Outcome {
         let mut outcome =
             self.journal.as_ref().map(|journal| of_journal(journal, graph)).unwrap_or_default();
-        if let Some(results) = &self.results {
-            outcome.extend(results.outcome(graph));
+        match (&self.results, &self.journal) {
+            (Some(results), Some(log)) if log.ended => {
+                outcome.extend(results.outcome_corrected(graph, log));
+            }
+            (Some(results), _) => outcome.extend(results.outcome(graph)),
+            (None, _) => {}
         }
         outcome
     }

@@ -9,6 +9,7 @@ use super::recover;
 use super::start::Started;
 use super::unchanged::Confirmed;
 use crate::dbt::command::Opt;
+use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::is_whole;
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
@@ -35,8 +36,11 @@ pub(super) struct Attempt {
     /// The invocation that wrote the manifest that was in the target path before.
     pub(super) before: Option<String>,
     journal: RunDir,
-    is_journalled: bool,
+    /// That of dbt's log, where it is the journal.
+    form: Option<LogForm>,
     follower: Option<Follower>,
+    /// The manifest of a parse ahead of the run, where dbt writes its own only when it ends.
+    kept: Option<Arc<String>>,
     notes: Intent,
     /// The nodes of which dbt has to give an account if it succeeds.
     due: BTreeSet<String>,
@@ -58,14 +62,20 @@ pub(super) struct Task {
     pub(super) left_out: BTreeSet<String>,
 }
 
-/// Whether dbt's log can be the journal of a run: not where the user wants the log elsewhere or in
-/// another form, where this dbt's log does not tell when a node begins and ends, or where no file of
-/// the volume can grow.
-pub(super) fn is_journalled(session: &Session, access: &Access) -> bool {
-    let own = [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile];
-    session.engine.journal().is_some()
-        && access.takes_logs()
-        && !own.iter().any(|option| session.command.gives(*option))
+/// The form in which dbt's log can be the journal of a run: `None` where the user wants the log
+/// elsewhere or in another form, where this dbt's log does not tell when a node begins and ends, or
+/// where no file of the volume can grow.
+pub(super) fn journal_form(session: &Session, access: &Access) -> Option<LogForm> {
+    let Session { command, engine, .. } = session;
+    let is_the_users = |form: &LogForm| match form {
+        LogForm::Events => [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile]
+            .iter()
+            .any(|option| command.gives(*option)),
+        LogForm::Spans => {
+            command.gives(Opt::LogLevelFile) || command.value(Opt::OtelFileName).is_some()
+        }
+    };
+    engine.journal().filter(|form| access.takes_logs() && !is_the_users(form))
 }
 
 /// The options that make dbt's log JSON lines in a file of this directory, which is rotated at this
@@ -84,6 +94,17 @@ pub(super) fn log_options(max_bytes: &str, directory: &Path) -> Vec<OsString> {
     all
 }
 
+/// The options that make dbt 2 write its spans into this file. Its log stays where the user has it;
+/// below `info` the spans would not tell of the nodes.
+fn span_options(session: &Session, spans: &Path) -> Vec<OsString> {
+    let mut all: Vec<OsString> = vec!["--otel-file-name".into(), spans.into()];
+    let level = session.command.value(Opt::LogLevelFile);
+    if !level.is_some_and(|level| level == "debug" || level == "trace") {
+        all.extend(["--log-level-file", "info"].map(OsString::from));
+    }
+    all
+}
+
 impl Attempt {
     /// Reserve the room, and note on the volume that dbt is about to run.
     ///
@@ -98,7 +119,7 @@ impl Attempt {
         let reservation = opened.reserve()?;
         let before = artifacts::invocation(target);
         let journal = state.run();
-        let is_journalled = is_journalled(session, opened.access);
+        let form = journal_form(session, opened.access);
         let notes = Intent {
             format: FORMAT,
             scope,
@@ -106,12 +127,12 @@ impl Attempt {
             identity: opened.identity().sealed(&opened.baseline.salt),
             full_refresh: refresh,
             reach: Some(reach),
-            journal: is_journalled.then(|| journal.begun_on()).flatten(),
+            journal: form.and_then(|_| journal.begun_on()),
             unsaved: None,
         };
-        journal.begin(&notes)?;
-        let follower = None;
-        Ok(Self { reservation, before, journal, is_journalled, follower, notes, due, left_out })
+        journal.begin(&notes, form)?;
+        let (follower, kept) = (None, None);
+        Ok(Self { reservation, before, journal, form, follower, kept, notes, due, left_out })
     }
 
     /// Note what dbt may build from now on, before it is told so. `due` are the nodes that it then
@@ -139,6 +160,13 @@ impl Attempt {
         self.follower = Some(Follower::copy_once_begun(self.journal.clone(), &manifest, describe));
     }
 
+    /// Keep the manifest of a parse ahead of the run. It counts as that of the run only as long as
+    /// nothing that dbt reads has changed since.
+    pub(super) fn keep_parsed(&mut self, text: &Arc<String>, description: Vec<u8>) {
+        self.keep(text, description);
+        self.kept = Some(Arc::clone(text));
+    }
+
     /// Keep this manifest, which has been compared.
     pub(super) fn keep(&mut self, text: &Arc<String>, description: Vec<u8>) {
         let text = Arc::clone(text);
@@ -147,11 +175,15 @@ impl Attempt {
 
     /// dbt's command line with its log as our journal, if it can be.
     pub(super) fn journalled(&self, session: &Session, words: &[OsString]) -> Vec<OsString> {
-        if !self.is_journalled {
-            say::no_journal();
-            return words.to_vec();
-        }
-        session.command.with_options_in(words, &log_options("0", &self.journal.log_dir()))
+        let options = match self.form {
+            None => {
+                say::no_journal();
+                return words.to_vec();
+            }
+            Some(LogForm::Events) => log_options("0", &self.journal.log_dir()),
+            Some(LogForm::Spans) => span_options(session, &self.journal.spans()),
+        };
+        session.command.with_options_in(words, &options)
     }
 
     /// It came to nothing.
@@ -179,7 +211,10 @@ impl Attempt {
         let journal = self.journal.clone();
         let mut is_cut = false;
         let mut why = format!("dbt left no manifest.json of this run in {}", target.display());
-        for text in artifacts::manifests(before, logged, &target, || journal.manifest()) {
+        let kept = self.kept.take().filter(|_| started.opened.confirm(&started.seen).is_given());
+        let kept = kept.iter().map(|text| text.to_string());
+        let left = artifacts::manifests(before, logged, &target, || journal.manifest());
+        for text in left.chain(kept) {
             let old = started.opened.baseline.manifest.clone();
             match started.opened.compare(&text, old.as_deref().map(String::as_str)) {
                 Ok(now) => {
@@ -242,7 +277,10 @@ impl Attempt {
     ) -> Result<(), Failure> {
         let opened = &mut started.opened;
         let target = &opened.session.project.target_path;
-        let left = Artifacts::of(now.manifest.invocation_id(), target, log);
+        // A manifest that was parsed ahead is of another invocation.
+        let id = log.invocation_id.clone();
+        let id = id.as_deref().or_else(|| now.manifest.invocation_id());
+        let left = Artifacts::of(id, target, log);
         let mut outcome = left.outcome(&now.graph);
         let missing: Vec<String> = match code {
             0 => left.without_news(&self.due).map(str::to_owned).collect(),

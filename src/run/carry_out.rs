@@ -1,7 +1,7 @@
 //! The runs of dbt that a plan asks for, each with the commit of what it built.
 
 use super::artifacts;
-use super::attempt::{Attempt, Task};
+use super::attempt::{Attempt, Task, journal_form};
 use super::driver::Driver;
 use super::open::Opened;
 use super::parse::{Held, Parsed, parse_alone};
@@ -9,6 +9,7 @@ use super::plan::{Planned, plan, within_budget};
 use super::stage::Stage;
 use super::start::Started;
 use super::values::Fingerprints;
+use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
 use crate::decide::comparison::Comparison;
@@ -48,7 +49,10 @@ pub(crate) fn carry_out(
     let (plan, now) = match (planned, now) {
         (Some(Err(code)), _) => return Ok(code),
         (Some(Ok(plan)), Some(now)) if plan.last_run != LastRun::AsGiven => (plan, now),
-        _ => return build_as_given(started, driver, summary),
+        (_, now) => {
+            let kept = now.and_then(|now| Kept::of(started, parsed.text().as_ref()?, &now, driver));
+            return build_as_given(started, kept.as_ref(), driver, summary);
+        }
     };
     let (lone, left_out) = (plan.lone_unit_tests.clone(), plan.left_out.clone());
     let text = parsed.text();
@@ -80,7 +84,7 @@ fn run_unit_tests(
     let words = named.test_command_line(&driver.session().command);
     let (reach, due) = (RunReach::Nodes(ids.clone()), ids.clone());
     let task = Task { scope: Scope::Changes, refresh: false, reach, due, left_out };
-    run(started, words, task, driver, summary)
+    run(started, words, task, None, driver, summary)
 }
 
 /// The builds of a plan; the exit code of the last one.
@@ -99,9 +103,32 @@ fn build(
         return let_build(started, held, &text, now, &plan, driver, summary);
     }
     parsed.release(driver)?;
-    match (plan.earlier_runs.as_slice(), parsed.text()) {
-        (ahead @ [_, ..], Some(text)) => build_ahead(started, ahead, &text, now, driver, summary),
-        _ => build_last(started, plan, now, driver, summary),
+    let text = parsed.text();
+    match (plan.earlier_runs.as_slice(), text.as_ref()) {
+        (ahead @ [_, ..], Some(text)) => build_ahead(started, ahead, text, now, driver, summary),
+        (_, text) => build_last(started, plan, text, now, driver, summary),
+    }
+}
+
+/// The manifest of a parse ahead of the run, for a dbt that writes its own only when it ends.
+struct Kept {
+    text: Arc<String>,
+    description: Vec<u8>,
+}
+
+impl Kept {
+    fn of(
+        started: &Started<'_>,
+        text: &Arc<String>,
+        now: &Comparison<'_, '_>,
+        driver: &Driver<'_>,
+    ) -> Option<Self> {
+        let writes_late =
+            journal_form(driver.session(), started.opened.access) == Some(LogForm::Spans);
+        let seen = started.seen.files().filter(|_| writes_late)?;
+        let salt = &started.opened.baseline.salt;
+        let description = Fingerprints::of_parse(salt, &now.inputs, Some(seen));
+        Some(Self { text: Arc::clone(text), description })
     }
 }
 
@@ -109,6 +136,7 @@ fn build(
 /// built, so that a full run that is cut short can be resumed.
 fn build_as_given(
     started: &mut Started<'_>,
+    kept: Option<&Kept>,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
@@ -135,7 +163,7 @@ fn build_as_given(
         due: BTreeSet::new(),
         left_out: BTreeSet::new(),
     };
-    run(started, command.with_write_json(), task, driver, summary)
+    run(started, command.with_write_json(), task, kept, driver, summary)
 }
 
 /// The runs ahead of the last one, up to the first that fails, and then the rest by another look
@@ -149,6 +177,7 @@ fn build_ahead(
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
     let half_made = now.half_made(&started.opened.baseline);
+    let kept = Kept::of(started, text, &now, driver);
     for earlier in ahead {
         say::earlier_run(earlier, &now.graph, &half_made);
         let named = NodesByName { manifest: &now.manifest, nodes: &earlier.nodes };
@@ -161,7 +190,7 @@ fn build_ahead(
             due: BTreeSet::new(),
             left_out: BTreeSet::new(),
         };
-        let code = run(started, words, task, driver, summary)?;
+        let code = run(started, words, task, kept.as_ref(), driver, summary)?;
         if code != 0 {
             return Ok(code);
         }
@@ -196,7 +225,7 @@ fn build_rest(
         within_budget(started, Some(&now), planned.as_ref(), &mut parsed, driver)?;
     }
     match planned {
-        Some(Ok(plan)) => build_last(started, plan, now, driver, summary),
+        Some(Ok(plan)) => build_last(started, plan, Some(text), now, driver, summary),
         Some(Err(code)) => Ok(code),
         None => Ok(0),
     }
@@ -206,6 +235,7 @@ fn build_rest(
 fn build_last(
     started: &mut Started<'_>,
     plan: Plan,
+    text: Option<&Arc<String>>,
     now: Comparison<'_, '_>,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
@@ -227,9 +257,10 @@ fn build_last(
             .command_line(command, started.approach),
     };
     let reach = RunReach::Nodes(now.graph.with_descendants(&wanted));
+    let kept = text.and_then(|text| Kept::of(started, text, &now, driver));
     drop(now);
     let task = Task { scope: Scope::Changes, refresh: command.refreshes(), reach, due, left_out };
-    run(started, words, task, driver, summary)
+    run(started, words, task, kept.as_ref(), driver, summary)
 }
 
 /// Tell a dbt that waits what to build, and wait for its end.
@@ -277,11 +308,15 @@ fn run(
     started: &mut Started<'_>,
     words: Vec<OsString>,
     task: Task,
+    kept: Option<&Kept>,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
     let mut attempt = Attempt::begin(&started.opened, task)?;
-    attempt.follow(&started.opened);
+    match kept {
+        Some(kept) => attempt.keep_parsed(&kept.text, kept.description.clone()),
+        None => attempt.follow(&started.opened),
+    }
     let words = attempt.journalled(driver.session(), &words);
     let stage = Stage::begin("run");
     let code = driver.run(words, Stdout::Inherit)?;

@@ -132,7 +132,10 @@ fn parse_as_needed(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<Parsed, Failure> {
-    if !started.approach.is_compared() && !started.is_exact() {
+    // A dbt that writes its manifest only when it ends leaves none if it is killed.
+    let writes_late =
+        attempt::journal_form(driver.session(), started.opened.access) == Some(LogForm::Spans);
+    if !started.approach.is_compared() && !started.is_exact() && !writes_late {
         return Ok(Parsed::default());
     }
     if let Some(words) = started.words_to_hold(driver)?
@@ -167,7 +170,8 @@ impl Started<'_> {
             && command.flag(Flag::Defer) != Some(true);
         // Without a log of its own, another dbt that parses in the same target path would be taken
         // for this one.
-        let is_plain = is_plain && attempt::is_journalled(driver.session(), self.opened.access);
+        let form = attempt::journal_form(driver.session(), self.opened.access);
+        let is_plain = is_plain && form.is_some();
         if !engine.waits_at_gate() || !is_plain || select_by == SelectBy::Name {
             return Ok(None);
         }

@@ -80,11 +80,14 @@ fn recover_killed<'s>(
         return Ok((opened, false));
     }
     say::recovering(&log, notes.unsaved.as_ref(), silent.is_some(), opened.access.held().is_some());
-    let is_of_that_run = |copy: Manifest<'_>| {
-        log.invocation_id.is_none() || copy.invocation_id() == log.invocation_id.as_deref()
+    let described = opened.fingerprints_of(journal.inputs());
+    let parsed_from = described.as_ref().and_then(|(_, parsed_from)| parsed_from.as_ref());
+    let is_of_that_run = |copy: Manifest<'_>| match parsed_from {
+        Some(then) => opened.still_reads(then),
+        None => log.invocation_id.is_none() || copy.invocation_id() == log.invocation_id.as_deref(),
     };
     let copy = journal.manifest().filter(|text| Manifest::read(text).is_ok_and(is_of_that_run));
-    let (text, inputs) = match (copy, opened.fingerprints_of(journal.inputs())) {
+    let (text, inputs) = match (copy, described.map(|(inputs, _)| inputs)) {
         (Some(text), Some(inputs)) => (text, Some(inputs)),
         _ => (parse_alone(&opened, driver)?.map_err(unparsable)?, None),
     };
@@ -143,15 +146,19 @@ impl Opened<'_> {
         self.access.held().map_or(Ok(()), |state| state.run().forget_overlapped())
     }
 
-    /// The fingerprints of what the nodes of that run read. The salt of a first population stands
-    /// nowhere else yet.
-    fn fingerprints_of(&mut self, text: Option<Vec<u8>>) -> Option<Inputs> {
+    /// The fingerprints of what the nodes of that run read, and what the manifest beside them was
+    /// parsed from if that was ahead of the run. The salt of a first population stands nowhere else
+    /// yet.
+    fn fingerprints_of(
+        &mut self,
+        text: Option<Vec<u8>>,
+    ) -> Option<(Inputs, Option<BTreeMap<String, String>>)> {
         let text = text?;
         let all: Fingerprints<'_> = serde_json::from_slice(&text).ok()?;
         if !self.baseline.is_recorded {
             self.baseline.salt = all.salt.clone().into_owned();
         }
-        (self.baseline.salt == all.salt).then(|| all.inputs.into_owned())
+        (self.baseline.salt == all.salt).then(|| (all.inputs.into_owned(), all.parsed_from))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::os::installation::Installation;
 use crate::say;
 use crate::session::Session;
 use crate::store::Store;
+use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -94,6 +95,23 @@ pub(super) struct Seen {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Confirmed(Option<CurrentInputs>);
 
+impl Seen {
+    /// The digests, by kind, of what may change while dbt runs: not its command line, nor its
+    /// environment.
+    pub(super) fn files(&self) -> Option<BTreeMap<String, String>> {
+        let all = self.inputs.as_ref()?.inputs.iter();
+        let files = all.filter(|(kind, _)| !["command", "environment"].contains(&kind.as_str()));
+        Some(files.map(|(kind, digest)| (kind.clone(), digest.clone())).into_tree())
+    }
+}
+
+impl Confirmed {
+    /// Whether nothing moved.
+    pub(super) fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
 impl Opened<'_> {
     /// The digests of what was read before anything was started.
     pub(super) fn seen(&self, approach: Approach) -> Seen {
@@ -120,6 +138,17 @@ impl Opened<'_> {
         let command = Some(settle::ANY_COMMAND.to_owned());
         let inputs = self.digests().ok().map(|inputs| CurrentInputs { inputs, command });
         Seen { inputs, doubt: None }
+    }
+
+    /// Whether dbt would read the same files as when these were digested ([`Seen::files`]).
+    pub(super) fn still_reads(&self, then: &BTreeMap<String, String>) -> bool {
+        let now =
+            self.digests().inspect_err(|why| say::inputs_unknown(why, false)).unwrap_or_default();
+        let now = now.into_iter().filter(|(kind, _)| then.contains_key(kind)).into_tree();
+        if now != *then {
+            say::changed_since_killed(&settle::changed_kinds(then, &now));
+        }
+        now == *then
     }
 
     fn digests(&self) -> Result<BTreeMap<String, String>> {

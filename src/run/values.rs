@@ -35,12 +35,26 @@ pub(super) struct Fingerprints<'a> {
     pub(super) salt: Cow<'a, str>,
     /// By `unique_id`.
     pub(super) inputs: Cow<'a, Inputs>,
+    /// Where the manifest beside the journal is of a parse ahead of the run: the files that dbt
+    /// would have read then. It is the manifest of the run if they have not changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parsed_from: Option<BTreeMap<String, String>>,
 }
 
 impl Fingerprints<'_> {
     /// As JSON that [`Fingerprints`] reads.
     pub(super) fn text(salt: &str, inputs: &Inputs) -> Vec<u8> {
-        let all = Fingerprints { salt: Cow::Borrowed(salt), inputs: Cow::Borrowed(inputs) };
+        Self::of_parse(salt, inputs, None)
+    }
+
+    /// The same for a parse ahead of the run.
+    pub(super) fn of_parse(
+        salt: &str,
+        inputs: &Inputs,
+        parsed_from: Option<BTreeMap<String, String>>,
+    ) -> Vec<u8> {
+        let (salt, inputs) = (Cow::Borrowed(salt), Cow::Borrowed(inputs));
+        let all = Fingerprints { salt, inputs, parsed_from };
         serde_json::to_vec(&all).unwrap_or_default()
     }
 }

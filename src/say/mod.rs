@@ -1,12 +1,13 @@
 //! The messages of this program. They go to standard error through the log; standard output belongs
 //! to dbt.
 
+mod engine;
 mod plan;
 
+pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
 pub(crate) use plan::{over_budget, plan};
 
 use crate::dbt::compare::{Needs, Reason};
-use crate::dbt::engine::Engine;
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
@@ -34,22 +35,6 @@ const LISTED: usize = 10;
 /// A command line in one line, for messages. Bytes that are not UTF-8 are replaced.
 pub(crate) fn command_line(words: &[OsString]) -> String {
     words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
-}
-
-/// What of dbt's settings does not hold for this run, and why dbt is driven with care. `turned_off`
-/// are switches that the user gave.
-pub(crate) fn how_dbt_is_driven(engine: &Engine, turned_off: &[String]) {
-    if !turned_off.is_empty() {
-        info!(
-            "turned off for this run: {}; dbt 2 would write no manifest.json of it",
-            turned_off.join(", ")
-        );
-    }
-    if engine.is_newer_than_tested() {
-        info!(
-            "this is {engine}, which is newer than any that this program was tested with: dbt parses in a process of its own, is told the nodes by name, and what it built is not known if it is killed"
-        );
-    }
 }
 
 /// What the run starts from, and what it does therefore.

@@ -8,6 +8,8 @@
 use super::Store;
 use super::explained::explained;
 use super::turn::{self, Turn};
+use crate::dbt::engine::LogForm;
+use crate::dbt::results::tells_the_end;
 use crate::decide::intent::{Intent, RunReach, Unsaved};
 use crate::exit::Failure;
 use crate::os::{boot, random};
@@ -21,6 +23,8 @@ use std::sync::Arc;
 
 const INTENT: &str = "run/intent.json";
 const LOG: &str = "run/log/dbt.log";
+/// The log of a dbt 2, beside the `dbt.log` that it writes as well.
+const SPANS: &str = "run/log/spans.jsonl";
 const MANIFEST: &str = "run/manifest.json";
 const INPUTS: &str = "run/inputs.json";
 const ANSWERS: &str = "run/answer";
@@ -59,12 +63,17 @@ impl Journal {
 
     /// dbt's log of the run, one JSON object a line.
     pub(crate) fn log(&self) -> Option<Vec<u8>> {
-        self.store.read_file(LOG)
+        self.store.read_file(self.log_name())
+    }
+
+    fn log_name(&self) -> &'static str {
+        if self.store.has_file(SPANS) { SPANS } else { LOG }
     }
 
     /// Whether the log holds all that dbt wrote into it. `begun_on` is what [`Journal::medium`] was
     /// when the run began: after a reboot or on another file system, what had not reached the
-    /// storage is gone.
+    /// storage is gone. dbt 2 loses the last lines when it is killed, so that its log is whole only
+    /// if it tells of dbt's end.
     pub(crate) fn is_whole(&self, begun_on: Option<&str>) -> bool {
         let (Some(log), Some(length)) = (self.log(), self.store.read_file(LENGTH)) else {
             return false;
@@ -75,6 +84,7 @@ impl Journal {
             && log.starts_with(FIRST_LINE)
             && log.ends_with(b"\n")
             && length.is_some_and(|length| length <= log.len())
+            && (self.log_name() == LOG || tells_the_end(&String::from_utf8_lossy(&log)))
     }
 
     /// The boot of the kernel and the file system of the log; `None` where they cannot be told.
@@ -125,23 +135,28 @@ impl RunDir {
         &self.journal.store
     }
 
-    /// Note that a run begins, after removing what an earlier one left.
+    /// Note that a run begins, after removing what an earlier one left. `form` is that of dbt's log
+    /// where it is the journal.
     ///
     /// # Errors
     /// 75 where another run has begun meanwhile, 73 where the volume gives out.
-    pub(crate) fn begin(&self, notes: &Intent) -> Result<(), Failure> {
+    pub(crate) fn begin(&self, notes: &Intent, form: Option<LogForm>) -> Result<(), Failure> {
         self.turn.take()?;
-        self.clear(notes).map_err(Failure::unwritable)?;
+        self.clear(notes, form).map_err(Failure::unwritable)?;
         self.note(notes)
     }
 
-    fn clear(&self, notes: &Intent) -> Result<()> {
+    fn clear(&self, notes: &Intent, form: Option<LogForm>) -> Result<()> {
         self.turn.forget_doubts()?;
-        for old in [LOG, INPUTS, MANIFEST] {
+        for old in [LOG, SPANS, INPUTS, MANIFEST] {
             self.store().remove_file(old)?;
         }
-        if notes.journal.is_some() {
-            self.store().write_file(LOG, FIRST_LINE)?;
+        if let Some(form) = form.filter(|_| notes.journal.is_some()) {
+            let log = match form {
+                LogForm::Events => LOG,
+                LogForm::Spans => SPANS,
+            };
+            self.store().write_file(log, FIRST_LINE)?;
             self.store().write_note(LENGTH, FIRST_LINE.len().to_string().as_bytes())?;
         }
         Ok(())
@@ -188,7 +203,8 @@ impl RunDir {
 
     /// The length of the log now.
     pub(crate) fn length(&self) -> u64 {
-        self.log_dir().join("dbt.log").metadata().map_or(0, |metadata| metadata.len())
+        let log = self.store().path_of(self.journal.log_name());
+        log.metadata().map_or(0, |metadata| metadata.len())
     }
 
     /// Note how long the log is; that we are at work, where another run has begun.
@@ -234,6 +250,11 @@ impl RunDir {
     /// Where dbt has to write its log (`--log-path`) for [`Journal::log`] to find it.
     pub(crate) fn log_dir(&self) -> PathBuf {
         self.store().path_of("run/log")
+    }
+
+    /// Where a dbt 2 has to write its spans (`--otel-file-name`) for [`Journal::log`] to find them.
+    pub(crate) fn spans(&self) -> PathBuf {
+        self.store().path_of(SPANS)
     }
 
     /// Where the log of a `dbt parse` goes, which is not part of the journal.
@@ -349,13 +370,13 @@ mod tests {
     fn a_run_is_unfinished_from_its_beginning_to_its_end_and_leaves_nothing_to_the_next() {
         let (_dir, run) = run();
         assert_eq!((run.is_there(), run.notes()), (false, None));
-        run.begin(&notes(true)).unwrap();
+        run.begin(&notes(true), None).unwrap();
         run.keep(b"manifest", b"inputs").unwrap();
         assert_eq!((run.is_there(), run.notes()), (true, Some(notes(true))));
         run.finish().unwrap();
         assert!(!run.is_there());
         assert_eq!(run.manifest().as_deref(), Some("manifest"));
-        run.begin(&notes(false)).unwrap();
+        run.begin(&notes(false), None).unwrap();
         assert_eq!((run.manifest(), run.inputs(), run.log()), (None, None, None));
     }
 
@@ -373,7 +394,7 @@ mod tests {
         let (_dir, run) = run();
         let begun_on = run.begun_on();
         let notes = Intent { journal: begun_on.clone(), ..notes(false) };
-        run.begin(&notes).unwrap();
+        run.begin(&notes, Some(LogForm::Events)).unwrap();
         let is_whole = || run.is_whole(begun_on.as_deref());
         assert!(is_whole() && !run.is_whole(None) && !run.is_whole(Some("another boot")));
         let path = run.log_dir().join("dbt.log");
@@ -392,6 +413,21 @@ mod tests {
         fs::write(&path, &whole).unwrap();
         run.store().remove_file(LENGTH).unwrap();
         assert!(!is_whole());
+    }
+
+    #[test]
+    fn a_log_of_spans_is_whole_only_with_dbts_end() {
+        let (_dir, run) = run();
+        let begun_on = run.begun_on();
+        let notes = Intent { journal: begun_on.clone(), ..notes(false) };
+        run.begin(&notes, Some(LogForm::Spans)).unwrap();
+        assert_eq!(run.log().as_deref(), Some(FIRST_LINE));
+        assert!(!run.is_whole(begun_on.as_deref()), "dbt may have written, and lost it");
+        let end = r#"{"record_type":"SpanEnd","trace_id":"t","event_type":"x.process.Process"}"#;
+        fs::write(run.spans(), [FIRST_LINE, end.as_bytes(), b"\n"].concat()).unwrap();
+        assert!(run.is_whole(begun_on.as_deref()));
+        run.begin(&notes, Some(LogForm::Events)).unwrap();
+        assert!(!run.spans().exists() && run.is_whole(begun_on.as_deref()));
     }
 
     #[test]

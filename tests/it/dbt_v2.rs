@@ -1,15 +1,16 @@
-//! dbt 2.0 alpha, a native program: what differs from dbt 1, and what has to be the same.
+//! dbt 2, a native program: what differs from dbt 1, and what has to be the same.
 //!
-//! That it builds what it should is the main job's tests, with `tests/matrix.sh v2`.
+//! That it builds what it should is the main job's tests, with `tests/matrix.sh v2 v2rc`.
 
 use crate::support::{Shop, shop::ALL};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader, Lines};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdout, Stdio};
 
 const AFTER_ORDERS: [&str; 5] =
     ["customers", "daily_revenue", "loyal_customers", "orders", "revenue_by_country"];
@@ -112,38 +113,115 @@ fn when_dbt_2_cannot_reach_the_warehouse_nothing_is_taken_for_built() {
     shop.run(&["run"]).expect_built(&[]);
 }
 
-/// Downstream of the rest; takes minutes with three thousand million rows, no time with one.
+/// Downstream of the rest; takes minutes while the file `block` is beside the project, and no time
+/// without it.
 const SLOW: &str = "
 -- depends_on: {{ ref('loyal_customers') }} {{ ref('revenue_by_country') }}
 -- depends_on: {{ ref('payment_methods') }} {{ ref('daily_revenue') }}
-select count(*) as n from range({{ env_var('ROWS', '1') }}) a(x), range(1000) b(y)
+select count(*) as n from range(3000000000) a(x), range(1000) b(y), glob('../block')
 where (x * y) % 7 = 3";
 
-#[test]
-fn dbt_2_cancels_its_query_when_told_to_stop_and_the_next_run_ends_the_work() {
-    let Some(mut shop) = Shop::with_dbt("v2") else { return };
-    shop.write("models/marts/slow.sql", SLOW);
-    shop.env("ROWS", "3000000000");
+/// Both versions of dbt 2, each with a shop that has a model that takes minutes, and one that reads
+/// it.
+fn slow_shops() -> impl Iterator<Item = Shop> {
+    ["v2", "v2rc"].into_iter().filter_map(|version| {
+        let shop = Shop::with_dbt(version)?;
+        shop.write("models/marts/slow.sql", SLOW);
+        shop.write("models/marts/after_slow.sql", "select * from {{ ref('slow') }}");
+        fs::write(shop.project().join("../block"), "").expect("a directory of our own");
+        Some(shop)
+    })
+}
+
+/// Starts a build in a process group of its own; returns once the slow model runs.
+fn begun(shop: &Shop, words: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut child = shop
-        .command(&["--stop-grace", "60", "build", "--log-level", "debug"])
+        .command(&[words, &["--log-level", "debug"]].concat())
+        .process_group(0)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let begun = "Writing runtime sql for node \"model.shop.slow\"";
+    let begun = "Started running model main.slow";
     assert!(lines.any(|line| line.is_ok_and(|line| line.contains(begun))));
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).expect("it lives");
-    // Till nobody holds the pipe any more: no query goes on behind our back.
-    lines.for_each(drop);
-    // Its own code, and no signal's: it has ended by itself.
-    assert_eq!(child.wait().expect("a child").code(), Some(1));
+    (child, lines)
+}
 
-    assert!(pending(&shop).contains("slow"));
-    shop.env("ROWS", "1");
-    let done = shop.run(&["build"]);
-    done.expect_code(0);
-    assert!(done.built.contains("slow"), "{done:#?}");
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
+}
+
+/// dbt, the only child of the program.
+fn dbt_of(child: &Child) -> Pid {
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let text = fs::read_to_string(children).expect("the kernel lists children");
+    Pid::from_raw(text.trim().parse().expect("one child"))
+}
+
+/// The next run builds what had not been built, and nothing else.
+#[track_caller]
+fn resumes(shop: &Shop) {
+    fs::remove_file(shop.project().join("../block")).expect("it is there");
+    shop.run(&["build"]).expect_built(&["after_slow", "slow"]);
     assert_eq!(shop.query("select n from slow"), "0\n");
     shop.run(&["build"]).expect_built(&[]);
+}
+
+#[test]
+fn dbt_2_cancels_its_query_when_told_to_stop_and_what_it_had_built_is_not_called_failed() {
+    for shop in slow_shops() {
+        let (mut child, lines) = begun(&shop, &["--stop-grace", "60", "build"]);
+        kill(pid(&child), Signal::SIGTERM).expect("it lives");
+        // Till nobody holds the pipe any more: no query goes on behind our back.
+        lines.for_each(drop);
+        // Its own code, and no signal's: it has ended by itself.
+        assert_eq!(child.wait().expect("a child").code(), Some(1));
+        assert_eq!(pending(&shop), ["after_slow", "slow"].map(str::to_owned).into());
+        resumes(&shop);
+    }
+}
+
+#[test]
+fn a_first_population_by_dbt_2_that_is_killed_as_a_whole_is_resumed() {
+    for shop in slow_shops() {
+        let (mut child, lines) = begun(&shop, &["build"]);
+        killpg(pid(&child), Signal::SIGKILL).expect("it lives");
+        lines.for_each(drop);
+        child.wait().expect("a child");
+        // Its target path was in the container.
+        fs::remove_dir_all(shop.project().join("target")).expect("dbt wrote there");
+        resumes(&shop);
+    }
+}
+
+#[test]
+fn a_later_run_of_which_only_dbt_2_is_killed_keeps_what_it_had_built() {
+    for shop in slow_shops() {
+        shop.run(&["build", "--exclude", "slow+"]).expect_built(&ALL);
+        shop.touch("models/marts/orders.sql");
+        let (mut child, lines) = begun(&shop, &["build"]);
+        kill(dbt_of(&child), Signal::SIGKILL).expect("it lives");
+        lines.for_each(drop);
+        assert_eq!(child.wait().expect("a child").code(), Some(137));
+        resumes(&shop);
+    }
+}
+
+#[test]
+fn what_a_killed_dbt_2_built_is_not_trusted_if_the_project_has_changed_since() {
+    for shop in slow_shops() {
+        let (mut child, lines) = begun(&shop, &["build"]);
+        killpg(pid(&child), Signal::SIGKILL).expect("it lives");
+        lines.for_each(drop);
+        child.wait().expect("a child");
+        fs::remove_file(shop.project().join("../block")).expect("it is there");
+        // dbt 2 may have read the project before or after that.
+        shop.touch("models/staging/stg_payments.sql");
+        let done = shop.run(&["build"]);
+        done.expect_code(0);
+        let untrusted = "model.shop.orders: built in a run that was killed";
+        assert!(done.stderr.contains(untrusted), "{done:#?}");
+        shop.run(&["build"]).expect_built(&[]);
+    }
 }

@@ -7,11 +7,13 @@ mod fate;
 mod listed;
 mod run_log;
 mod skipped;
+mod spans;
 
 pub use fate::{Fate, Outcome};
 pub use listed::listed_ids;
 pub use run_log::RunLog;
 pub use skipped::{results_of_nothing, results_with_skipped};
+pub use spans::tells_the_end;
 
 use crate::dbt::manifest::Text;
 use crate::digest;
@@ -129,6 +131,21 @@ impl Results {
         succeeded.filter_map(|node| Some((node.unique_id.as_str(), node.code.as_deref()?)))
     }
 
+    /// The same, where the log knows better: a dbt 2 that is told to stop reports every node as
+    /// failed, those that it had built and those that it had not come to. `log` is of the same
+    /// invocation, and tells everything.
+    #[must_use]
+    pub fn outcome_corrected(&self, graph: &Graph, log: &RunLog) -> Outcome {
+        let mut outcome = self.outcome(graph);
+        outcome.retain(|id, fate| {
+            let is_failed = *fate == Fate::Touched(FAILED);
+            let is_wrong =
+                matches!(log.outcome.get(id), Some(Fate::Built(_))) || !log.started.contains(id);
+            !(is_failed && is_wrong)
+        });
+        outcome
+    }
+
     /// What the command did to the nodes of `graph`. Entries that are not in the graph, such as
     /// hooks, are left out, and so is everything that a command like `compile` reports, which
     /// builds nothing.
@@ -164,6 +181,9 @@ fn unreal(args: &RunResultsArgs<'_>) -> Option<&'static str> {
     options.into_iter().find(|(value, _)| given(*value)).map(|(_, why)| why)
 }
 
+/// A status says that the node failed.
+const FAILED: &str = "failed in the last run";
+
 /// Some batches of a microbatch model failed.
 pub const PARTLY: &str = "only partly built in the last run";
 
@@ -192,7 +212,7 @@ fn builds(which: Option<&str>) -> bool {
 fn fate(status: &str, message: Option<&str>, seconds: f64) -> Option<Fate> {
     match status {
         "success" | "pass" | "warn" | "reused" => Some(Fate::Built(seconds)),
-        "error" | "fail" | "runtime error" => Some(Fate::Touched("failed in the last run")),
+        "error" | "fail" | "runtime error" => Some(Fate::Touched(FAILED)),
         "partial success" => Some(Fate::Touched(PARTLY)),
         // dbt also reports nodes that were running when it cancelled their queries as skipped.
         "skipped" if message.is_some_and(|message| message.contains("fail_fast")) => {

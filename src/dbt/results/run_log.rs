@@ -1,7 +1,7 @@
 //! Reads from dbt's structured log what a run did, also if dbt was killed before it could write
 //! `run_results.json`.
 //!
-//! dbt 1.8 to 1.12 write such a log with `--log-format-file json`: one event as a JSON object per
+//! dbt 1.8 to 1.13 write such a log with `--log-format-file json`: one event as a JSON object per
 //! line. At level `info`, `LogStartLine` says that a node has started and `Log…Result` that it has
 //! ended; level `debug` adds `NodeStart` and `NodeFinished`. The events have the same statuses as
 //! `run_results.json`.
@@ -10,10 +10,13 @@
 //! writes a `Note` in place of the event. The note quotes the event as a Python dictionary:
 //! `[NodeStart]: Unable to parse … Dictionary: {'node_info': {…}}`. These notes are parsed too, so
 //! that no node is missed.
+//!
+//! dbt 2 writes spans instead; see [`super::spans`].
 
 use super::fate;
+use super::spans::{News, Span};
 use crate::dbt::manifest::Text;
-use crate::dbt::results::Outcome;
+use crate::dbt::results::{Fate, Outcome};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -27,6 +30,9 @@ pub struct RunLog {
     pub outcome: Outcome,
     /// The id of the last command in the log. Events of earlier commands are dropped.
     pub invocation_id: Option<String>,
+    /// Whether the log says that dbt came to its end, as that of dbt 2 alone does: then nothing
+    /// happened to a node that is not in it.
+    pub ended: bool,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +145,8 @@ impl RunLog {
         for line in lines {
             if let Ok(event) = serde_json::from_str::<LogEvent<'a>>(line) {
                 run_log.add(&event);
+            } else if let Ok(span) = serde_json::from_str::<Span<'a>>(line) {
+                run_log.add_span(&span);
             }
         }
         run_log
@@ -149,11 +157,25 @@ impl RunLog {
         self.started.iter().filter(|id| !self.outcome.contains_key(*id)).map(String::as_str)
     }
 
-    fn add(&mut self, event: &LogEvent<'_>) {
-        let invocation = event.info.invocation_id.as_deref();
+    /// Forget what an earlier command wrote.
+    fn begin(&mut self, invocation: Option<&str>) {
         if invocation.is_some() && invocation != self.invocation_id.as_deref() {
             *self = Self { invocation_id: invocation.map(str::to_owned), ..Self::default() };
         }
+    }
+
+    fn add_span(&mut self, span: &Span<'_>) {
+        self.begin(span.invocation_id().as_deref());
+        match span.news() {
+            News::Start(id) => drop(self.started.insert(id.to_owned())),
+            News::End(id, status, seconds) => self.end(id, fate(status, None, seconds)),
+            News::Ended => self.ended = true,
+            News::GivenUp | News::Nothing => {}
+        }
+    }
+
+    fn add(&mut self, event: &LogEvent<'_>) {
+        self.begin(event.info.invocation_id.as_deref());
         let event = NodeEvent::from_event(event).filter(NodeEvent::is_about_a_node);
         let Some(event) = event else { return };
         match event.name {
@@ -168,10 +190,14 @@ impl RunLog {
         if !is_final(event.status) {
             return;
         }
-        match fate(event.status, event.message, event.seconds.unwrap_or_default()) {
-            Some(fate) => drop(self.outcome.insert(event.id.to_owned(), fate)),
-            // dbt writes NodeStart for skipped nodes as well.
-            None => drop(self.started.remove(event.id)),
+        self.end(event.id, fate(event.status, event.message, event.seconds.unwrap_or_default()));
+    }
+
+    fn end(&mut self, id: &str, fate: Option<Fate>) {
+        match fate {
+            Some(fate) => drop(self.outcome.insert(id.to_owned(), fate)),
+            // dbt says that a node begins also if it then skips it.
+            None => drop(self.started.remove(id)),
         }
     }
 }
@@ -184,7 +210,6 @@ fn is_final(status: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dbt::results::Fate;
 
     fn line(name: &str, id: &str, status: &str, seconds: f64) -> String {
         format!(
@@ -210,6 +235,7 @@ mod tests {
             started: BTreeSet::from(["model.p.a".into(), "model.p.b".into()]),
             outcome: Outcome::from([("model.p.a".into(), Fate::Built(1.5))]),
             invocation_id: Some("i".into()),
+            ended: false,
         };
         assert_eq!(run_log, expected);
         assert_eq!(run_log.in_flight().collect::<Vec<_>>(), ["model.p.b"]);

@@ -1,0 +1,28 @@
+//! What is said of dbt itself: how it is driven, and what of it cannot be known.
+
+use crate::dbt::engine::Engine;
+use log::{info, warn};
+
+/// What of dbt's settings does not hold for this run, and why dbt is driven with care. `turned_off`
+/// are switches that the user gave.
+pub(crate) fn how_dbt_is_driven(engine: &Engine, turned_off: &[String]) {
+    if !turned_off.is_empty() {
+        info!(
+            "turned off for this run: {}; dbt 2 would write no manifest.json of it",
+            turned_off.join(", ")
+        );
+    }
+    if engine.is_newer_than_tested() {
+        info!(
+            "this is {engine}, which is newer than any that this program was tested with: dbt parses in a process of its own, is told the nodes by name, and what it built is not known if it is killed"
+        );
+    }
+}
+
+/// What dbt 2 had parsed when it was killed cannot be told from what the project is now.
+pub(crate) fn changed_since_killed(kinds: &[String]) {
+    warn!(
+        "what dbt reads changed since the last run was killed ({}), so that what it built will be built again",
+        kinds.join(", ")
+    );
+}
