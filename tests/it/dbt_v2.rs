@@ -15,11 +15,17 @@ use std::process::{Child, ChildStdout, Stdio};
 const AFTER_ORDERS: [&str; 5] =
     ["customers", "daily_revenue", "loyal_customers", "orders", "revenue_by_country"];
 
-/// A shop of dbt 2 whose warehouse and baseline hold everything.
-fn populated() -> Option<Shop> {
-    let shop = Shop::with_dbt("v2")?;
-    shop.run(&["build"]).expect_built(&ALL);
-    Some(shop)
+/// Both versions of dbt 2.
+const VERSIONS: [&str; 2] = ["v2", "v2rc"];
+
+/// A shop of each version.
+fn shops() -> impl Iterator<Item = Shop> {
+    VERSIONS.into_iter().filter_map(Shop::with_dbt)
+}
+
+/// The same whose warehouse and baseline hold everything.
+fn populated() -> impl Iterator<Item = Shop> {
+    shops().inspect(|shop| shop.run(&["build"]).expect_built(&ALL))
 }
 
 /// The names of the nodes that `status` says are pending.
@@ -34,83 +40,90 @@ fn pending(shop: &Shop) -> BTreeSet<String> {
 fn dbt_2_goes_on_where_dbt_1_ended_and_back() {
     let Some(mut shop) = Shop::with_dbt("1.11") else { return };
     shop.run(&["build"]).expect_built(&ALL);
-    let Some(()) = shop.change_dbt("v2") else { return };
-    shop.run(&["build"]).expect_built(&[]);
-    shop.touch("models/marts/orders.sql");
-    shop.run(&["build"]).expect_built(&AFTER_ORDERS);
+    for version in VERSIONS {
+        let Some(()) = shop.change_dbt(version) else { return };
+        shop.run(&["build"]).expect_built(&[]);
+        shop.touch("models/marts/orders.sql");
+        shop.run(&["build"]).expect_built(&AFTER_ORDERS);
+    }
     let Some(()) = shop.change_dbt("1.11") else { return };
     shop.run(&["build"]).expect_built(&[]);
 }
 
 #[test]
 fn dbt_2_takes_every_option_on_either_side_of_its_command() {
-    let Some(shop) = populated() else { return };
-    let project = shop.project();
-    let project = project.to_str().expect("a path of our own");
-    shop.touch("models/marts/orders.sql");
-    // dbt 1 has these only behind the command.
-    let before = ["--threads", "1", "--project-dir", project, "--vars", "{a: run}", "run"];
-    shop.run(&before).expect_built(&AFTER_ORDERS);
-    shop.touch("models/marts/orders.sql");
-    let both = ["-q", "--select=orders", "run", "--target", "dev", "--full-refresh"];
-    shop.run(&both).expect_built(&["orders"]);
-    shop.run(&["--target=dev", "run", "--exclude", "customers+"]).expect_built(&["daily_revenue"]);
+    for shop in populated() {
+        let project = shop.project();
+        let project = project.to_str().expect("a path of our own");
+        shop.touch("models/marts/orders.sql");
+        // dbt 1 has these only behind the command.
+        let before = ["--threads", "1", "--project-dir", project, "--vars", "{a: run}", "run"];
+        shop.run(&before).expect_built(&AFTER_ORDERS);
+        shop.touch("models/marts/orders.sql");
+        let both = ["-q", "--select=orders", "run", "--target", "dev", "--full-refresh"];
+        shop.run(&both).expect_built(&["orders"]);
+        shop.run(&["--target=dev", "run", "--exclude", "customers+"])
+            .expect_built(&["daily_revenue"]);
+    }
 }
 
 #[test]
 fn dbt_2_answers_with_its_own_words_and_exit_codes() {
-    let Some(shop) = populated() else { return };
-    let seeds = ["--quiet", "ls", "--resource-type", "seed", "--output", "name"];
-    let done = shop.run(&seeds);
-    done.expect_code(0);
-    assert_eq!(done.stdout, "raw_customers\nraw_orders\nraw_payments\n");
-    shop.run(&["parse"]).expect_code(0);
-    for (wrong, code) in
-        [(&["run", "--bogus"][..], 1), (&["nonsense"], 2), (&["ls", "-s", "a:b"], 2)]
-    {
-        assert_eq!(shop.bare_dbt(wrong).code, code, "{wrong:?}");
-        shop.run(wrong).expect_code(code);
+    for shop in populated() {
+        let seeds = ["--quiet", "ls", "--resource-type", "seed", "--output", "name"];
+        let done = shop.run(&seeds);
+        done.expect_code(0);
+        assert_eq!(done.stdout, "raw_customers\nraw_orders\nraw_payments\n");
+        shop.run(&["parse"]).expect_code(0);
+        for (wrong, code) in
+            [(&["run", "--bogus"][..], 1), (&["nonsense"], 2), (&["ls", "-s", "a:b"], 2)]
+        {
+            assert_eq!(shop.bare_dbt(wrong).code, code, "{wrong:?}");
+            shop.run(wrong).expect_code(code);
+        }
     }
 }
 
 #[test]
 fn what_dbt_2_selects_with_the_volume_as_its_state_is_what_status_calls_pending() {
-    let Some(shop) = Shop::with_dbt("v2") else { return };
-    shop.bare_dbt(&["build"]).expect_built(&ALL);
-    shop.run(&["adopt", "--from", "target/manifest.json"]).expect_code(0);
-    let state = shop.state();
-    let state = state.to_str().expect("a path of our own");
-    let selected = || -> BTreeSet<String> {
-        let models = ["--resource-type", "model", "--output", "name", "--state", state];
-        let ls = ["--quiet", "ls", "--select", "state:modified"];
-        let done = shop.bare_dbt(&[&ls[..], &models].concat());
-        done.expect_code(0).stdout.lines().map(str::to_owned).collect()
-    };
-    assert_eq!((selected(), pending(&shop)), Default::default());
+    for shop in shops() {
+        shop.bare_dbt(&["build"]).expect_built(&ALL);
+        shop.run(&["adopt", "--from", "target/manifest.json"]).expect_code(0);
+        let state = shop.state();
+        let state = state.to_str().expect("a path of our own");
+        let selected = || -> BTreeSet<String> {
+            let models = ["--resource-type", "model", "--output", "name", "--state", state];
+            let ls = ["--quiet", "ls", "--select", "state:modified"];
+            let done = shop.bare_dbt(&[&ls[..], &models].concat());
+            done.expect_code(0).stdout.lines().map(str::to_owned).collect()
+        };
+        assert_eq!((selected(), pending(&shop)), Default::default());
 
-    shop.run(&["invalidate", "payment_methods"]).expect_code(0);
-    shop.touch("models/marts/orders.sql");
-    shop.run(&["run", "--select", "stg_orders"]).expect_built(&["stg_orders"]);
-    let expected = ["orders", "payment_methods"].map(str::to_owned).into();
-    assert_eq!((selected(), pending(&shop)), (expected, selected()));
-    assert_eq!(shop.run(&["plan"]).code, 10);
+        shop.run(&["invalidate", "payment_methods"]).expect_code(0);
+        shop.touch("models/marts/orders.sql");
+        shop.run(&["run", "--select", "stg_orders"]).expect_built(&["stg_orders"]);
+        let expected = ["orders", "payment_methods"].map(str::to_owned).into();
+        assert_eq!((selected(), pending(&shop)), (expected, selected()));
+        assert_eq!(shop.run(&["plan"]).code, 10);
+    }
 }
 
 #[test]
 fn when_dbt_2_cannot_reach_the_warehouse_nothing_is_taken_for_built() {
-    let Some(shop) = populated() else { return };
-    shop.touch("models/marts/orders.sql");
-    let [file, away] = ["shop.duckdb", "away"].map(|name| shop.project().join(name));
-    fs::rename(&file, &away).expect("a warehouse");
-    fs::create_dir(&file).expect("nothing that DuckDB can open");
-    let code = shop.bare_dbt(&["run"]).code;
-    assert_ne!(code, 0);
-    shop.run(&["run"]).expect_code(code);
-    assert!(pending(&shop).contains("orders"));
-    fs::remove_dir(&file).expect("an empty directory");
-    fs::rename(&away, &file).expect("the warehouse");
-    shop.run(&["run"]).expect_built(&AFTER_ORDERS);
-    shop.run(&["run"]).expect_built(&[]);
+    for shop in populated() {
+        shop.touch("models/marts/orders.sql");
+        let [file, away] = ["shop.duckdb", "away"].map(|name| shop.project().join(name));
+        fs::rename(&file, &away).expect("a warehouse");
+        fs::create_dir(&file).expect("nothing that DuckDB can open");
+        let code = shop.bare_dbt(&["run"]).code;
+        assert_ne!(code, 0);
+        shop.run(&["run"]).expect_code(code);
+        assert!(pending(&shop).contains("orders"));
+        fs::remove_dir(&file).expect("an empty directory");
+        fs::rename(&away, &file).expect("the warehouse");
+        shop.run(&["run"]).expect_built(&AFTER_ORDERS);
+        shop.run(&["run"]).expect_built(&[]);
+    }
 }
 
 /// Downstream of the rest; takes minutes while the file `block` is beside the project, and no time
@@ -124,12 +137,10 @@ where (x * y) % 7 = 3";
 /// Both versions of dbt 2, each with a shop that has a model that takes minutes, and one that reads
 /// it.
 fn slow_shops() -> impl Iterator<Item = Shop> {
-    ["v2", "v2rc"].into_iter().filter_map(|version| {
-        let shop = Shop::with_dbt(version)?;
+    shops().inspect(|shop| {
         shop.write("models/marts/slow.sql", SLOW);
         shop.write("models/marts/after_slow.sql", "select * from {{ ref('slow') }}");
         fs::write(shop.project().join("../block"), "").expect("a directory of our own");
-        Some(shop)
     })
 }
 
