@@ -59,7 +59,7 @@ def read(kind, name):
 
 def read_somehow(kind, name):
     """Return the same with another spelling for each number of a name, all of them made of literals."""
-    call = ("env_var" if kind == "env" else "var") + '(%s, "-")'
+    call = 'env_var(%s, "-")' if kind == "env" else 'var(%s, "-") | replace("\'", "")'
     start, number = name[:-1], int(name[-1])
     return [
         "{{ " + call % f'"{name}"' + " }}",

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 /// Under this name the spelling of a mapping stands beside those of its entries.
 const WHOLE: &str = "";
 
-/// The spelling of a value of [`super::spelled`]. Equal spellings of equal values are equal to
+/// The spelling of a value of [`super::spelled()`]. Equal spellings of equal values are equal to
 /// Python, in type and in order.
 pub(in crate::dbt) fn spelling(spelled: &Value) -> &str {
     let whole = spelled.as_object().map_or(Some(spelled), |entries| entries.get(WHOLE));

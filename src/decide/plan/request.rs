@@ -45,7 +45,7 @@ impl PlanRequest<'_> {
             || self.default_selector.is_some()
     }
 
-    /// Whether [`Plan::of`] needs the nodes that `dbt ls` lists for the command.
+    /// Whether [`super::Plan::of`] needs the nodes that `dbt ls` lists for the command.
     #[must_use]
     pub fn needs_list(&self, now: &Comparison<'_, '_>, baseline: &Baseline) -> bool {
         if !self.approach.is_compared() {
