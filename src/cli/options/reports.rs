@@ -36,7 +36,7 @@ static PROBE: Definition<Config> = Definition {
 static PUBLISH: Definition<Config> = Definition {
     doc: Doc {
         name: "publish",
-        common: true,
+        common: false,
         letter: None,
         value: Value::Text("COMMAND"),
         default: Initial::Unset("none"),
