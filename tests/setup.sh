@@ -91,6 +91,7 @@ strace              strace                               fault injection and pow
 mkfs.ext4           e2fsprogs                            power cuts
 fusermount          fuse3,libfuse2                       state volumes in user space
 rclone              rclone,fuse3                         state volumes in user space
+s3fs                s3fs,fuse3                           state volumes in user space
 podman              podman,netavark,aardvark-dns,iptables Kubernetes manifests in containers
 runc                runc                                 Kubernetes manifests in containers
 newuidmap           uidmap                               Kubernetes manifests in containers

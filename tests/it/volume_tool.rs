@@ -71,15 +71,23 @@ pub(crate) fn kill_points(strace: &Path, dir: &Path) -> Vec<(String, String)> {
         .output()
         .unwrap();
     assert!(traced.status.success(), "{}", words(&traced));
-    let mut counts = BTreeMap::new();
+    let (mut counts, mut points) = (BTreeMap::new(), Vec::new());
     let trace = std::fs::read_to_string(log.path()).unwrap();
-    // The first is strace becoming the tool.
-    let calls =
-        trace.lines().skip(1).filter_map(|line| line.split_once('(')?.0.split(' ').next_back());
-    calls
-        .map(|call| {
-            let count = counts.entry(call.to_owned()).and_modify(|count| *count += 1).or_insert(1);
-            (call.to_owned(), format!("{call}:signal=KILL:when={count}"))
-        })
-        .collect()
+    // The first is strace becoming the tool. strace counts the calls of each thread by itself.
+    for line in trace.lines().skip(1) {
+        let Some((thread, call)) = line.split_once('(').and_then(|(call, _)| call.split_once(' '))
+        else {
+            continue;
+        };
+        let call = call.trim_start().to_owned();
+        if !call.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            continue;
+        }
+        let count = counts.entry((thread, call.clone())).and_modify(|n| *n += 1).or_insert(1);
+        let point = (call.clone(), format!("{call}:signal=KILL:when={count}"));
+        if !points.contains(&point) {
+            points.push(point);
+        }
+    }
+    points
 }

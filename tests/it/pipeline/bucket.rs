@@ -8,22 +8,19 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A mount of `tests/fuse/bucket.py` or of rclone, until it is dropped.
+/// A mount of `tests/fuse/bucket.py`, of rclone or of s3fs, until it is dropped.
 struct Mount {
     point: PathBuf,
     server: Child,
+    /// The S3 server behind it. It ends with its standard input.
+    s3: Option<Child>,
 }
 
 impl Mount {
     /// A bucket that refuses this (see `tests/fuse/bucket.py`), in the place of the state volume.
     fn bucket(fake: &Fake, refusals: &[&str]) -> Option<Self> {
-        let python = root().join(".cache/fuse/bin/python");
-        if !python.exists() {
-            skip("there is no .cache/fuse");
-            return None;
-        }
         let script = root().join("tests/fuse/bucket.py");
-        let mut server = Command::new(python);
+        let mut server = Command::new(python()?);
         server.arg(script).arg(backing(fake)).arg(fake.state()).args(refusals);
         let mut mount = Self::start(fake, server)?;
         let mut line = String::new();
@@ -46,6 +43,27 @@ impl Mount {
         Some(mount)
     }
 
+    /// s3fs over an S3 server in memory, in the place of the state volume.
+    fn s3fs(fake: &Fake) -> Option<Self> {
+        let mut server = Command::new(tool("s3fs")?);
+        let mut s3 = Command::new(python()?);
+        s3.arg(root().join("tests/fuse/s3.py")).arg("state");
+        let s3 = s3.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut s3 = s3.expect("it starts");
+        let mut url = String::new();
+        let stdout = s3.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut url).expect("a pipe");
+        server.arg("state").arg(fake.state()).arg("-f");
+        server.args(["-o", "use_path_request_style", "-o", &format!("url={}", url.trim_end())]);
+        server.env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any");
+        let mut mount = Self::start(fake, server)?;
+        mount.s3 = Some(s3);
+        while !is_mounted(&mount.point) {
+            std::thread::yield_now();
+        }
+        Some(mount)
+    }
+
     fn start(fake: &Fake, mut server: Command) -> Option<Self> {
         tool("fusermount")?;
         if File::options().read(true).write(true).open("/dev/fuse").is_err() {
@@ -53,7 +71,7 @@ impl Mount {
             return None;
         }
         let server = server.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        Some(Self { point: fake.state(), server: server.expect("it starts") })
+        Some(Self { point: fake.state(), server: server.expect("it starts"), s3: None })
     }
 }
 
@@ -64,7 +82,21 @@ impl Drop for Mount {
             let _ = self.server.kill();
         }
         let _ = self.server.wait();
+        if let Some(s3) = &mut self.s3 {
+            drop(s3.stdin.take());
+            let _ = s3.wait();
+        }
     }
+}
+
+/// Python with what the file systems and the S3 server need.
+fn python() -> Option<PathBuf> {
+    let python = root().join(".cache/fuse/bin/python");
+    if !python.exists() {
+        skip("there is no .cache/fuse");
+        return None;
+    }
+    Some(python)
 }
 
 fn backing(fake: &Fake) -> PathBuf {
@@ -86,7 +118,7 @@ fn does_its_work(fake: &mut Fake) {
     fake.run(&["build"]).ends_with(0).starts(&[]);
     fake.project.edit("b");
     fake.run(&["build"]).ends_with(0).builds(&["b"]);
-    assert_eq!(unfinished(&fake.base().join("bucket")), [""; 0]);
+    assert_eq!(unfinished(&fake.state()), [""; 0]);
     fake.project.edit("b");
     let running = fake.hang("b", &["build"]);
     assert!(!fake.status()["at_work"].is_null(), "{}", fake.status());
@@ -122,6 +154,13 @@ fn rclone_is_enough_with_and_without_its_cache() {
         let Some(_mount) = Mount::rclone(&fake, cache) else { return };
         does_its_work(&mut fake);
     }
+}
+
+#[test]
+fn s3fs_is_enough() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    let Some(_mount) = Mount::s3fs(&fake) else { return };
+    does_its_work(&mut fake);
 }
 
 #[test]

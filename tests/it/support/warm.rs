@@ -3,6 +3,7 @@
 use super::root;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -30,8 +31,11 @@ impl WarmDbt {
     pub(crate) fn new(dbt: &Path, directory: &Path) -> Self {
         fs::create_dir(directory).expect("a fresh directory");
         let python = dbt.with_file_name("python");
-        // Beside the stand-in, as it is beside dbt.
-        std::os::unix::fs::symlink(&python, directory.join("python")).expect("a link");
+        // Beside the stand-in, as it is beside dbt. By a link, Python would not find its packages.
+        let beside = directory.join("python");
+        fs::write(&beside, format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display()))
+            .expect("a file");
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).expect("a mode");
         let mut keeper = Command::new(&python);
         keeper.args(["-c", KEEPER]).arg(root().join("tests/convergence")).arg(directory);
         keeper.env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false");
