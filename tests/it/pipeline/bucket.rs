@@ -12,9 +12,11 @@ use std::process::{Child, Command, Stdio};
 struct Mount {
     point: PathBuf,
     server: Child,
-    /// The S3 server behind it. It ends with its standard input.
-    s3: Option<Child>,
+    _s3: Option<S3>,
 }
+
+/// An S3 server in memory, until it is dropped.
+struct S3(Child);
 
 impl Mount {
     /// A bucket that refuses this (see `tests/fuse/bucket.py`), in the place of the state volume.
@@ -46,18 +48,12 @@ impl Mount {
     /// s3fs over an S3 server in memory, in the place of the state volume.
     fn s3fs(fake: &Fake) -> Option<Self> {
         let mut server = Command::new(tool("s3fs")?);
-        let mut s3 = Command::new(python()?);
-        s3.arg(root().join("tests/fuse/s3.py")).arg("state");
-        let s3 = s3.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut s3 = s3.expect("it starts");
-        let mut url = String::new();
-        let stdout = s3.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut url).expect("a pipe");
+        let (s3, url) = S3::start()?;
         server.arg("state").arg(fake.state()).arg("-f");
-        server.args(["-o", "use_path_request_style", "-o", &format!("url={}", url.trim_end())]);
+        server.args(["-o", "use_path_request_style", "-o", &format!("url={url}")]);
         server.env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any");
         let mut mount = Self::start(fake, server)?;
-        mount.s3 = Some(s3);
+        mount._s3 = Some(s3);
         while !is_mounted(&mount.point) {
             std::thread::yield_now();
         }
@@ -71,7 +67,7 @@ impl Mount {
             return None;
         }
         let server = server.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        Some(Self { point: fake.state(), server: server.expect("it starts"), s3: None })
+        Some(Self { point: fake.state(), server: server.expect("it starts"), _s3: None })
     }
 }
 
@@ -82,10 +78,28 @@ impl Drop for Mount {
             let _ = self.server.kill();
         }
         let _ = self.server.wait();
-        if let Some(s3) = &mut self.s3 {
-            drop(s3.stdin.take());
-            let _ = s3.wait();
-        }
+    }
+}
+
+impl S3 {
+    /// With the bucket `state`, and its URL.
+    fn start() -> Option<(Self, String)> {
+        let mut server = Command::new(python()?);
+        server.arg(root().join("tests/fuse/s3.py")).arg("state");
+        server.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut server = server.spawn().expect("it starts");
+        let stdout = server.stdout.take().expect("a pipe");
+        let mut url = String::new();
+        BufReader::new(stdout).read_line(&mut url).expect("a pipe");
+        Some((Self(server), url.trim_end().to_owned()))
+    }
+}
+
+impl Drop for S3 {
+    /// It ends with its standard input.
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 
