@@ -14,7 +14,7 @@ const USAGE: u8 = 64;
 const INTERNAL: u8 = 70;
 const UNWRITABLE: u8 = 73;
 const NOT_SAVED: u8 = 74;
-const LOCK_TIMEOUT: u8 = 75;
+const TRY_AGAIN: u8 = 75;
 const OVER_BUDGET: u8 = 77;
 const REFUSED: u8 = 78;
 const NOT_EXECUTABLE: u8 = 126;
@@ -172,8 +172,8 @@ impl Failure {
 
     /// 75: another process held the lock for longer than `--lock-timeout`, or began meanwhile; or the
     /// program that serves the mount has ended.
-    pub fn lock_timeout(refusal: impl Into<Refusal>) -> Self {
-        Self::Own(LOCK_TIMEOUT, refusal.into())
+    pub fn try_again(refusal: impl Into<Refusal>) -> Self {
+        Self::Own(TRY_AGAIN, refusal.into())
     }
 
     /// 77: the plan exceeds the rebuild budget; nothing was run.
@@ -260,7 +260,7 @@ mod tests {
             Failure::internal(""),
             Failure::unwritable(""),
             Failure::not_saved(""),
-            Failure::lock_timeout(""),
+            Failure::try_again(""),
             Failure::over_budget(""),
             Failure::refused(""),
             Failure::not_executable(""),

@@ -247,8 +247,8 @@ fn engine(
     environment: &Environment,
 ) -> Engine {
     let engine = installation.engine().clone();
-    let asked = command.flag(Flag::UseV2Parser).or(project.project.use_v2_parser);
-    let asked = asked.or_else(|| project::user_settings(environment)?.use_v2_parser);
+    let asked = command.flag(Flag::UseV2Parser).or_else(|| project.flag("use_v2_parser"));
+    let asked = asked.or_else(|| project::user_settings(environment)?.flag("use_v2_parser"));
     let asked = engine.reads_dotenv() && asked == Some(true);
     engine.with_v2_parser(asked)
 }
@@ -262,8 +262,8 @@ fn only_we_decide(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let is_managed = || {
-        let asked = command.flag(Flag::ManageState).or(project.project.manage_state);
-        asked.or_else(|| project::user_settings(environment)?.manage_state) == Some(true)
+        let asked = command.flag(Flag::ManageState).or_else(|| project.flag("manage_state"));
+        asked.or_else(|| project::user_settings(environment)?.flag("manage_state")) == Some(true)
     };
     let found = if engine.keeps_caches() && command.flag(Flag::Dirty) == Some(true) {
         "--dirty (or DBT_DIRTY) has dbt choose the nodes by what changed since its last parse"

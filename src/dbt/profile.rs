@@ -3,6 +3,10 @@
 //! A baseline is only valid for the warehouse in which it was built, and dbt does not check that. No
 //! credentials are kept.
 
+mod fields;
+
+pub use fields::target_fields;
+
 use super::jinja::Renderer;
 use super::place::TargetReader;
 use super::project::{ProjectFile, boolean, mapping, scalar};
@@ -173,42 +177,6 @@ pub fn identity(
 /// The common name of a key that adapters name differently.
 pub(super) fn location_key(key: &str) -> Option<&'static str> {
     LOCATION.iter().find(|(_, aliases)| aliases.contains(&key)).map(|(name, _)| *name)
-}
-
-/// The fields of `target` that say where and as what dbt builds, rendered as far as we can. What
-/// may be a secret, and the number of threads, are left out.
-#[must_use]
-pub fn target_fields(
-    profiles_yml: Option<&str>,
-    project: &ProjectFile,
-    overrides: ProfileOverrides<'_>,
-    identity: &Identity,
-    renderer: &Renderer,
-) -> BTreeMap<String, String> {
-    const LEFT_OUT: [&str; 7] =
-        ["threads", "pass", "secret", "token", "key", "credential", "private"];
-    let rendered = |text: String| renderer.render(&text).unwrap_or(text);
-    let asked = overrides.profile.map(str::to_owned);
-    let profile = asked.or_else(|| project.profile.clone().map(rendered)).unwrap_or_default();
-    let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
-    let name = identity.target.clone().unwrap_or_default();
-    let output = profiles.get(&profile).and_then(|all| all.get("outputs")?.get(&name)?.as_object());
-    let text = |value: &Value| scalar(value).map_or_else(|| value.to_string(), rendered);
-    let mut fields: BTreeMap<String, String> = output
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| !LEFT_OUT.iter().any(|word| key.contains(word)))
-        .map(|(key, value)| (key.clone(), text(value)))
-        .into_tree();
-    for (_, names) in LOCATION {
-        let known = names.iter().find_map(|name| fields.get(*name).cloned());
-        if let Some(known) = known {
-            fields.extend(names.iter().map(|name| ((*name).to_owned(), known.clone())));
-        }
-    }
-    fields.insert("name".to_owned(), name);
-    fields.insert("profile_name".to_owned(), profile);
-    fields
 }
 
 fn default_target(profile: &Map<String, Value>, renderer: &Renderer) -> Option<String> {

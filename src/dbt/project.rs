@@ -26,10 +26,6 @@ pub struct ProjectFile {
     pub paths: Vec<String>,
     /// `flags:`, as written.
     pub flags: Map<String, Value>,
-    /// `flags: {use_v2_parser: …}`.
-    pub use_v2_parser: Option<bool>,
-    /// `flags: {manage_state: …}`.
-    pub manage_state: Option<bool>,
     /// `vars:`, or the `vars:` of a `vars.yml` after [`with_vars_file`](Self::with_vars_file).
     pub vars: Map<String, Value>,
 }
@@ -52,11 +48,15 @@ impl ProjectFile {
             log_path: word("log-path"),
             packages_install_path: word("packages-install-path"),
             paths,
-            use_v2_parser: flags.get("use_v2_parser").and_then(boolean),
-            manage_state: flags.get("manage_state").and_then(boolean),
             flags,
             vars: object(all.remove("vars")),
         })
+    }
+
+    /// What `flags:` says of a switch; `None` where it says nothing.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.flags.get(name).and_then(boolean)
     }
 
     /// The project with the `vars:` of a `vars.yml`, whose text this is. dbt 1.12 uses them in
@@ -227,7 +227,9 @@ mod tests {
     #[test]
     fn booleans_may_have_any_spelling_of_yaml_1_1() {
         let of = |word: &str| {
-            ProjectFile::parse(&format!("flags: {{use_v2_parser: {word}}}")).unwrap().use_v2_parser
+            ProjectFile::parse(&format!("flags: {{use_v2_parser: {word}}}"))
+                .unwrap()
+                .flag("use_v2_parser")
         };
         let all = ["true", "no", "'off'", "1", "null"].map(of);
         assert_eq!(all, [Some(true), Some(false), Some(false), None, None]);

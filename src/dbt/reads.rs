@@ -35,7 +35,7 @@ pub use by_code::ByCode;
 pub use fingerprint::fingerprints;
 pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
-pub use objects::Objects;
+pub use objects::{Objects, asks_for_the_command};
 pub use vars::Vars;
 
 use std::collections::BTreeSet;

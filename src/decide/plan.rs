@@ -4,23 +4,26 @@
 //! The verb `plan`, the rebuild budget, `--approve` and the run itself share this one value, so that
 //! the run does exactly what was announced.
 
+mod left_out;
 mod request;
+mod step;
 
 pub use request::PlanRequest;
+pub use step::Step;
 
 use crate::dbt::command::Command;
 use crate::dbt::compare;
 use crate::dbt::compare::Needs;
-use crate::dbt::manifest::Node;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::{self, EarlierRun};
 use crate::decide::next;
-use crate::decide::relations::{Occupant, Relations};
+use crate::decide::relations::Relations;
 use crate::decide::select_by::SelectBy;
 use crate::digest::Pieces;
 use crate::graph::{Graph, Role, is_unit_test_id};
 use crate::trees::IntoTree;
+use left_out::left_out;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -83,23 +86,6 @@ pub enum LastRun {
     Changed(SelectBy, BTreeSet<String>),
 }
 
-/// One node of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Step {
-    /// The `unique_id` of the node.
-    pub id: String,
-    /// `config.materialized` of a model; `seed`, `snapshot` or `function` for other nodes.
-    pub materialized: String,
-    /// Why it is built, such as `body` or `downstream of model.shop.orders (body)`.
-    pub reason: String,
-    /// What happens to its relation, such as `table replaced`.
-    pub action: &'static str,
-    /// Whether it will keep rows that earlier code wrote.
-    pub altered: bool,
-    /// How long its last build took, in wall-clock seconds.
-    pub seconds: Option<f64>,
-}
-
 /// What the steps of a plan depend on.
 #[derive(Clone, Copy)]
 struct Basis<'a, 'm, 'b> {
@@ -158,7 +144,8 @@ impl Plan {
         };
         let to_refresh: BTreeSet<String> = refreshed.iter().map(|id| (*id).to_owned()).into_tree();
         let due = match compared && !request.is_limited() {
-            true => wanted.iter().filter(|id| is_reported(now, id)).cloned().into_tree(),
+            // In some cases dbt runs no test that is selected on its own.
+            true => wanted.iter().filter(|id| now.graph.is_built(id)).cloned().into_tree(),
             false => BTreeSet::new(),
         };
         Self {
@@ -214,7 +201,8 @@ impl Plan {
         let origins = origins(graph, &basis.now.needs);
         let built: BTreeSet<&str> = built.into_tree();
         let in_order = graph.in_order(&built);
-        let steps: Vec<Step> = in_order.into_iter().map(|id| step(basis, &origins, id)).collect();
+        let steps: Vec<Step> =
+            in_order.into_iter().map(|id| step::step(basis, &origins, id)).collect();
         let unknown = steps.iter().filter(|step| step.seconds.is_none());
         let certain = basis.now.graph.with_descendants(&basis.now.changed_for_certain());
         let doubtful = steps.iter().filter(|step| !certain.contains(&step.id)).count();
@@ -239,13 +227,6 @@ fn wanted(now: &Comparison<'_, '_>, command: &Command) -> (BTreeSet<String>, Nee
     (wanted.into_keys().into_tree(), others)
 }
 
-/// Whether dbt reports the node after a run that selected it. It builds no tests that are selected
-/// on their own in some cases, and no models of other projects, which have no file.
-fn is_reported(now: &Comparison<'_, '_>, id: &str) -> bool {
-    let has_file = |node: &Node<'_>| !node.original_file_path.is_empty();
-    now.graph.is_built(id) && now.manifest.node(id).is_some_and(has_file)
-}
-
 /// Those of the unit tests `wanted` whose model is not among the nodes `chosen`.
 fn lone_unit_tests(
     graph: &Graph,
@@ -258,18 +239,8 @@ fn lone_unit_tests(
     wanted.iter().filter(is_alone).cloned().into_tree()
 }
 
-/// The nodes that the command builds by their type and that its selection leaves out.
-fn left_out(
-    now: &Comparison<'_, '_>,
-    command: &Command,
-    selected: Option<&BTreeSet<String>>,
-) -> BTreeSet<String> {
-    let Some(selected) = selected else { return BTreeSet::new() };
-    let is_left_out = |id: &&String| !selected.contains(*id) && now.is_built_by(command, id);
-    now.graph.keys().filter(is_left_out).cloned().into_tree()
-}
-
-/// The last run of dbt. `built` are the nodes that it builds or tests, `chosen` are all nodes and tests that the changes require.
+/// The last run of dbt. `built` are the nodes that it builds or tests, `chosen` are all nodes and
+/// tests that the changes require.
 fn last_run(
     request: &PlanRequest<'_>,
     wanted: &BTreeSet<String>,
@@ -290,12 +261,6 @@ fn last_run(
     LastRun::Changed(select_by, chosen)
 }
 
-/// The action of a build that keeps the existing rows although the node changed.
-const ALTERED: &str = "altered, history not rebuilt";
-
-/// The action of a build with `--full-refresh`.
-const REFRESHED: &str = "refreshed (dropped and rebuilt)";
-
 /// For each node that is built because of changes: the nearest node upstream, or the node itself, that
 /// has to be built itself.
 fn origins<'a>(graph: &'a Graph, needs: &'a Needs) -> BTreeMap<&'a str, &'a str> {
@@ -313,74 +278,6 @@ fn origins<'a>(graph: &'a Graph, needs: &'a Needs) -> BTreeMap<&'a str, &'a str>
         }
     }
     origins
-}
-
-fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id: &str) -> Step {
-    let record = basis.baseline.nodes.get(id);
-    let materialized = match basis.now.graph.role(id) {
-        Some(Role::Model) | None => basis
-            .now
-            .manifest
-            .materialized(id)
-            .map_or_else(|| "view".to_owned(), |kind| kind.to_string()),
-        Some(role) => role.resource_type().to_owned(),
-    };
-    let found = basis.relations.found(id);
-    let exists = basis.now.before.as_ref().is_some_and(|before| before.node(id).is_some())
-        || record.is_some_and(|record| record.seconds.is_some())
-        || matches!(found, Occupant::Other(_))
-        || (basis.refreshed)(id) && record.is_some_and(|record| record.half_made);
-    let keeps =
-        basis.now.manifest.node(id).is_some_and(|node| node.keeps_rows((basis.refreshed)(id)));
-    let change = basis.changes.get(id).map(String::as_str);
-    let outdated = basis.relations.outdated_rows(id, change).is_some();
-    let stays = found != Occupant::Nothing;
-    let already = stays && record.is_some_and(|record| record.altered.is_some());
-    let action = action(&materialized, exists, keeps, outdated);
-    Step {
-        id: id.to_owned(),
-        reason: reason(&basis.now.needs, origins, id),
-        action,
-        altered: exists && keeps && (outdated || already),
-        seconds: record.and_then(|record| record.seconds),
-        materialized,
-    }
-}
-
-/// Why a node is built, for messages.
-fn reason(needs: &Needs, origins: &BTreeMap<&str, &str>, id: &str) -> String {
-    let own = |id: &str| {
-        let reasons = needs.get(id).map(Vec::as_slice).unwrap_or_default();
-        reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    match origins.get(id) {
-        Some(origin) if *origin == id => own(id),
-        Some(origin) => format!("downstream of {origin} ({})", own(origin)),
-        None => "selected".to_owned(),
-    }
-}
-
-/// What a build does to a relation, for messages. `exists` says whether there is a relation already,
-/// `keeps` whether the build keeps its rows, `outdated` whether the node changed since they were
-/// written.
-fn action(materialized: &str, exists: bool, keeps: bool, outdated: bool) -> &'static str {
-    match materialized {
-        _ if !exists => "created",
-        "seed" => "table reloaded",
-        "snapshot" => "compared, changed rows added",
-        "function" => "function replaced",
-        "incremental" | "materialized_view" | "distributed_incremental" => {
-            match (keeps, outdated, materialized) {
-                (false, ..) => REFRESHED,
-                (true, true, _) => ALTERED,
-                (true, false, "materialized_view") => "kept or altered",
-                (true, false, _) => "new rows added",
-            }
-        }
-        "view" => "view replaced",
-        "table" => "table replaced",
-        _ => "built by a custom materialization",
-    }
 }
 
 /// The digest of the steps, and of the code and the values from which they are built: their own,

@@ -142,14 +142,12 @@ mod tests {
         ids.iter().map(|id| ((*id).to_owned(), node.clone())).collect()
     }
 
+    fn succeeded() -> Completion {
+        Completion::Succeeded(BTreeSet::new())
+    }
+
     fn settled() -> Settled {
-        settled_after(
-            None,
-            &looked("a", "run"),
-            &Completion::Succeeded(BTreeSet::new()),
-            BTreeSet::new(),
-        )
-        .unwrap()
+        settled_after(None, &looked("a", "run"), &succeeded(), BTreeSet::new()).unwrap()
     }
 
     fn run(kind: &str) -> bool {
@@ -211,31 +209,12 @@ mod tests {
         let none = BTreeSet::new;
         let one = || BTreeSet::from(["model.p.m".to_owned()]);
         let first = settled();
-        assert_eq!(
-            settled_after(
-                None,
-                &looked("a", "run"),
-                &Completion::Succeeded(BTreeSet::new()),
-                one()
-            ),
-            None
-        );
+        assert_eq!(settled_after(None, &looked("a", "run"), &succeeded(), one()), None);
         assert_eq!(settled_after(None, &looked("a", "run"), &Completion::Incomplete, none()), None);
-        let both = settled_after(
-            Some(&first),
-            &looked("a", "seed"),
-            &Completion::Succeeded(BTreeSet::new()),
-            none(),
-        )
-        .unwrap();
+        let both = settled_after(Some(&first), &looked("a", "seed"), &succeeded(), none()).unwrap();
         assert_eq!(both.commands.keys().collect::<Vec<_>>(), ["run", "seed"]);
-        let changed = settled_after(
-            Some(&first),
-            &looked("b", "seed"),
-            &Completion::Succeeded(BTreeSet::new()),
-            none(),
-        )
-        .unwrap();
+        let changed =
+            settled_after(Some(&first), &looked("b", "seed"), &succeeded(), none()).unwrap();
         assert_eq!(changed.commands.keys().collect::<Vec<_>>(), ["seed"]);
         assert_eq!(
             settled_after(Some(&first), &looked("a", "run"), &Completion::Incomplete, none()),
@@ -243,12 +222,7 @@ mod tests {
         );
         let always_needs_dbt = CurrentInputs { command: None, ..looked("a", "") };
         assert_eq!(
-            settled_after(
-                Some(&first),
-                &always_needs_dbt,
-                &Completion::Succeeded(BTreeSet::new()),
-                none()
-            ),
+            settled_after(Some(&first), &always_needs_dbt, &succeeded(), none()),
             Some(first)
         );
     }

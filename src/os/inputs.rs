@@ -97,7 +97,7 @@ pub fn read_while<T>(places: &Places<'_>, work: impl FnOnce() -> T) -> (T, Resul
     });
     let parts = || parts.into_iter().flatten().collect::<Result<Vec<ReadPart>>>();
     let listing = listing.into_inner().unwrap_or_else(|| list(places));
-    (done, listing.and_then(|listing| listing.with(parts()?)))
+    (done, listing.and_then(|listing| Ok(listing.with(parts()?))))
 }
 
 fn list(places: &Places<'_>) -> Result<Listing> {
@@ -146,7 +146,7 @@ impl Listing {
     }
 
     /// The items with what was read of them.
-    fn with(self, parts: Vec<ReadPart>) -> Result<Contents> {
+    fn with(self, parts: Vec<ReadPart>) -> Contents {
         let Self { files, settings, program, dotenv, .. } = self;
         let mut read: BTreeMap<usize, Content> = parts.into_iter().flatten().into_tree();
         let (mut at, mut variables, mut imports) = (0, BTreeSet::new(), BTreeSet::new());
@@ -176,7 +176,7 @@ impl Listing {
         };
         let [files, settings, program] = [files, settings, program].map(&mut sums);
         variables.extend(variables_of_imported(modules, imports));
-        Ok(Contents { files, settings, program, variables, dotenv })
+        Contents { files, settings, program, variables, dotenv }
     }
 }
 
@@ -201,10 +201,8 @@ fn variables_of_imported(
 
 impl Contents {
     /// The digests by kind.
-    ///
-    /// # Errors
-    /// The command line computes the name of a variable.
-    pub fn digests(&self, places: &Places<'_>) -> Result<BTreeMap<String, String>> {
+    #[must_use]
+    pub fn digests(&self, places: &Places<'_>) -> BTreeMap<String, String> {
         let Self { files, settings, program, variables, dotenv } = self;
         let mut names = named_by(places.words);
         names.extend(variables.iter().cloned());
@@ -218,7 +216,7 @@ impl Contents {
             ("environment".to_owned(), salted(&environment)),
             ("command".to_owned(), salted(&|sums| command(places, sums))),
         ];
-        Ok(digests.into_iter().into_tree())
+        digests.into_iter().into_tree()
     }
 }
 
@@ -234,9 +232,9 @@ impl Contents {
 /// All of it at once.
 ///
 /// # Errors
-/// As [`read_while`] and [`Contents::digests`].
+/// As [`read_while`].
 pub fn look(places: &Places<'_>) -> Result<BTreeMap<String, String>> {
-    read_while(places, || ()).1?.digests(places)
+    Ok(read_while(places, || ()).1?.digests(places))
 }
 
 /// The variables that `--vars` names: a value there may be rendered where it is used.
@@ -254,14 +252,13 @@ pub fn words(salt: &str, words: &[OsString]) -> String {
 fn excluded(places: &Places<'_>) -> Vec<PathBuf> {
     let project = places.project;
     let mut all = vec![
-        places.written[0].to_owned(),
-        places.written[1].to_owned(),
         project.root.join(".git"),
         // dbt v1's cookie, and v2's.
         project.profiles_dir.join(".user.yml"),
         project.root.join(".user.yml"),
         places.state.to_owned(),
     ];
+    all.extend(places.written.map(Path::to_path_buf));
     if let Some(path) = project.identity.location.get("path") {
         all.extend(["", ".wal", ".tmp"].map(|end| PathBuf::from(format!("{path}{end}"))));
     }

@@ -4,6 +4,8 @@
 //! The rules are those of dbt 1.8 to 1.12 (`dbt.cli.resolvers`, `dbt.config`): paths on the
 //! command line are relative to the working directory, paths in the project to the project.
 
+mod paths;
+
 use crate::dbt::engine::Engine;
 use crate::dbt::jinja::Renderer;
 use crate::dbt::json;
@@ -14,7 +16,7 @@ use crate::dbt::reads::Vars;
 use crate::digest::{self, hex};
 use crate::environment::Environment;
 use crate::os::home::home;
-use crate::os::paths;
+use crate::os::paths::resolved;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
@@ -133,7 +135,7 @@ pub fn locate_from(
 ) -> Result<Project, Trouble> {
     let root = project_dir(here, asked.project_dir)?;
     let mut texts = BTreeMap::new();
-    let mut project = read_project(&root, &mut texts)?;
+    let project = read_project(&root, &mut texts)?;
     let cli_text = asked.vars.map(OsStr::to_string_lossy).unwrap_or_default();
     let cli_vars = files::cli_vars(&cli_text)?;
     let profiles_dir = profiles_dir(here, asked.profiles_dir, environment);
@@ -141,9 +143,6 @@ pub fn locate_from(
     texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
     let selectors = read_if_there(&root.join(SELECTORS))?;
     texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
-    let older = |name| profiles.as_deref().and_then(|text| profile::flag(text, name));
-    project.use_v2_parser = project.use_v2_parser.or_else(|| older("use_v2_parser"));
-    project.manage_state = project.manage_state.or_else(|| older("manage_state"));
     let (identity, target) = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = ProfileOverrides {
@@ -151,8 +150,7 @@ pub fn locate_from(
             target: asked.target.and_then(OsStr::to_str),
         };
         let profiles = profiles.as_deref();
-        let identity =
-            profile::identity(profiles, &project, choice, &renderer, here, &paths::resolved);
+        let identity = profile::identity(profiles, &project, choice, &renderer, here, &resolved);
         let target = profile::target_fields(profiles, &project, choice, &identity, &renderer);
         (identity, target)
     };
@@ -188,7 +186,6 @@ fn project_dir(here: &Path, asked: Option<&OsStr>) -> Result<PathBuf, Trouble> {
 
 const FILE: &str = "dbt_project.yml";
 const SELECTORS: &str = "selectors.yml";
-const MODULE_PATHS: &str = "module_paths";
 
 /// The directory asked for; else the working directory if it has a `profiles.yml`; else
 /// `~/.dbt`.
@@ -312,6 +309,13 @@ impl Project {
         Ok((project.vars.clone(), files::spelled_vars(text)?))
     }
 
+    /// What `flags:` of the project says of a switch, or else `config:` of `profiles.yml`.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        let profiles = self.texts.get(&self.profiles_dir.join("profiles.yml"));
+        self.project.flag(name).or_else(|| profile::flag(profiles?, name))
+    }
+
     /// The name of the selector with `default: true` in `selectors.yml`.
     ///
     /// # Errors
@@ -323,73 +327,9 @@ impl Project {
             .with_context(|| format!("reading {}", path.display()))
     }
 
-    /// Every directory in which the project and its packages say that dbt reads files.
-    ///
-    /// # Errors
-    /// A path that only dbt can render.
-    pub fn listed_paths(&self) -> Result<Vec<PathBuf>> {
-        let mut all = self.rendered_paths(&self.root, &self.project)?;
-        for package in self.packages.values() {
-            all.extend(self.rendered_paths(&package.directory, &package.project)?);
-        }
-        Ok(all)
-    }
-
-    /// The directories of the project and of the installed packages.
-    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
-        std::iter::once(self.root.as_path()).chain(self.package_directories())
-    }
-
-    /// Where `dbt deps` installs packages.
-    ///
-    /// # Errors
-    /// A path that only dbt can render.
-    pub(crate) fn packages_directory(&self) -> Result<PathBuf> {
-        let written = self.project.packages_install_path.as_deref().unwrap_or("dbt_packages");
-        let path = self.renderer.render(written);
-        let path = path.with_context(|| {
-            format!("packages-install-path in {}", self.root.join(FILE).display())
-        })?;
-        Ok(self.root.join(path))
-    }
-
-    /// The directories from which the Python models of dbt-duckdb import modules: `module_paths` of
-    /// any target in `profiles.yml`.
-    ///
-    /// # Errors
-    /// A path that only dbt can render, or a file that is no YAML.
-    pub(crate) fn module_paths(&self, here: &Path) -> Result<Vec<PathBuf>> {
-        let path = self.profiles_dir.join("profiles.yml");
-        let Some(text) = self.texts.get(&path).filter(|text| text.contains(MODULE_PATHS)) else {
-            return Ok(Vec::new());
-        };
-        let written = files::members(text, MODULE_PATHS);
-        let written = written.with_context(|| format!("reading {}", path.display()))?;
-        let rendered = |written: &String| {
-            let rendered = self.renderer.render(written);
-            Ok(here.join(rendered.with_context(|| format!("a path in {}", path.display()))?))
-        };
-        written.iter().map(rendered).collect()
-    }
-
-    /// The directories of the installed packages.
-    pub(crate) fn package_directories(&self) -> impl Iterator<Item = &Path> {
-        self.packages.values().map(|package| package.directory.as_path())
-    }
-
     /// The text of a file that was read to find the project, so that nobody reads it again.
     pub(crate) fn text_of(&self, path: &Path) -> Option<&str> {
         self.texts.get(path).map(String::as_str)
-    }
-
-    fn rendered_paths(&self, root: &Path, project: &files::ProjectFile) -> Result<Vec<PathBuf>> {
-        let rendered = |path: &String| {
-            let path = self.renderer.render(path);
-            let path = path.with_context(|| format!("a path in {}", root.join(FILE).display()))?;
-            Ok(root.join(path))
-        };
-        let defaults = files::DEFAULT_PATHS.iter().map(|path| Ok(root.join(path)));
-        project.paths.iter().map(rendered).chain(defaults).collect()
     }
 
     /// The directory of the project or package of this name.

@@ -6,6 +6,7 @@ use super::open::Opened;
 use super::parse::parse_alone;
 use super::unchanged::Confirmed;
 use crate::dbt::manifest::Manifest;
+use crate::dbt::reads::asks_for_the_command;
 use crate::dbt::results::Outcome;
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::Scope;
@@ -55,23 +56,11 @@ pub(super) fn adopt_project(
 ) -> Result<(), Failure> {
     let seen = opened.seen_for_all();
     let text = parse_alone(opened, driver)?.map_err(unparsable)?;
-    let confirmed = match asks_for_the_command(&text) {
-        true => Confirmed::default(),
-        false => opened.confirm(&seen),
+    let confirmed = match Manifest::read(&text) {
+        Ok(manifest) if !asks_for_the_command(&manifest) => opened.confirm(&seen),
+        _ => Confirmed::default(),
     };
     adopt_manifest(opened, text, confirmed, summary)
-}
-
-/// Whether code of the project or a package mentions the command or its flags, so that another
-/// command may parse something else.
-fn asks_for_the_command(text: &str) -> bool {
-    let Ok(manifest) = Manifest::read(text) else { return true };
-    let asks =
-        |code: &str| ["flags", "invocation_args", "WHICH"].iter().any(|word| code.contains(word));
-    manifest.nodes().any(|(_, node)| asks(&node.raw_code()))
-        || manifest
-            .macros()
-            .any(|(_, found)| !manifest.is_internal(found) && asks(&found.macro_sql()))
 }
 
 fn adopt_manifest(

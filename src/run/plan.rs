@@ -121,17 +121,8 @@ fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
         say::changes(plan, now);
         let hooks = now.before.as_ref().map(|before| changed_hooks(before, &now.manifest));
         say::hooks_changed(&hooks.unwrap_or_default());
-        let is_left = |id: &String| {
-            !now.graph.is_test(id)
-                && (plan.others.contains_key(id)
-                    || (plan.left_out.contains(id) && !plan.wanted.contains(id)))
-        };
-        let left: Vec<(&String, String)> = now
-            .needs
-            .iter()
-            .filter(|(id, _)| is_left(id))
-            .map(|(id, reasons)| (id, say::reason_list(reasons)))
-            .collect();
+        let left = plan.left_for_later(now);
+        let left: Vec<_> = left.map(|(id, reasons)| (id, say::reason_list(reasons))).collect();
         let subcommand = started.opened.session.command.subcommand();
         say::left_for_later(&left, |id| plan.left_out.contains(id), subcommand);
     }

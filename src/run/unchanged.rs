@@ -154,7 +154,7 @@ impl Opened<'_> {
     fn digests(&self) -> Result<BTreeMap<String, String>> {
         let contents = self.inputs.as_ref().map_err(|why| anyhow!("{why:#}"))?;
         let watch = Watch::of(self.session, self.access.store())?;
-        contents.digests(&watch.places(None, &self.baseline.salt))
+        Ok(contents.digests(&watch.places(None, &self.baseline.salt)))
     }
 
     fn command_key(&self) -> String {
@@ -227,7 +227,7 @@ impl Started<'_> {
         Ok((graph.count_built() + absent, waiting.into_iter().collect()))
     }
 
-    /// StateForDbt without dbt; what waits for another command is reported all the same.
+    /// End without dbt; what waits for another command is reported all the same.
     pub(crate) fn finish_without_dbt(&self) -> u8 {
         say::dbt_not_needed();
         artifacts::leave_empty_results(self.opened.session);

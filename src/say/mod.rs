@@ -2,18 +2,20 @@
 //! to dbt.
 
 mod engine;
+mod needs;
 mod plan;
 
 pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
+pub(crate) use needs::{
+    changes, compiling, hooks_changed, left_for_later, lone_unit_tests, not_settled, pending,
+    reason_list, settled,
+};
 pub(crate) use plan::{over_budget, plan};
 
-use crate::dbt::compare::{Needs, Reason};
 use crate::dbt::results::{Fate, Outcome, RunLog};
-use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
 use crate::decide::intent::Unsaved;
 use crate::decide::next::Absence;
-use crate::decide::plan::{LastRun, Plan};
 use crate::decide::relations::Relations;
 use crate::decide::settle::StartReason;
 use crate::decide::start::{Approach, Start};
@@ -21,8 +23,8 @@ use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::graph::Graph;
 use crate::log_style::{LogStyle, VERBATIM};
-use crate::trees::IntoTree;
 use log::{Level, debug, error, info, log, warn};
+use needs::count_of_rest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -56,94 +58,6 @@ pub(crate) fn start(start: &Start, approach: Approach, state: &impl Display) {
         }
         _ => info!("comparing the project with the baseline on {state}"),
     }
-}
-
-/// dbt is asked which of the changed nodes would be built from other code than before.
-pub(crate) fn compiling(count: usize) {
-    info!("asking dbt compile whether {count} nodes differ from what they were built from");
-}
-
-/// Which changed nodes do not have to be built, of how many that dbt was asked about.
-pub(crate) fn settled(settled: &BTreeSet<String>, asked: usize) {
-    info!(
-        "{} of these {asked} nodes compile to the code that they were built from, and are not built",
-        settled.len()
-    );
-    for id in settled.iter().take(LISTED) {
-        info!("  {id}");
-    }
-    if settled.len() > LISTED {
-        info!("  and {} more", settled.len() - LISTED);
-    }
-}
-
-/// dbt could not tell, so these nodes count as changed.
-pub(crate) fn not_settled(count: usize, why: &anyhow::Error) {
-    warn!("{count} nodes count as changed, because dbt could not compile them to compare: {why:#}");
-}
-
-/// Which nodes have to be built, and why.
-pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
-    if plan.wanted.is_empty() || plan.last_run == LastRun::Nothing {
-        match now.needs.is_empty() {
-            true => info!("nothing changed: there is nothing to build"),
-            false => info!("nothing that this command builds changed: there is nothing to build"),
-        }
-        return;
-    }
-    info!(
-        "to build: {} of {} nodes, and everything downstream of them",
-        plan.wanted.len(),
-        now.graph.len()
-    );
-    for id in plan.wanted.iter().take(LISTED) {
-        info!("  {id}: {}", reason_list(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
-    }
-    count_of_rest(plan.wanted.len());
-}
-
-/// Hooks of the project changed, which dbt runs around whatever it builds.
-pub(crate) fn hooks_changed(kinds: &[&str]) {
-    for kind in kinds {
-        info!("{kind} changed; nothing is rebuilt for it");
-    }
-}
-
-/// The reasons in one line, separated by commas.
-pub(crate) fn reason_list(reasons: &[Reason]) -> String {
-    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// How many nodes are not listed, of `count` altogether.
-fn count_of_rest(count: usize) {
-    if count > LISTED {
-        info!("  and {} more", count - LISTED);
-    }
-}
-
-/// The nodes that have to be built, with the reason, but that this command does not build: because it
-/// builds no such nodes, or because its selection leaves them out (`is_built`).
-pub(crate) fn left_for_later(
-    nodes: &[(&String, String)],
-    is_built: impl Fn(&str) -> bool,
-    subcommand: Option<&str>,
-) {
-    let command = subcommand.unwrap_or("this command");
-    for (id, why) in nodes.iter().take(LISTED) {
-        match is_built(id) {
-            true => warn!("{id} has to be built ({why}), but the selection leaves it out"),
-            false => warn!(
-                "{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does"
-            ),
-        }
-    }
-    count_of_rest(nodes.len());
-}
-
-/// The nodes that have to be built, with their reasons as text. Tests are left out.
-pub(crate) fn pending(needs: &Needs, graph: &Graph) -> BTreeMap<String, String> {
-    let nodes = needs.iter().filter(|(id, _)| !graph.is_test(id));
-    nodes.map(|(id, reasons)| (id.clone(), reason_list(reasons))).into_tree()
 }
 
 /// How the run ended: the last message.
@@ -193,14 +107,6 @@ pub(crate) fn not_the_manifest_of_this_run(target: &Path) {
     warn!(
         "another dbt writes to {}; parsing the project again in a process of its own. Give each dbt that runs at the same time its own --target-path",
         target.display()
-    );
-}
-
-/// `dbt test` runs these unit tests, because `dbt build` does not run one without its model.
-pub(crate) fn lone_unit_tests(ids: &BTreeSet<String>) {
-    let names = ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    info!(
-        "running with `dbt test`, because these unit tests changed and their models did not: {names}"
     );
 }
 

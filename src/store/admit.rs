@@ -93,7 +93,7 @@ impl Store {
                 let refusal = Refusal::new(why).meaning(NOT_RECORDED);
                 let refusal = remedies.into_iter().fold(refusal, Refusal::remedy);
                 Err(if is_gone {
-                    Failure::lock_timeout(refusal)
+                    Failure::try_again(refusal)
                 } else {
                     Failure::unwritable(refusal)
                 })

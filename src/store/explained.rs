@@ -30,7 +30,7 @@ pub(super) fn explained(error: anyhow::Error, dir: &Path) -> Refusal {
 pub(super) fn unusable(error: anyhow::Error, dir: &Path) -> Failure {
     let is_gone = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_gone);
     let refusal = explained(error, dir);
-    if is_gone { Failure::lock_timeout(refusal) } else { Failure::unwritable(refusal) }
+    if is_gone { Failure::try_again(refusal) } else { Failure::unwritable(refusal) }
 }
 
 /// The mount has lost its server: the program that serves a FUSE mount has ended.

@@ -236,7 +236,7 @@ fn holder(file: &mut File) -> Holder {
 /// `wait` passes the given time, or less, and returns the signal that asks us to stop.
 ///
 /// # Errors
-/// [`Failure::lock_timeout`] after `timeout`, [`Failure::Stopped`] on a signal,
+/// [`Failure::try_again`] after `timeout`, [`Failure::Stopped`] on a signal,
 /// [`Failure::unwritable`] where no lock can be had at all.
 pub(super) fn acquire(
     dir: &Path,
@@ -252,7 +252,7 @@ pub(super) fn acquire(
         let mut patience = || {
             let left = timeout.saturating_sub(start.elapsed());
             if left.is_zero() {
-                return Err(Failure::lock_timeout(unanswered(dir, timeout)));
+                return Err(Failure::try_again(unanswered(dir, timeout)));
             }
             if !is_told {
                 let (dir, left) = (dir.display(), left.as_secs());
@@ -271,7 +271,7 @@ pub(super) fn acquire(
         };
         let left = timeout.saturating_sub(start.elapsed());
         if left.is_zero() {
-            return Err(Failure::lock_timeout(timed_out(dir, &holder, timeout)));
+            return Err(Failure::try_again(timed_out(dir, &holder, timeout)));
         }
         said = Some(mention(said, holder, dir, left));
         if let Some(signal) = wait(pause.min(left)) {

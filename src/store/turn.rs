@@ -60,7 +60,7 @@ impl Turn {
     #[inline(never)]
     pub(super) fn take(&self) -> Result<(), Failure> {
         if !self.is_free().map_err(Failure::unwritable)? {
-            return Err(Failure::lock_timeout(self.overtaken("nothing was built")));
+            return Err(Failure::try_again(self.overtaken("nothing was built")));
         }
         self.write_number().map_err(Failure::unwritable)
     }

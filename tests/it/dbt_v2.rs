@@ -179,6 +179,14 @@ fn resumes(shop: &Shop) {
     shop.run(&["build"]).expect_built(&[]);
 }
 
+/// A build that is killed with its dbt while it builds `slow`.
+fn killed_as_a_whole(shop: &Shop) {
+    let (mut child, lines) = begun(shop, &["build"]);
+    killpg(pid(&child), Signal::SIGKILL).expect("it lives");
+    lines.for_each(drop);
+    child.wait().expect("a child");
+}
+
 #[test]
 fn dbt_2_cancels_its_query_when_told_to_stop_and_what_it_had_built_is_not_called_failed() {
     for shop in slow_shops() {
@@ -196,10 +204,7 @@ fn dbt_2_cancels_its_query_when_told_to_stop_and_what_it_had_built_is_not_called
 #[test]
 fn a_first_population_by_dbt_2_that_is_killed_as_a_whole_is_resumed() {
     for shop in slow_shops() {
-        let (mut child, lines) = begun(&shop, &["build"]);
-        killpg(pid(&child), Signal::SIGKILL).expect("it lives");
-        lines.for_each(drop);
-        child.wait().expect("a child");
+        killed_as_a_whole(&shop);
         // Its target path was in the container.
         fs::remove_dir_all(shop.project().join("target")).expect("dbt wrote there");
         resumes(&shop);
@@ -222,10 +227,7 @@ fn a_later_run_of_which_only_dbt_2_is_killed_keeps_what_it_had_built() {
 #[test]
 fn what_a_killed_dbt_2_built_is_not_trusted_if_the_project_has_changed_since() {
     for shop in slow_shops() {
-        let (mut child, lines) = begun(&shop, &["build"]);
-        killpg(pid(&child), Signal::SIGKILL).expect("it lives");
-        lines.for_each(drop);
-        child.wait().expect("a child");
+        killed_as_a_whole(&shop);
         fs::remove_file(shop.project().join("../block")).expect("it is there");
         // dbt 2 may have read the project before or after that.
         shop.touch("models/staging/stg_payments.sql");

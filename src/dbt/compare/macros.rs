@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Macros<'m, 'a> {
     manifest: &'m Manifest<'a>,
     /// Made when the first node is looked at.
-    library: OnceCell<Library<'m>>,
+    code: OnceCell<Library<'m>>,
     /// Of the macros of the project and its packages; likewise.
     digests: OnceCell<BTreeMap<&'m str, String>>,
 }
 
 impl<'m, 'a> Macros<'m, 'a> {
     pub(super) fn new(manifest: &'m Manifest<'a>) -> Self {
-        Self { manifest, library: OnceCell::new(), digests: OnceCell::new() }
+        Self { manifest, code: OnceCell::new(), digests: OnceCell::new() }
     }
 
     /// What stands for the text of a macro of the project or its packages; `None` when there is
@@ -31,21 +31,21 @@ impl<'m, 'a> Macros<'m, 'a> {
 
     /// What a node of this manifest reads.
     pub(super) fn reads(&self, id: &str, node: &Node<'_>) -> Reads<'m> {
-        self.library().reads(id, node)
+        self.code().reads(id, node)
     }
 
     /// See [`Library::reaches_any`].
     pub(super) fn reaches_any(&self, id: &str, node: &Node<'_>, macros: &BTreeSet<&str>) -> bool {
-        !macros.is_empty() && self.library().reaches_any(id, node, macros)
+        !macros.is_empty() && self.code().reaches_any(id, node, macros)
     }
 
     /// See [`Library::by_code`].
     pub(super) fn by_code(&self, id: &str, node: &Node<'_>) -> ByCode<'m> {
-        self.library().by_code(id, node)
+        self.code().by_code(id, node)
     }
 
-    fn library(&self) -> &Library<'m> {
-        self.library.get_or_init(|| Library::new(self.manifest))
+    fn code(&self) -> &Library<'m> {
+        self.code.get_or_init(|| Library::new(self.manifest))
     }
 
     /// The macros whose code or calls differ; `None` where one of them is new or gone, so that

@@ -179,12 +179,9 @@ impl<'a> Manifest<'a> {
         found.map(|node| &**node)
     }
 
-    /// Every member of a section of the file, with all of its fields as the file has them.
-    pub(in crate::dbt) fn members(&self, section: &str) -> BTreeMap<Text<'a>, &'a RawValue> {
-        let file: BTreeMap<Text<'a>, &'a RawValue> =
-            serde_json::from_str(self.text).unwrap_or_default();
-        let members = file.get(section).map(|raw| serde_json::from_str(raw.get()));
-        members.and_then(Result::ok).unwrap_or_default()
+    /// Every section of the file (`nodes`, `sources`…) as the file has it.
+    pub(in crate::dbt) fn sections(&self) -> BTreeMap<Text<'a>, &'a RawValue> {
+        serde_json::from_str(self.text).unwrap_or_default()
     }
 
     /// Every source by `unique_id`.

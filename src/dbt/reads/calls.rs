@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn of(code: &str) -> Option<Arguments> {
-        Block::new(expression(code)).arguments(0, &Names::of(&["p"], &[]))
+        Block::new(expression(code)).arguments(0, &Names::of(&["p"], &[], false))
     }
 
     fn computed(start: &str) -> Argument {

@@ -98,7 +98,7 @@ const CUSTOM: &str = "DBT_ENV_CUSTOM_ENV_";
 /// So many sources of one node have a fingerprint each.
 const MOST: usize = 100;
 
-/// A member of the manifest with all of its fields.
+/// A part of the manifest: a section with its members, or a member with its fields.
 type Fields<'m> = BTreeMap<Text<'m>, &'m RawValue>;
 
 /// What the objects hold now.
@@ -109,7 +109,8 @@ pub struct Objects<'m, 'a> {
     /// What the command line, the variables in its place and `flags:` say, by `NAME`.
     flags: &'m BTreeMap<String, String>,
     environment: &'m Environment,
-    nodes: OnceCell<BTreeMap<Text<'a>, &'a RawValue>>,
+    sections: OnceCell<Fields<'a>>,
+    nodes: OnceCell<Fields<'a>>,
     /// What is known of `graph` already.
     graph: RefCell<BTreeMap<String, String>>,
 }
@@ -123,8 +124,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         flags: &'m BTreeMap<String, String>,
         environment: &'m Environment,
     ) -> Self {
-        let (nodes, graph) = (OnceCell::new(), RefCell::default());
-        Self { manifest, target, flags, environment, nodes, graph }
+        let (sections, nodes) = (OnceCell::new(), OnceCell::new());
+        Self { manifest, target, flags, environment, sections, nodes, graph: RefCell::default() }
     }
 
     /// The fingerprints of what a node reads of them, by `context:OBJECT` and `source:NAME`.
@@ -159,13 +160,19 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     fn model(&self, id: &str, key: Option<&str>) -> Option<String> {
-        let nodes = self.nodes.get_or_init(|| self.manifest.members("nodes"));
+        let nodes = self.nodes.get_or_init(|| self.members("nodes"));
         let fields = fields(nodes.get(id)?);
         match key {
             Some(key) if FLEETING.contains(&key) => None,
             Some(key) => Some(field(&fields, key)),
             None => Some(whole(&fields)),
         }
+    }
+
+    /// Every member of a section of the manifest, with all of its fields.
+    fn members(&self, section: &str) -> Fields<'a> {
+        let sections = self.sections.get_or_init(|| self.manifest.sections());
+        sections.get(section).map(|raw| fields(raw)).unwrap_or_default()
     }
 
     fn graph(&self, key: Option<&str>) -> String {
@@ -185,7 +192,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         }
         let mut digest = Pieces::new();
         for section in SECTIONS.iter().filter(|section| key.is_none_or(|key| key == **section)) {
-            for (id, member) in self.manifest.members(section) {
+            for (id, member) in self.members(section) {
                 digest.add(id.as_bytes());
                 digest.add(whole(&fields(member)).as_bytes());
             }
@@ -292,6 +299,17 @@ fn field(fields: &Fields<'_>, name: &str) -> String {
         name if UNORDERED.contains(&name) => sorted_json(raw.get()),
         _ => raw.get().to_owned(),
     }
+}
+
+/// Whether code of the project or of a package mentions the command or its flags, so that another
+/// command may parse something else.
+#[must_use]
+pub fn asks_for_the_command(manifest: &Manifest<'_>) -> bool {
+    let asks =
+        |code: &str| ["flags", "invocation_args", "WHICH"].iter().any(|word| code.contains(word));
+    let mut macros = manifest.macros().filter(|(_, found)| !manifest.is_internal(found));
+    manifest.nodes().any(|(_, node)| asks(&node.raw_code()))
+        || macros.any(|(_, found)| asks(&found.macro_sql()))
 }
 
 #[cfg(test)]

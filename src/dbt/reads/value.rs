@@ -152,13 +152,14 @@ pub(super) struct Names<'a>(BTreeMap<&'a str, Argument>);
 impl<'a> Names<'a> {
     /// Parameters, and the expressions of `set` and `for`. A name that is bound more than once is
     /// one of those values; `None` is a binding of which nothing is known. What refers to another
-    /// name is known in the next round.
+    /// name is known in the next round. Where the code changes a list somewhere (`names.append(…)`),
+    /// only those are known that a loop has written out.
     pub(super) fn of(
         parameters: &[&'a str],
         bindings: &[(&'a str, Option<Bound<'_, 'a>>)],
+        mutated: bool,
     ) -> Self {
         let mut names = Self::default();
-        let mutated = bindings.iter().any(|(_, bound)| bound.as_ref().is_some_and(|b| b.mutated));
         for _ in 0..ROUNDS {
             let mut next: BTreeMap<&str, Vec<Argument>> = BTreeMap::new();
             for name in parameters {
@@ -166,7 +167,8 @@ impl<'a> Names<'a> {
                 next.entry(name).or_default().push(own);
             }
             for (name, bound) in bindings {
-                let value = bound.as_ref().map_or_else(unknown, |bound| bound.value(&names));
+                let value =
+                    bound.as_ref().map_or_else(unknown, |bound| bound.value(&names, mutated));
                 let value = if mutated && value.holds_list() { unknown() } else { value };
                 next.entry(name).or_default().push(value);
             }
@@ -198,18 +200,16 @@ pub(super) struct Bound<'b, 'a> {
     pub(super) range: Range<usize>,
     /// To its items, one after the other.
     pub(super) is_loop: bool,
-    /// The code changes a list somewhere: `names.append(…)`.
-    pub(super) mutated: bool,
 }
 
 impl Bound<'_, '_> {
-    fn value(&self, names: &Names<'_>) -> Argument {
+    fn value(&self, names: &Names<'_>, mutated: bool) -> Argument {
         let literal = self.block.is_mark(self.range.start, "[");
         let value = self.block.value(self.range.clone(), names);
         if !self.is_loop {
             return value;
         }
-        if self.mutated && !literal { unknown() } else { value.item() }
+        if mutated && !literal { unknown() } else { value.item() }
     }
 }
 

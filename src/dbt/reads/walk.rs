@@ -16,7 +16,7 @@ const PYTHON_POSTFIX: &str = "py_script_postfix";
 
 /// Where a node begins to read.
 pub(super) struct Walk<'l, 'm> {
-    library: &'l Library<'m>,
+    macros: &'l Library<'m>,
     /// From where its names are resolved.
     package: &'m str,
     /// What it reads without a macro, or gives a macro to read.
@@ -38,13 +38,13 @@ pub(super) struct Walk<'l, 'm> {
 }
 
 impl<'l, 'm> Walk<'l, 'm> {
-    pub(super) fn new(library: &'l Library<'m>, id: &str, node: &Node<'_>) -> Self {
-        let namespace = library.namespace();
+    pub(super) fn new(macros: &'l Library<'m>, id: &str, node: &Node<'_>) -> Self {
+        let namespace = macros.namespace();
         let mut code = NodeCode::new(node, namespace);
-        let listed = node.depends_on.macros.iter().filter_map(|id| library.at(id));
+        let listed = node.depends_on.macros.iter().filter_map(|id| macros.at(id));
         let kind = code.materialized.as_deref();
         let mut walk = Self {
-            library,
+            macros,
             package: namespace.viewpoint_of(&node.package_name),
             own: std::mem::take(&mut code.scan.facets),
             named: BTreeSet::new(),
@@ -53,7 +53,7 @@ impl<'l, 'm> Walk<'l, 'm> {
             materialization: kind.map_or_else(Vec::new, |kind| namespace.materialization(kind)),
             is_built: !is_test_id(id),
             // The end of a run lists the materialization, which is found by its name.
-            listed: listed.filter(|at| !library.is_materialization(*at)).collect(),
+            listed: listed.filter(|at| !macros.is_materialization(*at)).collect(),
             dispatched: BTreeSet::new(),
         };
         walk.dispatched = walk.listed_of(&code.scan.mentions);
@@ -71,7 +71,7 @@ impl<'l, 'm> Walk<'l, 'm> {
             self.named = self.resolved(&mentions);
             self.configured = self.resolved(&around);
             let mut more = Scan::default();
-            for (reader, argument) in self.library.given(&mentions, &self.listed) {
+            for (reader, argument) in self.macros.given(&mentions, &self.listed) {
                 more.take(reader, argument);
             }
             self.own.append(&mut more.facets);
@@ -125,7 +125,7 @@ impl<'l, 'm> Walk<'l, 'm> {
     }
 
     fn closure(&self, root: usize) -> Rc<Closure> {
-        self.library.closure(self.package, root)
+        self.macros.closure(self.package, root)
     }
 
     /// What the node's table depends on.
@@ -138,8 +138,8 @@ impl<'l, 'm> Walk<'l, 'm> {
         let mut reached = Reached::new();
         for root in self.built() {
             for at in &self.closure(root).macros {
-                let Some(id) = self.library.own_id(*at) else { continue };
-                let through = if *at == root { None } else { self.library.id(root) };
+                let Some(id) = self.macros.own_id(*at) else { continue };
+                let through = if *at == root { None } else { self.macros.id(root) };
                 let known = reached.entry(id).or_insert(through);
                 *known = (*known).and(through);
             }
@@ -150,16 +150,16 @@ impl<'l, 'm> Walk<'l, 'm> {
     fn only_listed(&self, known: &Reached<'m>) -> BTreeMap<&'m str, BTreeSet<&'m str>> {
         let beyond = |root: &usize| {
             let closure = self.closure(*root);
-            let ids = closure.macros.iter().filter_map(|at| self.library.own_id(*at));
+            let ids = closure.macros.iter().filter_map(|at| self.macros.own_id(*at));
             let ids: BTreeSet<&str> = ids.filter(|id| !known.contains_key(id)).into_tree();
-            (!ids.is_empty()).then_some((self.library.id(*root)?, ids))
+            (!ids.is_empty()).then_some((self.macros.id(*root)?, ids))
         };
         self.listed.iter().filter_map(beyond).into_tree()
     }
 
     fn resolved(&self, mentions: &[Mention]) -> BTreeSet<usize> {
         let from = Viewpoint { code: self.package, node: Some(self.package) };
-        let namespace = self.library.namespace();
+        let namespace = self.macros.namespace();
         mentions.iter().flat_map(|mention| namespace.resolve(&mention.of, from)).into_tree()
     }
 
@@ -171,9 +171,9 @@ impl<'l, 'm> Walk<'l, 'm> {
             | Named::Computed(..)
             | Named::ComputedDispatch(_) => None,
         });
-        let candidates = names.flat_map(|name| self.library.namespace().dispatched(name, |_| true));
+        let candidates = names.flat_map(|name| self.macros.namespace().dispatched(name, |_| true));
         let listed = candidates.filter(|at| self.listed.contains(at));
-        listed.filter_map(|at| self.library.id(at)).into_tree()
+        listed.filter_map(|at| self.macros.id(at)).into_tree()
     }
 
     /// The strategies that the macros found so far look for.
@@ -183,7 +183,7 @@ impl<'l, 'm> Walk<'l, 'm> {
         let mut found = Vec::new();
         let unset = code.incremental_strategy.is_none();
         if unset && closures.iter().any(|closure| closure.picks_incremental_strategy) {
-            let defaults = self.library.namespace().default_strategies();
+            let defaults = self.macros.namespace().default_strategies();
             found.extend(defaults.map(incremental_strategy));
         }
         if closures.iter().any(|closure| closure.picks_snapshot_strategy) {

@@ -181,6 +181,13 @@ fn unreal(args: &RunResultsArgs<'_>) -> Option<&'static str> {
     options.into_iter().find(|(value, _)| given(*value)).map(|(_, why)| why)
 }
 
+/// A UUID from its 32 hexadecimal digits.
+fn uuid(digits: &str) -> Option<String> {
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part));
+    let parts: Option<Vec<&str>> = parts.into_iter().collect();
+    Some(parts.filter(|_| digits.len() == 32)?.join("-"))
+}
+
 /// A status says that the node failed.
 const FAILED: &str = "failed in the last run";
 

@@ -78,14 +78,12 @@ pub fn results_of_nothing(
     invocation: &str,
     at: &str,
 ) -> String {
-    let cut = |from: usize, to: usize| invocation.get(from..to).unwrap_or_default();
-    let id = [cut(0, 8), cut(8, 12), cut(12, 16), cut(16, 20), cut(20, 32)].join("-");
     serde_json::json!({
         "metadata": {
             "dbt_schema_version": SCHEMA,
             "dbt_version": dbt_version,
             "generated_at": at,
-            "invocation_id": id,
+            "invocation_id": super::uuid(invocation),
             "env": {},
         },
         "results": [],

@@ -62,11 +62,9 @@ pub(super) enum News<'a> {
 }
 
 impl Span<'_> {
-    /// The id of the command: that of the trace, with the dashes of a UUID.
+    /// The id of the command: that of the trace.
     pub(super) fn invocation_id(&self) -> Option<String> {
-        let hex = self.trace_id.get(..32).filter(|_| self.trace_id.len() == 32)?;
-        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part));
-        Some(parts.into_iter().collect::<Option<Vec<_>>>()?.join("-"))
+        super::uuid(&self.trace_id)
     }
 
     pub(super) fn news(&self) -> News<'_> {

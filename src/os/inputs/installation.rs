@@ -6,6 +6,7 @@
 use super::walk::{FileWalk, ReadBy};
 use crate::os::installation::{Form, Installation, Site};
 use anyhow::{Context, Result, bail};
+use memchr::memmem;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -74,7 +75,6 @@ fn packages(site: &Site, into: &mut FileWalk) -> Result<()> {
 /// Whether a module, or one below it, has anything that is called `plugins`: dbt-core takes a module
 /// for a plugin by that attribute (`dbt/plugins/manager.py`).
 fn mentions_plugins(path: &Path) -> io::Result<bool> {
-    const ATTRIBUTE: &[u8] = b"plugins";
     let is_named = |path: &Path| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("plugins"))
     };
@@ -82,8 +82,7 @@ fn mentions_plugins(path: &Path) -> io::Result<bool> {
         return Ok(true);
     }
     if !path.is_dir() {
-        let text = fs::read(path)?;
-        return Ok(text.windows(ATTRIBUTE.len()).any(|window| window == ATTRIBUTE));
+        return Ok(memmem::find(&fs::read(path)?, b"plugins").is_some());
     }
     for entry in fs::read_dir(path)? {
         let path = entry?.path();

@@ -156,8 +156,8 @@ fn dbt_2_is_to_parse_where_the_project_the_profiles_or_the_user_says_so() {
     let says = || {
         let found = locate_from(tree.path(), &Asked::default(), &environment).unwrap();
         (
-            found.project.use_v2_parser,
-            user_settings(&environment).and_then(|user| user.use_v2_parser),
+            found.flag("use_v2_parser"),
+            user_settings(&environment).and_then(|user| user.flag("use_v2_parser")),
         )
     };
     assert_eq!(says(), (Some(false), Some(true)));

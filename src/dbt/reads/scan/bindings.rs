@@ -61,7 +61,7 @@ pub(super) fn bindings<'a>(block: &Block<'a>) -> Vec<&'a str> {
 }
 
 /// The expression to which the statement binds its only name.
-pub(super) fn bound<'b, 'a>(block: &'b Block<'a>, mutated: bool) -> Option<Bound<'b, 'a>> {
+pub(super) fn bound<'b, 'a>(block: &'b Block<'a>) -> Option<Bound<'b, 'a>> {
     let at = keyword_at(block);
     let is_loop = match (block.token(at), block.token(at + 2)) {
         (Some(Token::Name("for")), Some(Token::Name("in"))) => true,
@@ -71,7 +71,7 @@ pub(super) fn bound<'b, 'a>(block: &'b Block<'a>, mutated: bool) -> Option<Bound
     let all = at + 3..block.tokens().len();
     let is_end = |token: &Token<'a>| matches!(token, Token::Name("if" | "recursive"));
     let range = if is_loop { block.split(all, is_end).into_iter().next()? } else { all };
-    Some(Bound { block, range, is_loop, mutated })
+    Some(Bound { block, range, is_loop })
 }
 
 /// Whether a list may be changed: `names.append(…)`.

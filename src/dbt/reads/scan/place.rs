@@ -42,10 +42,9 @@ impl<'a> ScanPlace<'a> {
         let header = blocks.first().map_or_else(Vec::new, parameters);
         let body = blocks.get(usize::from(!header.is_empty())..).unwrap_or_default();
         let mutated = body.iter().any(mutates);
-        let bindings_of =
-            |block| bindings(block).into_iter().map(move |name| (name, bound(block, mutated)));
+        let bindings_of = |block| bindings(block).into_iter().map(move |name| (name, bound(block)));
         let values: Vec<_> = body.iter().flat_map(bindings_of).collect();
-        let names = Names::of(&header, &values);
+        let names = Names::of(&header, &values, mutated);
         let bound = blocks.iter().flat_map(bindings).into_tree();
         Self { bound, names, depth, words }
     }

@@ -1,0 +1,104 @@
+//! What is said of the nodes that have to be built.
+
+use super::LISTED;
+use crate::dbt::compare::{Needs, Reason};
+use crate::decide::comparison::Comparison;
+use crate::decide::plan::{LastRun, Plan};
+use crate::graph::Graph;
+use crate::trees::IntoTree;
+use log::{info, warn};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// dbt is asked which of the changed nodes would be built from other code than before.
+pub(crate) fn compiling(count: usize) {
+    info!("asking dbt compile whether {count} nodes differ from what they were built from");
+}
+
+/// Which changed nodes do not have to be built, of how many that dbt was asked about.
+pub(crate) fn settled(settled: &BTreeSet<String>, asked: usize) {
+    info!(
+        "{} of these {asked} nodes compile to the code that they were built from, and are not built",
+        settled.len()
+    );
+    for id in settled.iter().take(LISTED) {
+        info!("  {id}");
+    }
+    count_of_rest(settled.len());
+}
+
+/// dbt could not tell, so these nodes count as changed.
+pub(crate) fn not_settled(count: usize, why: &anyhow::Error) {
+    warn!("{count} nodes count as changed, because dbt could not compile them to compare: {why:#}");
+}
+
+/// Which nodes have to be built, and why.
+pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
+    if plan.wanted.is_empty() || plan.last_run == LastRun::Nothing {
+        match now.needs.is_empty() {
+            true => info!("nothing changed: there is nothing to build"),
+            false => info!("nothing that this command builds changed: there is nothing to build"),
+        }
+        return;
+    }
+    info!(
+        "to build: {} of {} nodes, and everything downstream of them",
+        plan.wanted.len(),
+        now.graph.len()
+    );
+    for id in plan.wanted.iter().take(LISTED) {
+        info!("  {id}: {}", reason_list(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
+    }
+    count_of_rest(plan.wanted.len());
+}
+
+/// Hooks of the project changed, which dbt runs around whatever it builds.
+pub(crate) fn hooks_changed(kinds: &[&str]) {
+    for kind in kinds {
+        info!("{kind} changed; nothing is rebuilt for it");
+    }
+}
+
+/// The reasons in one line, separated by commas.
+pub(crate) fn reason_list(reasons: &[Reason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How many nodes are not listed, of `count` altogether.
+pub(super) fn count_of_rest(count: usize) {
+    if count > LISTED {
+        info!("  and {} more", count - LISTED);
+    }
+}
+
+/// The nodes that have to be built, with the reason, but that this command does not build: because it
+/// builds no such nodes, or because its selection leaves them out (`is_built`).
+pub(crate) fn left_for_later(
+    nodes: &[(&String, String)],
+    is_built: impl Fn(&str) -> bool,
+    subcommand: Option<&str>,
+) {
+    let command = subcommand.unwrap_or("this command");
+    for (id, why) in nodes.iter().take(LISTED) {
+        match is_built(id) {
+            true => warn!("{id} has to be built ({why}), but the selection leaves it out"),
+            false => warn!(
+                "{id} has to be built ({why}), but `dbt {command}` does not build it; `dbt build` does"
+            ),
+        }
+    }
+    count_of_rest(nodes.len());
+}
+
+/// The nodes that have to be built, with their reasons as text. Tests are left out.
+pub(crate) fn pending(needs: &Needs, graph: &Graph) -> BTreeMap<String, String> {
+    let nodes = needs.iter().filter(|(id, _)| !graph.is_test(id));
+    nodes.map(|(id, reasons)| (id.clone(), reason_list(reasons))).into_tree()
+}
+
+/// `dbt test` runs these unit tests, because `dbt build` does not run one without its model.
+pub(crate) fn lone_unit_tests(ids: &BTreeSet<String>) {
+    let names = ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    info!(
+        "running with `dbt test`, because these unit tests changed and their models did not: {names}"
+    );
+}
