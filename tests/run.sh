@@ -64,6 +64,21 @@ run_tests() {
     fi
 }
 
+# Keeps one dbt that has imported itself already, for all tests that start dbt many times. It ends
+# with this script, which holds its standard input.
+keep_dbt_warm() {
+    step 'a warm dbt'
+    TEST_WARM_DBT=$(mktemp -d)/warm
+    mkdir "$TEST_WARM_DBT"
+    export TEST_WARM_DBT
+    coproc WARM {
+        DBT_SEND_ANONYMOUS_USAGE_STATS=false exec "$PWD/.cache/dbt-1.11/bin/python" \
+            tests/convergence/warm_dbt.py keep "$TEST_WARM_DBT"
+    }
+    trap 'rm -rf "${TEST_WARM_DBT%/warm}"' EXIT
+    read -r _ <&"${WARM[0]}"
+}
+
 # The tests above cover the other versions, and tests/matrix.sh covers all of them.
 matrix() {
     step 'the main tests with more versions of dbt'
@@ -85,6 +100,7 @@ unit1)
 it1)
     setup
     static_binaries
+    keep_dbt_warm
     run_tests --test '*'
     matrix
     ;;
@@ -94,6 +110,7 @@ all[01])
     documentation
     licenses
     static_binaries
+    keep_dbt_warm
     run_tests --lib --bins --tests
     matrix
     doc_tests

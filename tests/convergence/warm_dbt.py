@@ -56,6 +56,19 @@ class WarmDbt:
         self.process.wait()
 
 
+def keep(directory):
+    """Serve as long as standard input is open, with a `python` beside the stand-in as there is one
+    beside dbt. Prints the path of the stand-in when it can be started."""
+    warm = WarmDbt(directory)
+    python = warm.program.with_name("python")
+    # By a link, Python would not find its packages.
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    python.chmod(0o755)
+    print(warm.program, flush=True)
+    sys.stdin.read()
+    warm.close()
+
+
 def serve(path):
     warm_up(path + ".project")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -134,4 +147,4 @@ def run(arguments):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    keep(sys.argv[2]) if sys.argv[1] == "keep" else serve(sys.argv[1])

@@ -13,7 +13,7 @@ fn target(shop: &Shop, keys: &str) {
 
 #[test]
 fn an_attached_database_and_a_schema_are_a_part_of_the_place() {
-    let Some(mut shop) = Shop::new() else { return };
+    let Some(mut shop) = Shop::warm() else { return };
     shop.env("EXTERNAL", "out");
     target(&shop, "attach: [{path: other.duckdb, alias: other}]");
     shop.run(&["build"]).expect_built(&ALL);
@@ -34,7 +34,7 @@ fn an_attached_database_and_a_schema_are_a_part_of_the_place() {
 
 #[test]
 fn a_warehouse_in_memory_is_refused_and_dbt_alone_builds_it() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.edit("profiles.yml", |text| text.replace("'shop.duckdb'", "':memory:'"));
     let refused = shop.run(&["build"]);
     refused.expect_code(78);

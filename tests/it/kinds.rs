@@ -28,7 +28,7 @@ fn an_upgrade_of_dbt_and_back_builds_nothing() {
 
 #[test]
 fn a_tuple_or_a_date_in_a_config_selects_nothing_in_a_fresh_container() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.write(
         "models/marts/tuples.sql",
         "{{ config(meta={'fields': [('a', 'Int32'), ('b', 'String')], 'since': modules.datetime.date(2026, 1, 2) | string,\n\
@@ -53,7 +53,7 @@ fn contract(data_type: &str) -> String {
 
 #[test]
 fn a_broken_contract_of_a_versioned_model_does_not_lock_the_operator_out() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.write(
         "models/marts/dim_v1.sql",
         "{{ config(materialized='table') }} select 1::integer as a\n",
@@ -71,7 +71,7 @@ fn a_broken_contract_of_a_versioned_model_does_not_lock_the_operator_out() {
 
 #[test]
 fn renamed_deleted_and_disabled_nodes_are_built_when_they_are_there_again() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.run(&["build"]).expect_built(&ALL);
     let marts = shop.project().join("models/marts");
     fs::rename(marts.join("payment_methods.sql"), marts.join("methods.sql")).expect("a rename");
@@ -93,7 +93,7 @@ fn renamed_deleted_and_disabled_nodes_are_built_when_they_are_there_again() {
 
 #[test]
 fn ephemeral_python_snapshot_and_packaged_nodes_count_by_the_same_rules() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.write("models/marts/inner.sql", "{{ config(materialized='ephemeral') }} select 1 as a\n");
     shop.write(
         "models/marts/outer.sql",
@@ -125,7 +125,7 @@ fn ephemeral_python_snapshot_and_packaged_nodes_count_by_the_same_rules() {
 /// dbt takes the checksum of a seed when it parses, and loads the file when it builds.
 #[test]
 fn a_seed_whose_file_changes_between_parse_and_load_is_loaded_again() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     let parsed = "id\n1\n";
     let project = fs::read_to_string(shop.project().join("dbt_project.yml")).expect("a project");
     let hook = "on-run-start: \"copy (select 2 as id) to 'seeds/moving.csv' (header)\"\n";
@@ -146,7 +146,7 @@ fn a_seed_whose_file_changes_between_parse_and_load_is_loaded_again() {
 
 #[test]
 fn a_changed_seed_of_more_than_a_mebibyte_is_seen() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     let rows = |last: &str| {
         let many: String = (0..130_000).map(|row| format!("{row},abc\n")).collect();
         format!("id,name\n{many}130000,{last}\n")

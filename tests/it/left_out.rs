@@ -11,32 +11,39 @@ fn spares(done: &Done) {
 }
 
 #[test]
-fn what_the_default_selector_leaves_out_rebuilds_nothing() {
+fn what_the_default_selector_leaves_out_rebuilds_nothing_in_two_processes() {
+    what_the_default_selector_leaves_out_rebuilds_nothing("1.11");
+}
+
+#[test]
+fn what_the_default_selector_leaves_out_rebuilds_nothing_in_one_process() {
+    what_the_default_selector_leaves_out_rebuilds_nothing("1.12");
+}
+
+fn what_the_default_selector_leaves_out_rebuilds_nothing(version: &str) {
     let selectors = "selectors:\n  - name: most\n    default: true\n    definition:\n      \
         union:\n        - {method: fqn, value: '*'}\n        \
         - exclude: [{method: path, value: models/marts/orders.sql}]\n";
-    for version in ["1.11", "1.12"] {
-        let Some(shop) = Shop::with_dbt(version) else { return };
-        shop.run(&["build"]).expect_code(0);
-        shop.write("selectors.yml", selectors);
-        shop.touch("models/marts/orders.sql");
-        let left = shop.run(&["build"]);
-        left.expect_built(&[]);
-        assert!(left.stderr.contains("leaves it out"), "{version}: {left:#?}");
-        spares(&shop.run(&["build"]));
-        shop.touch("models/marts/loyal_customers.sql");
-        shop.run(&["build"]).expect_built(&["loyal_customers"]);
-        spares(&shop.run(&["build"]));
-        shop.run(&["build", "--select", "orders"]).expect_built(&["orders"]);
-        let readers = ["customers", "daily_revenue", "loyal_customers", "revenue_by_country"];
-        shop.run(&["build"]).expect_built(&readers);
-        spares(&shop.run(&["build"]));
-    }
+    let Some(shop) = Shop::with_warm_dbt(version) else { return };
+    shop.run(&["build"]).expect_code(0);
+    shop.write("selectors.yml", selectors);
+    shop.touch("models/marts/orders.sql");
+    let left = shop.run(&["build"]);
+    left.expect_built(&[]);
+    assert!(left.stderr.contains("leaves it out"), "{version}: {left:#?}");
+    spares(&shop.run(&["build"]));
+    shop.touch("models/marts/loyal_customers.sql");
+    shop.run(&["build"]).expect_built(&["loyal_customers"]);
+    spares(&shop.run(&["build"]));
+    shop.run(&["build", "--select", "orders"]).expect_built(&["orders"]);
+    let readers = ["customers", "daily_revenue", "loyal_customers", "revenue_by_country"];
+    shop.run(&["build"]).expect_built(&readers);
+    spares(&shop.run(&["build"]));
 }
 
 #[test]
 fn what_is_excluded_rebuilds_nothing_and_an_empty_selection_is_no_error() {
-    let Some(mut shop) = Shop::with_dbt("1.9") else { return };
+    let Some(mut shop) = Shop::with_warm_dbt("1.9") else { return };
     shop.run(&["build"]).expect_code(0);
     shop.env("DBT_WARN_ERROR", "true");
     shop.touch("models/marts/orders.sql");
@@ -59,7 +66,7 @@ fn a_unit_test_that_changed_alone_is_run_until_it_passes() {
              - {{input: ref('single'), rows: [{{n: {given}}}]}}\n    expect: {{rows: [{{n: {expected}}}]}}\n"
         )
     };
-    let Some(shop) = Shop::with_dbt("1.12") else { return };
+    let Some(shop) = Shop::with_warm_dbt("1.12") else { return };
     shop.write("models/single.sql", "{{ config(materialized='table') }} select 1 as n");
     shop.write("models/doubled.sql", "select n * 2 as n from {{ ref('single') }}");
     shop.write("models/doubled.yml", &unit(2, 4));

@@ -8,7 +8,7 @@ const AFTER_ORDERS: [&str; 5] =
 
 /// A shop whose warehouse and baseline hold everything.
 fn populated() -> Option<Shop> {
-    let shop = Shop::new()?;
+    let shop = Shop::warm()?;
     shop.run(&["build"]).expect_built(&ALL);
     Some(shop)
 }
@@ -19,7 +19,7 @@ fn says(done: &Done, words: &str) {
 
 #[test]
 fn the_first_run_builds_everything_a_later_one_nothing_and_an_edit_its_downstream() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     let first = shop.run(&["build"]);
     first.expect_built(&ALL);
     says(&first, "first population");
@@ -116,7 +116,7 @@ fn commands_that_build_nothing_never_advance_the_baseline() {
 
 #[test]
 fn a_first_population_that_fails_is_resumed_where_it_failed() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.edit("models/marts/orders.sql", |sql| format!("{sql}\nand no_such_column = 1"));
     let failed = shop.run(&["build"]);
     failed.expect_code(1);
@@ -206,7 +206,7 @@ fn full_and_no_state_are_the_operators_choice() {
 
 #[test]
 fn an_empty_volume_can_be_refused_or_adopted() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     let refused = shop.run(&["--on-empty", "refuse", "build"]);
     refused.expect_code(78);
     says(&refused, "--on-empty adopt");
@@ -251,7 +251,7 @@ fn the_same_volume_under_another_warehouse_is_foreign() {
 
 #[test]
 fn a_baseline_of_an_operators_own_is_a_baseline() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.bare_dbt(&["build"]).expect_built(&ALL);
     fs::copy(shop.project().join("target/manifest.json"), shop.state().join("manifest.json"))
         .expect("a copy");
@@ -305,7 +305,7 @@ fn without_partial_parsing_the_nodes_are_named_one_by_one() {
 
 #[test]
 fn a_default_selector_is_not_widened() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.write(
         "selectors.yml",
         "selectors:\n  - name: some\n    default: true\n    definition:\n      union:\n        - method: fqn\n          value: '*'\n        - exclude:\n            - method: fqn\n              value: loyal_customers\n",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// A shop whose warehouse and baseline hold everything.
 fn populated() -> Option<Shop> {
-    let shop = Shop::new()?;
+    let shop = Shop::warm()?;
     shop.run(&["build"]).expect_built(&ALL);
     Some(shop)
 }
@@ -38,7 +38,7 @@ fn json(text: &str) -> Value {
 
 #[test]
 fn a_run_ends_with_one_summary_for_people_the_volume_kubernetes_and_prometheus() {
-    let Some(mut shop) = Shop::new() else { return };
+    let Some(mut shop) = Shop::warm() else { return };
     let message = termination_log(&mut shop);
     let metrics = shop.project().join("dbt.prom");
     shop.env("DBT_ENTRYPOINT_METRICS_FILE", &metrics);
@@ -81,7 +81,7 @@ fn a_run_with_nothing_to_do_has_a_summary_too_and_json_is_one_line() {
 
 #[test]
 fn a_refusal_leaves_its_reason_as_the_termination_message() {
-    let Some(mut shop) = Shop::new() else { return };
+    let Some(mut shop) = Shop::warm() else { return };
     let message = termination_log(&mut shop);
     shop.run(&["--on-empty", "refuse", "build"]).expect_code(78);
     let text = fs::read_to_string(&message).expect("a verdict");
@@ -160,7 +160,7 @@ fn rollback_restores_an_earlier_baseline_also_over_a_damaged_one() {
 
 #[test]
 fn status_tells_what_the_volume_holds_whatever_is_wrong_with_it() {
-    let Some(mut shop) = Shop::new() else { return };
+    let Some(mut shop) = Shop::warm() else { return };
     let status = |shop: &Shop| {
         let done = shop.run(&["status", "--json"]);
         done.expect_code(0);
@@ -226,7 +226,7 @@ const INCREMENTAL: &str = "{{ config(materialized='incremental') }}\n\
 
 #[test]
 fn a_plan_names_what_the_run_then_builds_over_several_changes() {
-    let Some(mut shop) = Shop::new() else { return };
+    let Some(mut shop) = Shop::warm() else { return };
     let first = plan_is_what_is_built(&shop, &["build"]);
     assert_eq!(step(&first, "orders")["reason"], "new");
     assert_eq!(step(&first, "orders")["action"], "created");
@@ -253,7 +253,7 @@ fn a_plan_knows_exclusions_selections_and_what_they_leave_to_be_built() {
 
 #[test]
 fn a_changed_incremental_model_is_named_until_it_is_refreshed() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.write("models/marts/ledger.sql", INCREMENTAL);
     shop.run(&["build"]).expect_code(0);
     shop.touch("models/marts/ledger.sql");
@@ -274,7 +274,7 @@ fn a_changed_incremental_model_is_named_until_it_is_refreshed() {
 
 #[test]
 fn over_the_budget_nothing_is_built() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     // The first population is what an empty volume is for.
     shop.run(&["--max-rebuild", "1", "build"]).expect_built(&ALL);
     shop.touch("models/marts/orders.sql");
@@ -309,7 +309,7 @@ fn an_approved_plan_is_built_and_another_one_is_not() {
 
 #[test]
 fn adopting_asserts_what_the_warehouse_holds_and_needs_force_over_a_baseline() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.run(&["--no-state", "build"]).expect_built(&ALL);
     let manifest = shop.project().join("old-manifest.json");
     fs::copy(shop.project().join("target/manifest.json"), &manifest).expect("a copy");
@@ -342,7 +342,7 @@ fn invalidated_nodes_are_built_again_and_nothing_else() {
 
 #[test]
 fn a_changed_baseline_is_published_and_a_failed_hook_is_run_again_by_the_next_run() {
-    let Some(mut shop) = Shop::new() else { return };
+    let Some(mut shop) = Shop::warm() else { return };
     shop.env(
         "DBT_ENTRYPOINT_PUBLISH",
         "sh -c 'cp \"$DBT_ENTRYPOINT_MANIFEST\" outbox/manifest.json'",

@@ -6,7 +6,7 @@ const MODEL: &str = "models/told.sql";
 
 #[test]
 fn a_retry_records_the_vars_of_the_run_that_it_retries() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.write(MODEL, "select {{ var('v', 1) }} as v");
     shop.write("models/first.sql", "select {{ var('v', 1) }} as v, 1 as w");
     shop.run(&["build"]).expect_code(0);
@@ -24,7 +24,7 @@ fn a_retry_records_the_vars_of_the_run_that_it_retries() {
 
 #[test]
 fn a_number_that_json_does_not_have_is_read_as_dbt_reads_it() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     let meta = |value: &str| {
         let meta = format!("{{a: {value}, b: .inf, c: -.inf}}");
         let text = format!("models:\n  - name: told\n    config: {{meta: {meta}}}\n");
@@ -43,7 +43,7 @@ fn a_number_that_json_does_not_have_is_read_as_dbt_reads_it() {
 
 #[test]
 fn an_ephemeral_model_that_is_edited_after_the_approval_needs_another() {
-    let Some(shop) = Shop::new() else { return };
+    let Some(shop) = Shop::warm() else { return };
     shop.write("models/inner.sql", "{{ config(materialized='ephemeral') }} select 1 as v");
     shop.write(MODEL, "select v from {{ ref('inner') }}");
     shop.run(&["build"]).expect_code(0);

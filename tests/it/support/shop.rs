@@ -84,8 +84,12 @@ impl Shop {
     /// as long. What Python reads when it starts (`PYTHONPATH`, the installation) is as it was at the
     /// beginning.
     pub(crate) fn warm() -> Option<Self> {
-        let version = dbt_env::default();
-        let mut shop = Self::with_dbt(&version)?;
+        Self::with_warm_dbt(&dbt_env::default())
+    }
+
+    /// The same for the dbt of that version.
+    pub(crate) fn with_warm_dbt(version: &str) -> Option<Self> {
+        let mut shop = Self::with_dbt(version)?;
         if !version.starts_with("1.") {
             return Some(shop);
         }

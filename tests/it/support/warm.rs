@@ -1,43 +1,30 @@
-//! A dbt that imports itself once for all its starts in a test.
+//! A dbt that imports itself once for all its starts.
 
-use super::root;
+use super::{root, variable};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-/// Makes the stand-in for `dbt` of `tests/convergence/warm_dbt.py`, and waits for the end of its
-/// standard input.
-const KEEPER: &str = "\
-import sys
-sys.path.insert(0, sys.argv[1])
-from warm_dbt import WarmDbt
-warm = WarmDbt(sys.argv[2])
-print(warm.program, flush=True)
-sys.stdin.read()
-warm.close()
-";
 
 /// Ends when it is dropped, or the test that has it ends.
 #[derive(Debug)]
 pub(crate) struct WarmDbt {
-    keeper: Child,
+    /// Nobody where the run of the tests keeps one for all of them.
+    keeper: Option<Child>,
     program: PathBuf,
 }
 
 impl WarmDbt {
-    /// The warm form of a dbt v1, in a directory of its own.
+    /// The warm form of a dbt v1: the one that `tests/run.sh` keeps, or one of its own in `directory`.
     pub(crate) fn new(dbt: &Path, directory: &Path) -> Self {
-        fs::create_dir(directory).expect("a fresh directory");
         let python = dbt.with_file_name("python");
-        // Beside the stand-in, as it is beside dbt. By a link, Python would not find its packages.
-        let beside = directory.join("python");
-        fs::write(&beside, format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display()))
-            .expect("a file");
-        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let shared = variable("TEST_WARM_DBT").map(PathBuf::from);
+        if let Some(shared) = shared.filter(|shared| serves(shared, &python)) {
+            return Self { keeper: None, program: shared.join("dbt") };
+        }
+        fs::create_dir(directory).expect("a fresh directory");
         let mut keeper = Command::new(&python);
-        keeper.args(["-c", KEEPER]).arg(root().join("tests/convergence")).arg(directory);
+        keeper.arg(root().join("tests/convergence/warm_dbt.py")).arg("keep").arg(directory);
         keeper.env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false");
         keeper.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut keeper = keeper.spawn().expect("Python starts");
@@ -45,7 +32,7 @@ impl WarmDbt {
         let stdout = keeper.stdout.take().expect("a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("a path");
         assert!(!line.is_empty(), "dbt cannot be imported");
-        Self { keeper, program: line.trim_end().into() }
+        Self { keeper: Some(keeper), program: line.trim_end().into() }
     }
 
     /// What stands in for `dbt`.
@@ -54,9 +41,17 @@ impl WarmDbt {
     }
 }
 
+/// Whether the warm dbt of that directory is of this installation.
+fn serves(directory: &Path, python: &Path) -> bool {
+    let wrapper = fs::read_to_string(directory.join("python")).unwrap_or_default();
+    wrapper.contains(&format!("'{}'", python.display()))
+}
+
 impl Drop for WarmDbt {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        if let Some(keeper) = &mut self.keeper {
+            drop(keeper.stdin.take());
+            let _ = keeper.wait();
+        }
     }
 }
