@@ -11,10 +11,24 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*"; }
 
+PATH=$PWD/.cache/cargo-deny/bin:$PATH
+
 setup() {
     step 'setup'
     tests/setup.sh
-    PATH=$PWD/.cache/cargo-deny/bin:$PATH
+}
+
+# beside_setup CHECKS...: these checks, which need Rust only, while the setup waits for its downloads.
+# What the setup says follows.
+beside_setup() {
+    local said ended=0
+    said=$(mktemp)
+    setup >"$said" 2>&1 &
+    for check in "$@"; do "$check"; done
+    wait $! || ended=$?
+    cat "$said"
+    rm "$said"
+    return "$ended"
 }
 
 format_and_lints() {
@@ -105,9 +119,7 @@ it1)
     matrix
     ;;
 all[01])
-    setup
-    format_and_lints
-    documentation
+    beside_setup format_and_lints documentation
     licenses
     static_binaries
     keep_dbt_warm
