@@ -74,7 +74,7 @@ fn adopt_manifest(
     let inputs = opened.values().fingerprints(&manifest).map_err(Failure::not_saved)?;
     // Compared with itself, so that nothing of it is to be built.
     let now = opened.compare_values(manifest, inputs, Some(&text));
-    let reservation = opened.reserve()?;
+    let reservation = opened.reserve(Some(text.len()))?;
     let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::NothingToBuild);
     let codes = BTreeMap::new();
     let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };

@@ -2,7 +2,7 @@
 //! what it built.
 
 use super::artifacts::{self, Artifacts};
-use super::commit::Ran;
+use super::commit::{Ran, room_for};
 use super::follow::Follower;
 use super::open::{Access, Opened};
 use super::recover;
@@ -60,6 +60,8 @@ pub(super) struct Task {
     pub(super) due: BTreeSet<String>,
     /// The nodes that the selection of the command leaves out.
     pub(super) left_out: BTreeSet<String>,
+    /// The bytes of the manifest that it builds by, where that is known.
+    pub(super) bytes: Option<usize>,
 }
 
 /// The form in which dbt's log can be the journal of a run: `None` where the user wants the log
@@ -112,11 +114,11 @@ impl Attempt {
     /// 73 where the volume cannot be written or is full, 75 where another run has begun meanwhile,
     /// 78 where dbt's artifacts cannot be written.
     pub(super) fn begin(opened: &Opened<'_>, task: Task) -> Result<Self, Failure> {
-        let Task { scope, refresh, reach, due, left_out } = task;
+        let Task { scope, refresh, reach, due, left_out, bytes } = task;
         let session = opened.session;
         let target = session.target_path()?;
         let state = opened.access.held().ok_or_else(|| Failure::internal("a plan ran dbt"))?;
-        let reservation = opened.reserve()?;
+        let reservation = opened.reserve(bytes)?;
         let before = artifacts::invocation(target);
         let journal = state.run();
         let form = journal_form(session, opened.access);
@@ -135,13 +137,22 @@ impl Attempt {
         Ok(Self { reservation, before, journal, form, follower, kept, notes, due, left_out })
     }
 
-    /// Note what dbt may build from now on, before it is told so. `due` are the nodes that it then
-    /// has to build, skip or fail to build.
+    /// Note what dbt may build from now on, before it is told so, and reserve what is still missing
+    /// of the room for its manifest of so many `bytes`. `due` are the nodes that it then has to
+    /// build, skip or fail to build.
     ///
     /// # Errors
-    /// 73 where the volume cannot be written, 75 where another run has begun meanwhile. dbt must
-    /// then not be told.
-    pub(super) fn reach(&mut self, reach: RunReach, due: &BTreeSet<String>) -> Result<(), Failure> {
+    /// 73 where the volume is full or cannot be written, 75 where another run has begun meanwhile.
+    /// dbt must then not be told.
+    pub(super) fn reach(
+        &mut self,
+        reach: RunReach,
+        due: &BTreeSet<String>,
+        bytes: usize,
+    ) -> Result<(), Failure> {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.extend(room_for(bytes))?;
+        }
         self.notes.reach = Some(reach);
         self.due.clone_from(due);
         self.journal.note(&self.notes)

@@ -83,7 +83,7 @@ fn run_unit_tests(
     let named = NodesByName { manifest: &manifest, nodes: &ids };
     let words = named.test_command_line(&driver.session().command);
     let (reach, due) = (RunReach::Nodes(ids.clone()), ids.clone());
-    let task = Task { scope: Scope::Changes, refresh: false, reach, due, left_out };
+    let task = Task { scope: Scope::Changes, refresh: false, reach, due, left_out, bytes: None };
     run(started, words, task, None, driver, summary)
 }
 
@@ -162,6 +162,7 @@ fn build_as_given(
         reach,
         due: BTreeSet::new(),
         left_out: BTreeSet::new(),
+        bytes: None,
     };
     run(started, command.with_write_json(), task, kept, driver, summary)
 }
@@ -189,6 +190,7 @@ fn build_ahead(
             reach: RunReach::Nodes(earlier.nodes.clone()),
             due: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            bytes: Some(text.len()),
         };
         let code = run(started, words, task, kept.as_ref(), driver, summary)?;
         if code != 0 {
@@ -259,7 +261,9 @@ fn build_last(
     let reach = RunReach::Nodes(now.graph.with_descendants(&wanted));
     let kept = text.and_then(|text| Kept::of(started, text, &now, driver));
     drop(now);
-    let task = Task { scope: Scope::Changes, refresh: command.refreshes(), reach, due, left_out };
+    let (scope, refresh, bytes) =
+        (Scope::Changes, command.refreshes(), text.map(|text| text.len()));
+    let task = Task { scope, refresh, reach, due, left_out, bytes };
     run(started, words, task, kept.as_ref(), driver, summary)
 }
 
@@ -275,7 +279,7 @@ fn let_build(
 ) -> Result<u8, Failure> {
     let reach = RunReach::Nodes(now.graph.with_descendants(&plan.wanted));
     let answer = results::results_with_skipped(&plan.wanted);
-    let told = held.attempt.reach(reach, &plan.due);
+    let told = held.attempt.reach(reach, &plan.due, text.len());
     if let Err(error) = told.and_then(|()| held.answer.put(&answer).map_err(Failure::unwritable)) {
         held.release(driver)?;
         return Err(error);

@@ -26,8 +26,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
-/// Bytes to reserve where the size of the next manifest is not known yet.
-const FIRST_MANIFEST: u64 = 8 << 20;
+/// Bytes to reserve where nothing tells the size of the next manifest.
+const FIRST_MANIFEST: u64 = 24 << 20;
+
+/// Room for the next baseline's manifest, in bytes, where dbt's is of so many. It can be larger by
+/// the nodes that left the project and come back, or wait in their old form.
+pub(super) fn room_for(manifest: usize) -> u64 {
+    let bytes = u64::try_from(manifest).unwrap_or(u64::MAX / 4);
+    bytes + bytes / 16
+}
 
 /// What a run of dbt was and what it did.
 pub(super) struct Ran<'m, 'b> {
@@ -48,20 +55,21 @@ pub(super) struct Ran<'m, 'b> {
 }
 
 impl Opened<'_> {
-    /// Room for the next baseline; none where it will not be written.
+    /// Room for the next baseline; none where it will not be written. Its manifest has so many
+    /// `bytes`; where that is not known yet, it is taken to be as large as the present one.
     ///
     /// # Errors
     /// 73 where there is no room, or the volume cannot be written.
-    pub(super) fn reserve(&self) -> Result<Option<Reservation>, Failure> {
-        self.access.held().map(|state| state.reserve(self.room())).transpose()
+    pub(super) fn reserve(&self, bytes: Option<usize>) -> Result<Option<Reservation>, Failure> {
+        let present = || self.baseline.manifest.as_ref().map(|text| text.len());
+        let room = bytes.or_else(present).map_or_else(|| self.first_room(), room_for);
+        self.access.held().map(|state| state.reserve(room)).transpose()
     }
 
-    /// Bytes: the journal's copy of the manifest, and the next baseline with its record.
-    fn room(&self) -> u64 {
+    /// The same in bytes for a first population, by what dbt left in the target path.
+    fn first_room(&self) -> u64 {
         let parsed = self.session.project.target_path.join("manifest.json").metadata();
-        let parsed = parsed.map_or(FIRST_MANIFEST, |metadata| metadata.len());
-        let baseline = self.baseline.manifest.as_ref().map_or(0, |text| text.len());
-        3 * parsed.max(u64::try_from(baseline).unwrap_or(u64::MAX / 4))
+        parsed.map_or(FIRST_MANIFEST, |metadata| metadata.len().max(FIRST_MANIFEST))
     }
 
     /// Commit the baseline that follows from a run, and go on from it.
@@ -199,7 +207,7 @@ impl Opened<'_> {
             || moved
             || now.leaves_unrecorded_changes(&self.baseline)
         {
-            let reservation = self.reserve()?;
+            let reservation = self.reserve(None)?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
             let codes = BTreeMap::new();
             let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };

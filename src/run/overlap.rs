@@ -52,7 +52,7 @@ pub(super) fn take_up(
     for reach in reaches {
         reach.distrust_silence(&now.graph, &BTreeSet::new(), &mut outcome);
     }
-    let reservation = opened.reserve()?;
+    let reservation = opened.reserve(Some(text.len()))?;
     let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
     let (scope, ending) = (Scope::Changes, Completion::Incomplete);
     let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };

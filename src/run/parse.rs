@@ -215,8 +215,14 @@ fn hold(
         }
     };
     let (scope, reach) = (Scope::Changes, RunReach::nothing());
-    let task =
-        Task { scope, refresh: false, reach, due: BTreeSet::new(), left_out: BTreeSet::new() };
+    let task = Task {
+        scope,
+        refresh: false,
+        reach,
+        due: BTreeSet::new(),
+        left_out: BTreeSet::new(),
+        bytes: None,
+    };
     let attempt = Attempt::begin(&started.opened, task)?;
     let words = attempt.journalled(driver.session(), &words);
     let running = match driver.run_to(&gate, words)? {

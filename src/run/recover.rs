@@ -113,7 +113,7 @@ fn recover_killed<'s>(
     if !notes.full_refresh {
         next::distrust_half_made(&now, &opened.baseline, &mut outcome);
     }
-    let reservation = opened.reserve()?;
+    let reservation = opened.reserve(None)?;
     let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);
     let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
     let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };

@@ -20,9 +20,9 @@ use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The record's room, as a part of the manifest's: 1/4 (a node has some 8 kB there and some
+/// The record's room, as a part of the manifest's: 1/8 (a node has some 8 kB there and some
 /// hundred bytes of fingerprints here).
-const RECORD_SHARE: u64 = 4;
+const RECORD_SHARE: u64 = 8;
 
 /// Writes the text of a manifest.
 pub type Writer<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
@@ -37,6 +37,27 @@ pub struct Reservation {
     records: Dir,
     manifest: Temporary,
     record: Temporary,
+    way: Way,
+}
+
+impl Reservation {
+    /// Make room for a manifest of so many bytes and its record, where less was reserved.
+    ///
+    /// # Errors
+    /// 73, with what to do. What was reserved before stays.
+    pub fn extend(&mut self, bytes: u64) -> Result<(), Failure> {
+        self.try_extend(bytes)
+            .with_context(|| {
+                let path = self.path.display();
+                format!("cannot reserve {bytes} bytes for the next baseline in {path}")
+            })
+            .map_err(|error| unusable(error, &self.path))
+    }
+
+    fn try_extend(&mut self, bytes: u64) -> Result<()> {
+        self.manifest.reserve(bytes, self.way)?;
+        Ok(self.record.reserve(bytes / RECORD_SHARE, self.way)?)
+    }
 }
 
 /// The next baseline.
@@ -65,23 +86,21 @@ pub struct Saved {
 
 /// See [`Locked::reserve`](super::Locked::reserve).
 pub(super) fn reserve(dir: &Path, bytes: u64, way: Way) -> Result<Reservation, Failure> {
-    try_reserve(dir, bytes, way)
-        .with_context(|| {
-            format!("cannot reserve {bytes} bytes for the next baseline in {}", dir.display())
-        })
-        .map_err(|error| unusable(error, dir))
+    let mut reservation = begin(dir, way)
+        .with_context(|| format!("cannot write the next baseline in {}", dir.display()))
+        .map_err(|error| unusable(error, dir))?;
+    reservation.extend(bytes)?;
+    Ok(reservation)
 }
 
-fn try_reserve(dir: &Path, bytes: u64, way: Way) -> Result<Reservation> {
+fn begin(dir: &Path, way: Way) -> Result<Reservation> {
     let state = Dir::open(dir)?;
     is_replaceable(&state, dir)?;
     let ours = state.enter_or_create(CONTROL).context(CONTROL)?;
     let records = ours.enter_or_create(RECORDS).context(RECORDS)?;
-    let mut manifest = state.temporary(MANIFEST)?;
-    manifest.reserve(bytes, way)?;
-    let mut record = records.temporary("record.json")?;
-    record.reserve(bytes / RECORD_SHARE, way)?;
-    Ok(Reservation { path: dir.to_owned(), state, ours, records, manifest, record })
+    let manifest = state.temporary(MANIFEST)?;
+    let record = records.temporary("record.json")?;
+    Ok(Reservation { path: dir.to_owned(), state, ours, records, manifest, record, way })
 }
 
 /// What would make the last rename fail, after all the work.
@@ -129,7 +148,7 @@ pub(super) fn commit(
 }
 
 fn replace(turn: &Turn, reservation: Reservation, commit: Commit<'_>) -> Result<Saved> {
-    let Reservation { path, state, ours, records, manifest: mut next, record: mut beside } =
+    let Reservation { path, state, ours, records, manifest: mut next, record: mut beside, .. } =
         reservation;
     let name = path.join(MANIFEST);
     next.fill(commit.manifest, true)

@@ -27,27 +27,35 @@ pub(super) struct Temporary {
     name: String,
     /// The file in which room was allocated.
     allocated: Option<File>,
+    /// How many bytes are reserved.
+    reserved: u64,
 }
 
 impl Temporary {
     pub(super) fn new(dir: Dir, name: String) -> Self {
-        Self { dir, name, allocated: None }
+        Self { dir, name, allocated: None, reserved: 0 }
     }
 
-    /// Reserve so many bytes now, so that a full volume or a quota (ENOSPC, EDQUOT) is found here
-    /// rather than at the end.
+    /// Reserve so many bytes now, or what is missing of them, so that a full volume or a quota
+    /// (ENOSPC, EDQUOT) is found here rather than at the end.
     pub(super) fn reserve(&mut self, bytes: u64, way: Way) -> io::Result<()> {
         let length = i64::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        if length == 0 {
+        if bytes <= self.reserved {
             return Ok(());
         }
-        let mut file = self.dir.create(&self.name)?;
+        let mut file = match self.allocated.take() {
+            Some(file) => file,
+            None => {
+                self.dir.remove(OsStr::new(&self.name))?;
+                self.dir.create(&self.name)?
+            }
+        };
         // For as long as we live, nobody on this machine takes it for a leftover.
         let _ = file.try_lock();
         if way == Way::Allocated {
             match fcntl::fallocate(&file, FallocateFlags::empty(), 0, length) {
                 Ok(()) => {
-                    self.allocated = Some(file);
+                    (self.allocated, self.reserved) = (Some(file), bytes);
                     return Ok(());
                 }
                 Err(error @ (nix::Error::ENOSPC | nix::Error::EDQUOT | nix::Error::EFBIG)) => {
@@ -59,6 +67,7 @@ impl Temporary {
         }
         io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
         file.sync_data()?;
+        self.reserved = bytes;
         closed(file)
     }
 

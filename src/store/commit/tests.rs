@@ -213,3 +213,27 @@ fn a_directory_that_was_replaced_meanwhile_is_not_written_to() {
     assert!(failure.contains("is not the directory that it was"), "{failure}");
     assert_eq!(all_names(&state), [""; 0]);
 }
+
+/// Bytes that the files below a directory take, as `ls` shows them.
+fn room_taken(dir: &Path) -> u64 {
+    let size = |entry: fs::DirEntry| match entry.file_type().unwrap().is_dir() {
+        true => room_taken(&entry.path()),
+        false => entry.metadata().unwrap().len(),
+    };
+    fs::read_dir(dir).unwrap().map(|entry| size(entry.unwrap())).sum()
+}
+
+#[test]
+fn a_reservation_grows_and_takes_an_eighth_more_than_the_manifest() {
+    for way in [Way::Allocated, Way::Ballast] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut reservation = reserve(dir.path(), 1 << 16, way).unwrap();
+        assert_eq!(room_taken(dir.path()), (1 << 16) + (1 << 13), "{way:?}");
+        reservation.extend(1 << 20).unwrap();
+        reservation.extend(1 << 12).unwrap();
+        assert_eq!(room_taken(dir.path()), (1 << 20) + (1 << 17), "{way:?}");
+        let text = manifest("grown");
+        commit_reserved(dir.path(), reservation, &text, &record(1)).unwrap();
+        assert_eq!(look(dir.path()).unwrap().manifest, Some(text), "{way:?}");
+    }
+}
