@@ -68,6 +68,7 @@ build() {
     archive "$WORK" "$name" >"dist/$name.tar.gz"
     .cache/cargo-deb/bin/cargo-deb --quiet --locked --no-build --no-strip \
         --target "$target" --output dist/
+    release/wheel.py "$target" dist/
     release/sbom.py "$target" >"dist/$name.cdx.json"
 }
 

@@ -70,6 +70,7 @@ fn expect_references(overlay: &Rendering, spec: &Value) {
         wanted.push(("PersistentVolumeClaim", &volume["persistentVolumeClaim"]["claimName"]));
         wanted.push(("ConfigMap", &volume["configMap"]["name"]));
     }
+    wanted.push(("ServiceAccount", &spec["serviceAccountName"]));
     for source in containers(spec).flat_map(|container| list(&container["envFrom"])) {
         wanted.push(("ConfigMap", &source["configMapRef"]["name"]));
         wanted.push(("Secret", &source["secretRef"]["name"]));
@@ -167,6 +168,60 @@ fn on_openshift_no_pod_asks_for_a_user_or_a_group() {
             let ids = ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"];
             assert!(!ids.iter().any(|id| context.contains_key(*id)), "{overlay}: {context:?}");
             assert_eq!(context["runAsNonRoot"], true, "{overlay}");
+        }
+    }
+}
+
+#[test]
+fn no_deployment_tool_deletes_the_claim_of_the_state_and_each_makes_the_job_anew() {
+    let claims = [
+        ("argo-cd", "argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+        ("flux", "kustomize.toolkit.fluxcd.io/prune", "disabled"),
+    ];
+    let jobs = [
+        ("argo-cd", "argocd.argoproj.io/hook-delete-policy", "BeforeHookCreation"),
+        ("flux", "kustomize.toolkit.fluxcd.io/force", "enabled"),
+    ];
+    for overlay in rendering::names() {
+        for (kind, wanted) in [("PersistentVolumeClaim", claims), ("Job", jobs)] {
+            for (component, name, value) in wanted {
+                let Some(rendering) = rendering::with_component(component, &overlay) else {
+                    return;
+                };
+                for object in rendering.kind(kind) {
+                    let annotations = &object["metadata"]["annotations"];
+                    assert_eq!(annotations[name], value, "{overlay}: {object:#}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_policy_is_for_the_pods_of_dbt() {
+    for overlay in ["job", "job-postgres", "cronjob"] {
+        let Some(rendering) = rendering::with_component("network-policy", overlay) else { return };
+        let policy = rendering.only("NetworkPolicy");
+        let wanted = policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap();
+        for template in rendering.pod_templates() {
+            let labels = &template["metadata"]["labels"];
+            assert!(wanted.iter().all(|(name, value)| labels[name] == *value), "{template:#}");
+        }
+    }
+}
+
+#[test]
+fn every_component_renders_with_every_overlay_of_a_job_and_is_valid() {
+    let Some(validate) = installed("tools/bin/kubernetes-validate") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    for component in ["argo-cd", "flux", "network-policy", "openshift"] {
+        for overlay in ["job", "job-postgres", "cronjob", "job-before-deployment"] {
+            let Some(rendering) = rendering::with_component(component, overlay) else { return };
+            let path = dir.path().join(format!("{component}-{overlay}.yaml"));
+            fs::write(&path, rendering.yaml).unwrap();
+            let mut command = Command::new(&validate);
+            let output = command.args(["--strict", "-k", "1.31"]).arg(path).output().unwrap();
+            assert!(output.status.success(), "{component}, {overlay}: {output:#?}");
         }
     }
 }

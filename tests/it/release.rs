@@ -1,7 +1,7 @@
 //! The release recipe, in a copy of this repository as it stands: what it makes, what it refuses.
 
 use crate::support::images::{Image, base, static_binary};
-use crate::support::{docker, root, skip, tool, variable};
+use crate::support::{dbt, docker, root, skip, tool, variable};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -159,9 +159,11 @@ fn one_command_makes_the_same_bytes_elsewhere_packages_that_install_and_their_pa
         let binary = fs::read(binary).unwrap();
         expect_archive(&dist, architecture, &binary);
         expect_package(&dist, debian, &binary);
+        expect_wheel(&dist, architecture, &binary);
         expect_bill(&dist, architecture);
     }
     expect_package_installs(&dist);
+    expect_wheel_installs(&dist);
     expect_crate_installs(&dist);
 }
 
@@ -178,7 +180,7 @@ fn expect_files_and_checksums(dist: &Path) {
     let made: BTreeSet<String> = made.map(|name| name.into_string().unwrap()).collect();
     let of_targets = ["x86_64", "aarch64"].map(|architecture| {
         let name = format!("dbt-entrypoint-{VERSION}-{architecture}-linux");
-        [format!("{name}.tar.gz"), format!("{name}.cdx.json")]
+        [format!("{name}.tar.gz"), format!("{name}.cdx.json"), wheel(architecture)]
     });
     let debian = ["amd64", "arm64"].map(|name| format!("dbt-entrypoint_{VERSION}_{name}.deb"));
     let rest = [format!("dbt-entrypoint-{VERSION}.crate"), "NOTES.md".into(), "SHA256SUMS".into()];
@@ -238,6 +240,46 @@ fn expect_package(dist: &Path, debian: &str, binary: &[u8]) {
     ] {
         assert!(unpacked.path().join("usr/share").join(file).is_file(), "{debian}: {file}");
     }
+}
+
+/// The name of the wheel for an architecture.
+fn wheel(architecture: &str) -> String {
+    let platforms = ["manylinux2014", "manylinux_2_17", "musllinux_1_1"];
+    let tags = platforms.map(|platform| format!("{platform}_{architecture}")).join(".");
+    format!("dbt_entrypoint-{VERSION}-py3-none-{tags}.whl")
+}
+
+/// The binary in it is that of the release, and `RECORD` has the digest of each file.
+fn expect_wheel(dist: &Path, architecture: &str, binary: &[u8]) {
+    let script = "import base64, csv, hashlib, io, sys, zipfile\n\
+        wheel = zipfile.ZipFile(sys.argv[1])\n\
+        names = wheel.namelist()\n\
+        record = wheel.read(names[-1]).decode()\n\
+        rows = {row[0]: row[1] for row in csv.reader(io.StringIO(record))}\n\
+        assert list(rows) == names, (rows, names)\n\
+        for name in names[:-1]:\n    \
+            digest = hashlib.sha256(wheel.read(name)).digest()\n    \
+            digest = base64.urlsafe_b64encode(digest).decode().rstrip('=')\n    \
+            assert rows[name] == 'sha256=' + digest, name\n\
+        sys.stdout.buffer.write(wheel.read(names[0]))";
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).arg(dist.join(wheel(architecture)));
+    let done = python.output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(done.stdout == binary, "{architecture}: another binary");
+}
+
+/// `pip install` puts it beside a dbt.
+fn expect_wheel_installs(dist: &Path) {
+    let Some(dbt) = dbt("1.11") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let environment = place.path().join("environment");
+    let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-index"];
+    let mut install = Command::new(dbt.with_file_name("python"));
+    install.args(pip).arg("--prefix").arg(&environment);
+    ok(install.arg(dist.join(wheel(std::env::consts::ARCH))));
+    let said = ok(Command::new(environment.join("bin/dbt-entrypoint")).arg("--version"));
+    assert_eq!(said, format!("dbt-entrypoint {VERSION}\n"));
 }
 
 /// The bill of materials names the crates that `cargo tree` shows, and no others.
