@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use serde::de::IgnoredAny;
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -120,7 +121,7 @@ impl Gate {
             reader.read_to_end(&mut text)?;
             passed.store(!text.is_empty(), Ordering::SeqCst);
             // Two that wrote at once have left no JSON.
-            if keep && serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok() {
+            if keep && is_json(&text) {
                 fs::write(&fifo, text)?;
             }
             let _ = sender.send(());
@@ -155,6 +156,10 @@ impl Drop for Gate {
 /// for ever.
 pub fn clear(target: &Path) {
     remove_fifo(&target.join(NEXT));
+}
+
+fn is_json(text: &[u8]) -> bool {
+    str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 /// Remove the file if it is a FIFO. It is opened for both directions first, so that processes that

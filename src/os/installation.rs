@@ -169,8 +169,8 @@ fn records(distribution: &Path, program: &Path) -> bool {
 
 /// Installed from sources that may have changed since (PEP 610).
 fn is_editable(distribution: &Path) -> bool {
-    let Ok(text) = fs::read(distribution.join("direct_url.json")) else { return false };
-    let origin: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let Ok(text) = fs::read_to_string(distribution.join("direct_url.json")) else { return false };
+    let origin: Value = serde_json::from_str(&text).unwrap_or_default();
     origin.pointer("/dir_info/editable") == Some(&Value::Bool(true))
 }
 

@@ -154,7 +154,7 @@ impl Opened<'_> {
         text: Option<Vec<u8>>,
     ) -> Option<(Inputs, Option<BTreeMap<String, String>>)> {
         let text = text?;
-        let all: Fingerprints<'_> = serde_json::from_slice(&text).ok()?;
+        let all: Fingerprints<'_> = serde_json::from_str(str::from_utf8(&text).ok()?).ok()?;
         if !self.baseline.is_recorded {
             self.baseline.salt = all.salt.clone().into_owned();
         }

@@ -5,6 +5,7 @@ use super::dir::Dir;
 use super::explained::explained;
 use super::{CONTROL, Store};
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -87,6 +88,12 @@ impl Store {
     pub(super) fn read_file(&self, below: &str) -> Option<Vec<u8>> {
         let (parent, name) = self.existing_parent(below).ok()?;
         parent.content(name).ok()
+    }
+
+    /// What such a file holds as JSON; `None` also where that is not what it was to be.
+    pub(super) fn read_json<T: DeserializeOwned>(&self, below: &str) -> Option<T> {
+        // Reading bytes as JSON would put a second copy of the parser into the binary.
+        serde_json::from_str(str::from_utf8(&self.read_file(below)?).ok()?).ok()
     }
 
     /// As [`Store::read_file`], where it matters why there is none.

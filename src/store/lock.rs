@@ -226,9 +226,9 @@ fn introduce(file: &mut File, command: &str) {
 }
 
 fn holder(file: &mut File) -> Holder {
-    let mut text = Vec::new();
-    let _ = file.take(4096).read_to_end(&mut text);
-    serde_json::from_slice(&text).unwrap_or_default()
+    let mut text = String::new();
+    let _ = file.take(4096).read_to_string(&mut text);
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Take the lock, waiting up to `timeout` for whoever has it.

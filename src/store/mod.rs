@@ -177,7 +177,7 @@ impl Store {
 
     /// What the last run did, if a summary is there and can be read.
     pub(crate) fn last_run(&self) -> Option<Summary> {
-        serde_json::from_slice(&self.read_file(LAST_RUN)?).ok()
+        self.read_json(LAST_RUN)
     }
 
     /// The room that all files of the volume take, in bytes.

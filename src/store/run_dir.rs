@@ -58,7 +58,7 @@ impl Journal {
     /// What that run set out to do; `None` where there is none, or it was noted by a later version
     /// that we do not understand.
     pub(crate) fn notes(&self) -> Option<Intent> {
-        serde_json::from_slice(&self.store.read_file(INTENT)?).ok()
+        self.store.read_json(INTENT)
     }
 
     /// dbt's log of the run, one JSON object a line.

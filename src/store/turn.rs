@@ -169,7 +169,7 @@ impl Store {
     }
 
     fn doubt(&self, name: &str) -> Option<Intent> {
-        serde_json::from_slice(&self.read_file(&format!("{DOUBTS}/{name}"))?).ok()
+        self.read_json(&format!("{DOUBTS}/{name}"))
     }
 
     fn doubt_names(&self) -> Vec<String> {
