@@ -9,6 +9,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# How long each parser is fuzzed.
+export FUZZ_SECONDS=${FUZZ_SECONDS-20}
+
 step() { printf '\n== %s\n' "$*"; }
 
 PATH=$PWD/.cache/cargo-deny/bin:$PATH
