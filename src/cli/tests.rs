@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decide::budget::Limit;
+use crate::decide::warehouse::Verify;
 use std::os::unix::ffi::OsStringExt;
 
 fn environment_of(pairs: &[(&str, &str)]) -> Environment {
@@ -37,6 +38,8 @@ fn the_defaults_are_those_of_the_documents() {
         on_empty: OnEmpty::Full,
         allow_ephemeral: false,
         always_start: false,
+        verify: Verify::Never,
+        max_missing: None,
         probe: None,
         lock_timeout: Duration::from_secs(3600),
         needs_shared_lock: false,
@@ -73,7 +76,8 @@ fn samples(doc: &Doc) -> [&'static str; 3] {
         (_, Value::Choice([first, .., last])) => [first, last, "no-such-word"],
         ("refresh-changed", _) => ["incremental", "materialized_view incremental", "table"],
         ("protect", _) => ["orders", "tag:x,path:y", ","],
-        ("max-rebuild", _) => ["20", "10%", "101%"],
+        ("verify", _) => ["always", "24h", "sometimes"],
+        ("max-rebuild" | "max-missing", _) => ["20", "10%", "101%"],
         ("max-rebuild-time" | "lock-timeout" | "stop-grace", _) => ["30m", "1.5", "soon"],
         ("history", _) => ["3", "4", "0"],
         ("history-bytes", _) => ["2G", "17", "2T"],

@@ -49,14 +49,17 @@ pub enum Verb {
     Rollback(usize),
     /// Record the project or a manifest as built.
     Adopt(Adoption),
+    /// Compare the warehouse with the baseline.
+    Verify(Verification, OutputFormat),
     /// Make the next run build these nodes again.
     Invalidate(Vec<String>),
 }
 
 /// How an answer is written on standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OutputFormat {
     /// For people.
+    #[default]
     Words,
     /// `--json`: one object.
     Json,
@@ -70,6 +73,15 @@ pub struct Adoption {
     /// `--force`: replace the baseline that is there.
     pub force: bool,
     /// dbt's options, which shape the parse.
+    pub words: Vec<OsString>,
+}
+
+/// `verify`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// `--record`: the next run builds what is missing.
+    pub record: bool,
+    /// dbt's options, which choose the target.
     pub words: Vec<OsString>,
 }
 

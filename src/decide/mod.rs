@@ -18,3 +18,4 @@ pub mod settle;
 pub mod start;
 pub mod stop;
 pub mod summary;
+pub mod warehouse;

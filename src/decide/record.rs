@@ -37,6 +37,10 @@ pub struct Record {
     /// Whether the first population of the volume is not complete yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub populating: bool,
+    /// When the warehouse was last asked for everything that the baseline claims, in seconds since the
+    /// epoch (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<u64>,
 }
 
 /// The commands that had nothing left to build, and the inputs with which that holds.

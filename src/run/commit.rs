@@ -131,7 +131,7 @@ impl Opened<'_> {
     }
 
     /// Replace the record of a baseline that stays.
-    fn write_record(&self) {
+    pub(super) fn write_record(&self) {
         let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
             return;
         };
@@ -143,7 +143,7 @@ impl Opened<'_> {
     }
 
     /// Make this manifest less some nodes the baseline, with the record as we hold it.
-    fn save(
+    pub(super) fn save(
         &mut self,
         reservation: Option<Reservation>,
         manifest: &Manifest<'_>,

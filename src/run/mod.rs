@@ -6,6 +6,7 @@
 
 mod adopt;
 mod artifacts;
+mod ask;
 mod attempt;
 mod carry_out;
 mod commit;
@@ -24,6 +25,7 @@ mod stage;
 mod start;
 mod unchanged;
 mod values;
+mod verify;
 
 pub(crate) use adopt::adopt;
 pub(crate) use carry_out::carry_out;
@@ -34,3 +36,4 @@ pub(crate) use parse::parse;
 pub(crate) use plan::{compare, plan, within_budget};
 pub(crate) use publish::publish;
 pub(crate) use start::start;
+pub(crate) use verify::verify;

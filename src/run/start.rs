@@ -12,8 +12,10 @@ use crate::decide::baseline::Baseline;
 use crate::decide::record;
 use crate::decide::start::{self, Approach, Found, Mode, Start};
 use crate::decide::summary::Summary;
+use crate::decide::warehouse::Verify;
 use crate::exit::Failure;
-use crate::os::random;
+
+use crate::os::{clock, random};
 use crate::say;
 use std::sync::Arc;
 
@@ -75,10 +77,19 @@ pub(crate) fn start<'s>(
     if started.opened.access.held().is_some() {
         probe::probe(driver, approach)?;
     }
+    let asks = started.opened.access.held().is_some() && approach.is_compared();
+    let last = started.opened.baseline.verified_at;
+    let is_due = asks && config.verify.is_due(last, clock::now());
+    if is_due {
+        started.opened.verify(driver, true)?;
+    }
     started.seen = started.opened.seen(approach);
     summary.doubt.clone_from(&started.seen.doubt);
     started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);
     if !started.is_unchanged {
+        if asks && config.verify == Verify::Changed {
+            started.opened.verify(driver, true)?;
+        }
         started.opened.read_baseline()?;
         if let Some(state) = started.opened.access.held() {
             state.rehearse()?;

@@ -7,8 +7,8 @@ mod plan;
 
 pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
 pub(crate) use needs::{
-    changes, compiling, hooks_changed, left_for_later, lone_unit_tests, not_settled, pending,
-    reason_list, settled,
+    asking_the_warehouse, changes, compiling, hooks_changed, left_for_later, lone_unit_tests,
+    not_settled, not_there, pending, reason_list, settled,
 };
 pub(crate) use plan::{over_budget, plan};
 

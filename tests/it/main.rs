@@ -85,6 +85,8 @@ mod told;
 #[cfg(test)]
 mod tutor;
 #[cfg(test)]
+mod verify;
+#[cfg(test)]
 mod volume_mounts;
 #[cfg(test)]
 mod volume_tool;

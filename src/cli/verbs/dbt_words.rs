@@ -111,12 +111,11 @@ fn refuse_idle(verb: &VerbDoc, words: &[OsString]) -> Result<(), Refusal> {
             "{name} does not take the word {:?}",
             word.display().to_string()
         ))
-        .meaning("nothing was recorded")
-        .remedy(format!("dbt-entrypoint {name} --from PATH     (records what a manifest says)")));
+        .meaning("nothing was run")
+        .remedy(format!("dbt-entrypoint {}", verb.usage)));
     }
     let Some(option) = beyond_parse else { return Ok(()) };
     Err(Refusal::new(format!("{name}: dbt's option --{option} would have no effect"))
-        .meaning("the whole project is recorded as it is parsed; nothing was recorded")
-        .remedy(format!("dbt-entrypoint {name}     (without that option)"))
-        .remedy("dbt-entrypoint invalidate NODE…     (afterwards, for nodes that are not built)"))
+        .meaning("it is about the whole project; nothing was run")
+        .remedy(format!("dbt-entrypoint {name}     (without that option)")))
 }

@@ -62,8 +62,8 @@ pub(super) fn named(name: &str) -> Option<&'static VerbDefinition> {
     VERBS.iter().copied().find(|verb| verb.doc.name == name)
 }
 
-static VERBS: [&VerbDefinition; 7] =
-    [&PLAN, &STATUS, &HISTORY, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
+static VERBS: [&VerbDefinition; 8] =
+    [&PLAN, &STATUS, &VERIFY, &HISTORY, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
 
 static PLAN: VerbDefinition = VerbDefinition {
     doc: VerbDoc {
@@ -109,6 +109,31 @@ static STATUS: VerbDefinition = VerbDefinition {
         operands: Operands::None,
     },
     read: read::status,
+};
+
+static VERIFY: VerbDefinition = VerbDefinition {
+    doc: VerbDoc {
+        name: "verify",
+        takes: "[--record]",
+        usage: "verify [--record] [--json] [DBT-OPTIONS]",
+        help: "ask the warehouse for what was built",
+        manual: "Asks the warehouse, by way of dbt, whether it holds what the baseline claims. One dbt \
+                 process asks for every relation: it is there, it is missing, or something of another \
+                 type has taken its place. What is in the relations is not looked at. The exit code is \
+                 0 if everything is there, and 10 if not. It is 78 if dbt cannot ask, or if so much is \
+                 missing at once that the role or the warehouse is probably the wrong one (see \
+                 `--max-missing`). A materialization of your own may leave no relation; such a node \
+                 without one is only mentioned. DBT-OPTIONS are those that choose the project and the \
+                 target, such as `--target` and `--profiles-dir`.",
+        examples: &[
+            ("dbt-entrypoint verify", "changes nothing"),
+            ("dbt-entrypoint verify --record", "the next run builds what is missing"),
+            ("dbt-entrypoint --max-missing 100% verify --record", "a schema is gone"),
+        ],
+        options: &[&read::RECORD.doc, &read::JSON.doc],
+        operands: Operands::Dbt(&[]),
+    },
+    read: read::verify,
 };
 
 static HISTORY: VerbDefinition = VerbDefinition {

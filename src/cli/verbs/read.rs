@@ -2,7 +2,7 @@
 
 use super::dbt_words::{self, DbtOptions};
 use super::definitions::VerbDoc;
-use super::{Adoption, Exec, OutputFormat, Request, Verb};
+use super::{Adoption, Exec, OutputFormat, Request, Verb, Verification};
 use crate::cli::argv;
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::nearest::{near, slip};
@@ -86,6 +86,31 @@ pub(super) static FORCE: Definition<Adoption> = Definition {
         Ok(())
     },
 };
+
+/// What the options of `verify` set.
+type Verifying = (Verification, OutputFormat);
+
+pub(super) static RECORD: Definition<Verifying> = Definition {
+    doc: Doc {
+        name: "record",
+        common: true,
+        letter: None,
+        value: Value::Switch,
+        default: Initial::Unset(""),
+        variable: Variable::None,
+        help: "make the next run build what is missing",
+        manual: "Records what is missing, or is there as another type, so that the next run builds it \
+                 and everything downstream. Without it, nothing is changed. A warehouse that lacks too \
+                 much at once is refused with 78 (see `--max-missing`).",
+    },
+    set: |(verification, _), value| {
+        verification.record = switch(value)?;
+        Ok(())
+    },
+};
+
+static VERIFY_JSON: Definition<Verifying> =
+    Definition { doc: JSON.doc, set: |(_, form), value| (JSON.set)(form, value) };
 
 pub(super) static REWRITE: Definition<Policy> = Definition {
     doc: Doc {
@@ -185,6 +210,14 @@ pub(super) fn adopt(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Sto
     let parse = DbtOptions::OfAParse;
     adoption.words = dbt_words::read(verb, &[&FROM, &FORCE], &mut adoption, words, parse)?;
     Ok(Request::Verb(Verb::Adopt(adoption)))
+}
+
+pub(super) fn verify(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {
+    let mut given = Verifying::default();
+    let parse = DbtOptions::OfAParse;
+    let words = dbt_words::read(verb, &[&RECORD, &VERIFY_JSON], &mut given, words, parse)?;
+    let (verification, form) = given;
+    Ok(Request::Verb(Verb::Verify(Verification { words, ..verification }, form)))
 }
 
 pub(super) fn invalidate(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {

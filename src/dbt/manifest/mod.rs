@@ -19,6 +19,7 @@ mod text;
 mod tests;
 
 pub(crate) use check::{Fault, check};
+pub(in crate::dbt) use internal::MATERIALIZATION;
 pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
