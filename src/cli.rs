@@ -17,7 +17,8 @@ pub use definition::{Doc, Initial, Value, Variable};
 pub use help::{help, help_on_everything};
 pub use options::{Group, groups};
 pub use verbs::{
-    Adoption, Exec, Operands, OutputFormat, Request, Verb, VerbDoc, Verification, verbs,
+    Adoption, Exec, Operands, OrphanOrder, OutputFormat, Request, Verb, VerbDoc, Verification,
+    verbs,
 };
 
 use crate::decide::budget::{Budget, Limit};

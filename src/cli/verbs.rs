@@ -51,6 +51,8 @@ pub enum Verb {
     Adopt(Adoption),
     /// Compare the warehouse with the baseline.
     Verify(Verification, OutputFormat),
+    /// List or drop relations that no node claims any more.
+    Orphans(OrphanOrder),
     /// Make the next run build these nodes again.
     Invalidate(Vec<String>),
 }
@@ -82,6 +84,21 @@ pub struct Verification {
     /// `--record`: the next run builds what is missing.
     pub record: bool,
     /// dbt's options, which choose the target.
+    pub words: Vec<OsString>,
+}
+
+/// `orphans`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrphanOrder {
+    /// `--sql`: print the statements that would drop them.
+    pub sql: bool,
+    /// `--drop`: drop them.
+    pub drop: bool,
+    /// `--approve`: the hash of those that may be dropped.
+    pub approve: Option<String>,
+    /// `--json`.
+    pub form: OutputFormat,
+    /// dbt's options, which choose the project and the target.
     pub words: Vec<OsString>,
 }
 

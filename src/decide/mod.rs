@@ -9,6 +9,7 @@ pub mod earlier_runs;
 pub(crate) mod intent;
 pub mod needs;
 pub mod next;
+pub mod orphans;
 pub mod plan;
 pub mod record;
 pub mod relations;

@@ -64,6 +64,25 @@ pub enum Expected {
     Unknown,
 }
 
+impl Expected {
+    /// What a materialization of dbt's or the adapter's leaves.
+    #[must_use]
+    pub fn of(materialization: &str) -> Self {
+        match materialization {
+            "view" => Self::View,
+            kind if TABLES.contains(&kind) => Self::Table,
+            kind if OTHERS.contains(&kind) => Self::Something,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether a relation of this type is another one than was built.
+    #[must_use]
+    pub fn contradicts(self, found: &str) -> bool {
+        matches!((self, found), (Self::View, "table") | (Self::Table, "view"))
+    }
+}
+
 /// A relation that the baseline claims to be in the warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -88,10 +107,7 @@ pub fn claims(manifest: &Manifest<'_>) -> Vec<Claim> {
         let expected = match kind {
             "ephemeral" => return None,
             kind if own.contains(kind) => Expected::Unknown,
-            "view" => Expected::View,
-            kind if TABLES.contains(&kind) => Expected::Table,
-            kind if OTHERS.contains(&kind) => Expected::Something,
-            _ => Expected::Unknown,
+            kind => Expected::of(kind),
         };
         let address = Address {
             database: node.database.as_deref().map(str::to_owned),
@@ -164,12 +180,12 @@ impl Look {
             *claimed += 1;
             *there += usize::from(found.is_some());
             look.claimed += 1;
-            let wrong = match (expected, found.as_deref()) {
-                (_, None) => Wrong::Missing,
-                (Expected::View, Some("table")) | (Expected::Table, Some("view")) => {
-                    Wrong::OtherType(found.clone().unwrap_or_default(), *expected)
+            let wrong = match found {
+                None => Wrong::Missing,
+                Some(found) if expected.contradicts(found) => {
+                    Wrong::OtherType(found.clone(), *expected)
                 }
-                _ => continue,
+                Some(_) => continue,
             };
             look.wrong.insert(id.clone(), wrong);
         }

@@ -1,7 +1,7 @@
 //! Has dbt ask the warehouse which relations are there.
 
 use super::driver::Driver;
-use crate::dbt::asked::{self, Address};
+use crate::dbt::asked::{self, Address, Ask};
 use crate::exit::{Failure, Refusal};
 use crate::os::private::PrivateDir;
 use crate::os::supervise::Stdout;
@@ -12,23 +12,24 @@ use std::path::Path;
 /// How the name of the file begins that dbt compiles Jinja of a command line into.
 const INLINE: &str = "inline";
 
-/// The types of these relations, in their order, such as `table`; `None` for one that is not there.
-/// Each dbt process is asked for thousands.
+/// What the warehouse, by way of dbt, says of these relations, in their order; `None` for one that is
+/// not there. Each dbt process is asked for thousands.
 ///
 /// # Errors
 /// 78 where dbt cannot ask, 126, 127 and 128+n as for every start of dbt.
-pub(super) fn types(
+pub(super) fn ask(
     driver: &mut Driver<'_>,
+    what: Ask,
     mut addresses: &[&Address],
 ) -> Result<Vec<Option<String>>, Failure> {
-    let mut types = Vec::new();
+    let mut said = Vec::new();
     while !addresses.is_empty() {
-        let (jinja, count) = asked::question(addresses);
+        let (jinja, count) = asked::question(what, addresses);
         let compiled = compile(driver, &jinja)?;
-        types.extend(asked::answer(&compiled, count).map_err(|why| no_answer(&why))?);
+        said.extend(asked::answer(&compiled, count).map_err(|why| no_answer(&why))?);
         addresses = addresses.get(count..).unwrap_or_default();
     }
-    Ok(types)
+    Ok(said)
 }
 
 /// What dbt compiles this Jinja to.

@@ -76,7 +76,8 @@ impl Opened<'_> {
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
         let Ran { now, outcome, codes, scope, refresh, ending, confirmed } = ran;
-        let next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
+        let mut next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
+        next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
         let torn = now.torn(&self.baseline, &outcome, refresh);
         let torn = torn.into_iter().map(str::to_owned).into_tree();
@@ -119,7 +120,8 @@ impl Opened<'_> {
         };
         let is_kept = |id: &String| before.node(id).is_some() != next.absent.contains_key(id);
         let timeless = |nodes: &BTreeMap<String, NodeRecord>| -> Vec<(String, NodeRecord)> {
-            let timeless = |node: &NodeRecord| NodeRecord { seconds: None, ..node.clone() };
+            let timeless =
+                |node: &NodeRecord| NodeRecord { seconds: None, built_at: None, ..node.clone() };
             nodes.iter().map(|(id, node)| (id.clone(), timeless(node))).collect()
         };
         is_by_the_same_dbt(now)

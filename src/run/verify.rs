@@ -1,9 +1,10 @@
 //! Compares the warehouse with the baseline, and takes out of the baseline what is not there.
 
-use super::ask;
+use super::ask::ask;
 use super::driver::Driver;
 use super::open::Opened;
 use super::recover;
+use crate::dbt::asked::Ask;
 use crate::dbt::manifest::Manifest;
 use crate::decide::start::{self, Mode, OnEmpty, Start};
 use crate::decide::summary::Summary;
@@ -24,15 +25,27 @@ pub(crate) fn verify(
     driver: &mut Driver<'_>,
     record: bool,
 ) -> Result<Look, Failure> {
+    usable(opened, driver)?.verify(driver, record)
+}
+
+/// Take up a run that was killed. For a verb that relies on the baseline.
+///
+/// # Errors
+/// 78 where the volume holds no usable baseline; otherwise as `recover`.
+pub(super) fn usable<'s>(
+    opened: Opened<'s>,
+    driver: &mut Driver<'_>,
+) -> Result<Opened<'s>, Failure> {
     let start = start::start(&opened.found, opened.identity(), Mode::Auto, OnEmpty::Full);
-    let (mut opened, is_recovered) =
-        recover::recover(opened, &start, driver, &mut Summary::default())?;
-    if let Start::Refuse(refusal) = start
-        && !is_recovered
-    {
-        return Err(Failure::refused(refusal));
+    let (opened, is_recovered) = recover::recover(opened, &start, driver, &mut Summary::default())?;
+    match start {
+        Start::Refuse(refusal) if !is_recovered => Err(Failure::refused(refusal)),
+        Start::Refuse(_)
+        | Start::FirstPopulation
+        | Start::Adopt
+        | Start::Baseline
+        | Start::Afresh => Ok(opened),
     }
-    opened.verify(driver, record)
 }
 
 impl Opened<'_> {
@@ -56,7 +69,7 @@ impl Opened<'_> {
         }
         say::asking_the_warehouse(claims.len());
         let addresses: Vec<_> = claims.iter().map(|claim| &claim.address).collect();
-        let look = Look::of(&claims, &ask::types(driver, &addresses)?);
+        let look = Look::of(&claims, &ask(driver, Ask::Type, &addresses)?);
         let reasons = look.not_believed(driver.session().config.max_missing);
         if !reasons.is_empty() {
             return Err(Failure::refused(not_believed(&reasons)));

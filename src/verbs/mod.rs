@@ -3,6 +3,7 @@
 mod adopt;
 mod history;
 mod invalidate;
+mod orphans;
 mod plan;
 mod status;
 mod verify;
@@ -50,6 +51,7 @@ pub fn answer(
         Verb::Rollback(steps) => history::rollback(config, *steps, supervisor),
         Verb::Plan(words, form) => plan::plan(config, words, *form, supervisor),
         Verb::Verify(verification, form) => verify::verify(config, verification, *form, supervisor),
+        Verb::Orphans(order) => orphans::orphans(config, order, supervisor),
         Verb::Adopt(adoption) => adopt::adopt(config, adoption, supervisor),
         Verb::Invalidate(terms) => invalidate::invalidate(config, terms, supervisor),
     }

@@ -55,6 +55,8 @@ mod one_process;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod orphans;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod pid1;

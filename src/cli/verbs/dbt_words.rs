@@ -56,6 +56,16 @@ fn without_own<T>(
     target: &mut T,
     mut words: Vec<OsString>,
 ) -> Result<Vec<OsString>, Stop> {
+    // Where dbt has an option of the same name for some other command, ours is meant.
+    let is_ours = |word: &OsString| {
+        let name = argv::long_name(word).filter(|name| command::has_option(name));
+        own.iter().any(|definition| name == Some(definition.doc.name))
+    };
+    while let Some(at) = words.iter().position(is_ours) {
+        let mut parser = Parser::from_args(words.split_off(at));
+        take_option(verb, own, target, &mut parser)?;
+        words.append(&mut argv::rest(&mut parser));
+    }
     while let Some(at) = command::reading(&words).unread {
         let mut parser = Parser::from_args(words.split_off(at));
         if let Some(name) = argv::next_word(&mut parser).as_deref().and_then(dbt_name) {

@@ -62,8 +62,8 @@ pub(super) fn named(name: &str) -> Option<&'static VerbDefinition> {
     VERBS.iter().copied().find(|verb| verb.doc.name == name)
 }
 
-static VERBS: [&VerbDefinition; 8] =
-    [&PLAN, &STATUS, &VERIFY, &HISTORY, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
+static VERBS: [&VerbDefinition; 9] =
+    [&PLAN, &STATUS, &VERIFY, &ORPHANS, &HISTORY, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
 
 static PLAN: VerbDefinition = VerbDefinition {
     doc: VerbDoc {
@@ -134,6 +134,31 @@ static VERIFY: VerbDefinition = VerbDefinition {
         operands: Operands::Dbt(&[]),
     },
     read: read::verify,
+};
+
+static ORPHANS: VerbDefinition = VerbDefinition {
+    doc: VerbDoc {
+        name: "orphans",
+        takes: "[--sql|--drop]",
+        usage: "orphans [--sql | --drop --approve HASH] [--json] [DBT-OPTIONS]",
+        help: "list relations that no node claims any more",
+        manual: "Lists relations that no node claims any more: those that this volume's record knows to \
+                 have been built, of nodes that were removed, or that are built elsewhere now. What \
+                 somebody else has built is never listed, nor what a node or a source of the project \
+                 names. The project is parsed and the warehouse is asked, each by a dbt process. \
+                 `--sql` prints the statements that drop what is there, and `--drop` with the hash of \
+                 the list drops exactly that. On ClickHouse, the target of an orphaned materialized \
+                 view is only listed: its views go on writing into it, and have to be dropped first. \
+                 The exit code is 10 if there are orphans, and 0 if there are none or they were dropped.",
+        examples: &[
+            ("dbt-entrypoint orphans", "lists them, with a hash"),
+            ("dbt-entrypoint orphans --sql", "prints statements"),
+            ("dbt-entrypoint orphans --drop --approve 523231c202fe273c", "drops them"),
+        ],
+        options: &[&read::SQL.doc, &read::DROP.doc, &read::APPROVE.doc, &read::JSON.doc],
+        operands: Operands::Dbt(&[]),
+    },
+    read: read::orphans,
 };
 
 static HISTORY: VerbDefinition = VerbDefinition {

@@ -190,6 +190,11 @@ impl<'a> Manifest<'a> {
         self.file.sources.iter().map(|(id, found)| (&**id, found))
     }
 
+    /// The full names of the relations of all sources.
+    pub fn source_relations(&self) -> impl Iterator<Item = &str> {
+        self.file.sources.values().filter_map(|source| source.relation_name.as_deref())
+    }
+
     /// The source with this `unique_id`.
     #[must_use]
     pub fn source(&self, id: &str) -> Option<&Source<'a>> {
