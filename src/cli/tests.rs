@@ -421,7 +421,9 @@ fn no_two_options_have_one_name_and_plan_and_adopt_have_none_of_dbts() {
     assert_eq!(names.len(), count);
     let takes_dbt = verbs().filter(|verb| matches!(verb.operands, Operands::Dbt(_)));
     for doc in takes_dbt.flat_map(|verb| verb.options) {
-        assert!(!crate::dbt::command::has_option(doc.name), "{}", doc.name);
+        // dbt has `--sql` for a command that is not a build, and not without a value.
+        let is_dbts = crate::dbt::command::has_option(doc.name) && doc.name != "sql";
+        assert!(!is_dbts, "{}", doc.name);
     }
 }
 

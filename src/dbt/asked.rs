@@ -147,7 +147,7 @@ mod tests {
         let rows =
             r#"[(none,"s","a\"b\\c'd"),("d","é","\u0025\u007d\u007b\u007b x \u007d\u007d"),]"#;
         assert!(jinja.contains(&format!("for at in {rows} -%}}")), "{jinja}");
-        assert_eq!((count, jinja.matches("%}").count()), (2, 8));
+        assert_eq!((count, jinja.matches("%}").count()), (2, 9));
         assert_eq!(names[1].full_schema(), "d.é");
     }
 

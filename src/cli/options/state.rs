@@ -86,7 +86,7 @@ static ALLOW_EPHEMERAL: Definition<Config> = Definition {
 static LOCK_TIMEOUT: Definition<Config> = Definition {
     doc: Doc {
         name: "lock-timeout",
-        common: true,
+        common: false,
         letter: None,
         value: Value::Text("DURATION"),
         default: Initial::Value("1h"),

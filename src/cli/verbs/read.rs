@@ -122,7 +122,7 @@ pub(super) static SQL: Definition<OrphanOrder> = Definition {
         variable: Variable::None,
         help: "print the statements that drop them",
         manual: "Prints the statements that drop the orphans, in the words of the adapter, and nothing \
-                 else. They are those that `--drop` would carry out.",
+                 else. They are those that `--drop` would carry out. Nothing is dropped.",
     },
     set: |order, value| {
         order.sql = switch(value)?;
@@ -141,7 +141,8 @@ pub(super) static DROP: Definition<OrphanOrder> = Definition {
         help: "drop those that --approve names",
         manual: "Drops the orphans that are there, by way of dbt, in one transaction where the \
                  warehouse has such, and forgets them. Nothing that depends on them is taken along: \
-                 where the warehouse would refuse that, the command ends with 78.",
+                 where the warehouse would refuse that, nothing is dropped. The command then ends \
+                 with 78.",
     },
     set: |order, value| {
         order.drop = switch(value)?;
@@ -158,8 +159,8 @@ pub(super) static APPROVE: Definition<OrphanOrder> = Definition {
         default: Initial::Unset(""),
         variable: Variable::None,
         help: "the hash that `orphans` printed",
-        manual: "The hash that `orphans` printed. If other orphans are there by now, nothing is \
-                 dropped, and the command ends with 78.",
+        manual: "The hash that `orphans` printed. It stands for exactly those relations. If others \
+                 are there by now, nothing is dropped, and the command ends with 78.",
     },
     set: |order, value| {
         order.approve = Some(text(value)?.to_owned());
