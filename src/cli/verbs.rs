@@ -3,6 +3,7 @@
 mod dbt_words;
 mod definitions;
 mod read;
+mod warehouse;
 
 pub use definitions::{Operands, VerbDoc, verbs};
 

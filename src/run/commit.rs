@@ -10,6 +10,7 @@ use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
+use crate::decide::orphans::left_behind;
 use crate::decide::record::{self, NodeRecord};
 use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
@@ -109,6 +110,7 @@ impl Opened<'_> {
         stage.done(format!("{} nodes stay absent", next.absent.len()));
         summary.add(&graph, &outcome, &next.absent);
         summary.altered = record::altered(&self.baseline.nodes);
+        summary.orphans = left_behind(&self.baseline.left);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use super::stage::Stage;
 use super::unchanged::Seen;
 use crate::dbt::command::Selection;
 use crate::decide::baseline::Baseline;
+use crate::decide::orphans::left_behind;
 use crate::decide::record;
 use crate::decide::start::{self, Approach, Found, Mode, Start};
 use crate::decide::summary::Summary;
@@ -99,6 +100,7 @@ pub(crate) fn start<'s>(
     summary.mode = start::kind(&start, approach).to_owned();
     summary.pending = record::pending(&started.opened.baseline.nodes);
     summary.altered = record::altered(&started.opened.baseline.nodes);
+    summary.orphans = left_behind(&started.opened.baseline.left);
     stage.done(match started.is_unchanged {
         true => "every input is unchanged, so dbt is not needed",
         false => start::kind(&start, approach),

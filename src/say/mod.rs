@@ -10,7 +10,7 @@ pub(crate) use needs::{
     asking_the_warehouse, changes, compiling, hooks_changed, left_for_later, lone_unit_tests,
     not_settled, not_there, pending, reason_list, settled,
 };
-pub(crate) use plan::{over_budget, plan};
+pub(crate) use plan::{orphans, over_budget, plan};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::earlier_runs::EarlierRun;

@@ -2,22 +2,47 @@
 
 use super::Answer;
 use crate::cli::{Config, OutputFormat, Verification};
+use crate::decide::summary::Summary;
 use crate::decide::warehouse::Look;
 use crate::exit::{CHANGES, Failure};
 use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
+use crate::os::{announce, clock};
 use crate::run::{self, Access, Driver, Opened};
 use crate::session::{DbtCommand, Session};
+use crate::trees::IntoTree;
 use serde_json::json;
 use std::ffi::OsString;
 use std::fmt::Write;
+use std::time::Instant;
 
+/// Verify, and tell the container's runtime what came of it.
 pub(super) fn verify(
     config: &Config,
     verification: &Verification,
     form: OutputFormat,
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
+    let mut summary = Summary::begin("verify", clock::now());
+    let began = Instant::now();
+    let mut answer = Answer::new("");
+    let ended = look(config, verification, supervisor).map(|look| {
+        let wrong = look.wrong.iter().map(|(id, wrong)| (id.clone(), wrong.to_string()));
+        summary.pending = wrong.into_tree();
+        answer = Answer::of(form, &as_json(&look), || words_of(&look, verification.record));
+        answer.code = if look.wrong.is_empty() { 0 } else { CHANGES };
+        answer.code
+    });
+    summary.end(clock::now(), began.elapsed().as_secs(), &ended);
+    announce::to_the_runtime(&config.termination_log, &summary);
+    ended.map(|_| answer)
+}
+
+fn look(
+    config: &Config,
+    verification: &Verification,
+    supervisor: &mut Supervisor,
+) -> Result<Look, Failure> {
     let words = std::iter::once(OsString::from("build")).chain(verification.words.iter().cloned());
     let invocation = DbtCommand::new(config, &words.collect::<Vec<_>>())?;
     let private = PrivateDir::make(&config.environment).map_err(Failure::refused)?;
@@ -35,9 +60,7 @@ pub(super) fn verify(
     if verification.record {
         run::publish(&mut driver, &access);
     }
-    let mut answer = Answer::of(form, &as_json(&look), || words_of(&look, verification.record));
-    answer.code = if look.wrong.is_empty() { 0 } else { CHANGES };
-    Ok(answer)
+    Ok(look)
 }
 
 fn as_json(look: &Look) -> serde_json::Value {

@@ -1,6 +1,7 @@
 //! The verbs: one value for each, with all that a reader has to know about it.
 
 use super::read::{self, Read};
+use super::warehouse;
 use crate::cli::definition::{Doc, first_sentence};
 
 /// All that a reader has to know about a verb.
@@ -130,10 +131,10 @@ static VERIFY: VerbDefinition = VerbDefinition {
             ("dbt-entrypoint verify --record", "the next run builds what is missing"),
             ("dbt-entrypoint --max-missing 100% verify --record", "a schema is gone"),
         ],
-        options: &[&read::RECORD.doc, &read::JSON.doc],
+        options: &[&warehouse::RECORD.doc, &read::JSON.doc],
         operands: Operands::Dbt(&[]),
     },
-    read: read::verify,
+    read: warehouse::verify,
 };
 
 static ORPHANS: VerbDefinition = VerbDefinition {
@@ -155,10 +156,15 @@ static ORPHANS: VerbDefinition = VerbDefinition {
             ("dbt-entrypoint orphans --sql", "prints statements"),
             ("dbt-entrypoint orphans --drop --approve 523231c202fe273c", "drops them"),
         ],
-        options: &[&read::SQL.doc, &read::DROP.doc, &read::APPROVE.doc, &read::JSON.doc],
+        options: &[
+            &warehouse::SQL.doc,
+            &warehouse::DROP.doc,
+            &warehouse::APPROVE.doc,
+            &read::JSON.doc,
+        ],
         operands: Operands::Dbt(&[]),
     },
-    read: read::orphans,
+    read: warehouse::orphans,
 };
 
 static HISTORY: VerbDefinition = VerbDefinition {
