@@ -163,6 +163,11 @@ fn older_and_newer_versions_of_dbt_answer_alike() {
 }
 
 #[test]
+fn postgresql_answers_alike() {
+    is_found_by("postgres");
+}
+
+#[test]
 fn dbt_v2_answers_alike() {
     for version in ["v2", "v2rc"] {
         is_found_by(version);
