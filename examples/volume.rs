@@ -76,6 +76,7 @@ fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
         nodes,
         left,
         settled: None,
+        verified_at: None,
         populating: false,
     };
     let next = Commit {

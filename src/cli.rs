@@ -16,12 +16,16 @@ mod words;
 pub use definition::{Doc, Initial, Value, Variable};
 pub use help::{help, help_on_everything};
 pub use options::{Group, groups};
-pub use verbs::{Adoption, Exec, Operands, OutputFormat, Request, Verb, VerbDoc, verbs};
+pub use verbs::{
+    Adoption, Exec, Operands, OrphanOrder, OutputFormat, Request, Verb, VerbDoc, Verification,
+    verbs,
+};
 
-use crate::decide::budget::Budget;
+use crate::decide::budget::{Budget, Limit};
 use crate::decide::doubt::Settle;
 use crate::decide::retention::Retention;
 use crate::decide::start::{Mode, OnEmpty};
+use crate::decide::warehouse::Verify;
 use crate::environment::{self, Environment};
 use crate::exit::{Failure, Refusal};
 use crate::log_style::LogStyle;
@@ -57,6 +61,10 @@ pub struct Config {
     pub allow_ephemeral: bool,
     /// `--always-start`.
     pub always_start: bool,
+    /// `--verify`.
+    pub verify: Verify,
+    /// `--max-missing`: how many relations may be missing at once; `None` for half of them.
+    pub max_missing: Option<Limit>,
     /// `--probe`: a program and its arguments; if it fails, what was built is gone.
     pub probe: Option<Vec<OsString>>,
     /// `--lock-timeout`.
@@ -158,6 +166,8 @@ fn blank(environment: Environment) -> Config {
         on_empty: OnEmpty::Refuse,
         allow_ephemeral: false,
         always_start: false,
+        verify: Verify::Never,
+        max_missing: None,
         probe: None,
         lock_timeout: Duration::ZERO,
         needs_shared_lock: false,

@@ -7,7 +7,7 @@
 use nix::sys::signal::Signal;
 use std::fmt;
 
-/// `plan` found something to build.
+/// `plan` found something to build, or `verify` something missing.
 pub const CHANGES: u8 = 10;
 
 const USAGE: u8 = 64;
@@ -27,7 +27,11 @@ pub const CODES: [(&str, &str, &str); 14] = [
     ("0", "success; also if there was nothing to build", "–"),
     ("1", "dbt: a node or a test failed; what was built is recorded", "after a fix"),
     ("2", "dbt: it could not run, or was interrupted; what was built is recorded", "after a fix"),
-    ("10", "`plan` only: there is something to build", "–"),
+    (
+        "10",
+        "`plan`: there is something to build; `verify`: something is missing; `orphans`: there are some",
+        "–",
+    ),
     ("64", "wrong usage: an option, a variable or a value", "no"),
     ("70", "a bug in dbt-entrypoint; please report it", "–"),
     ("73", "the state directory cannot be written, or is full; nothing was run", "no"),

@@ -10,7 +10,7 @@ _dbt_entrypoint() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --dbt | --stop-grace | --stop-signal | --on-exit | --probe | --publish | --termination-log | --metrics-file | --log | --log-level)
+        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --verify | --max-missing | --probe | --dbt | --stop-grace | --stop-signal | --on-exit | --publish | --termination-log | --metrics-file | --log | --log-level)
             ((i++))
             if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
             ;;
@@ -20,7 +20,7 @@ _dbt_entrypoint() {
         esac
     done
     case $first in
-    '' | adopt | exec)
+    '' | orphans | adopt | exec)
         case $prev in
         --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
         --settle) COMPREPLY=($(compgen -W 'doubt changes' -- "$cur")); return ;;
@@ -35,11 +35,13 @@ _dbt_entrypoint() {
         --max-rebuild-time) :; return ;;
         --protect) :; return ;;
         --approve) :; return ;;
+        --verify) :; return ;;
+        --max-missing) :; return ;;
+        --probe) :; return ;;
         --dbt) compopt -o default; return ;;
         --stop-grace) :; return ;;
         --stop-signal) COMPREPLY=($(compgen -W 'INT TERM' -- "$cur")); return ;;
         --on-exit) :; return ;;
-        --probe) :; return ;;
         --publish) :; return ;;
         --termination-log) compopt -o default; return ;;
         --metrics-file) compopt -o default; return ;;
@@ -51,10 +53,12 @@ _dbt_entrypoint() {
         ;;
     esac
     case $first,$cur in
-        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --dbt --stop-grace --stop-signal --on-exit --probe --publish --termination-log --metrics-file --log --log-level --help --version' ;;
-        ,*) words='plan status history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
+        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --log --log-level --help --version' ;;
+        ,*) words='plan status verify orphans history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--json --help' ;;
         status,-*) words='--json --help' ;;
+        verify,-*) words='--record --json --help' ;;
+        orphans,-*) words='--sql --drop --approve --json --help' ;;
         history,-*) words='--json --help' ;;
         rollback,-*) words='--help' ;;
         adopt,-*) words='--from --force --help' ;;

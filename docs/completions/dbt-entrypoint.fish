@@ -9,7 +9,7 @@ function __dbt_entrypoint_first
             continue
         end
         switch $word
-            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --dbt --stop-grace --stop-signal --on-exit --probe --publish --termination-log --metrics-file --log --log-level
+            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --log --log-level
                 set skip 1
             case '-*'
             case '*'
@@ -43,11 +43,13 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild-time -x -d
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l protect -x -d 'refuse (77) to build these nodes'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l yes -d 'build despite these limits'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l approve -x -d 'build the plan with this hash despite them'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l verify -x -d 'when to ask the warehouse what it holds'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-missing -x -d 'refuse (78) if more relations are missing'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l probe -x -d 'refuse (78) if this command fails'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l dbt -r -F -d 'the dbt program to run'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l stop-grace -x -d 'time from interrupting dbt to killing it'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l stop-signal -x -a 'INT TERM' -d 'the signal that dbt gets in place of TERM'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l on-exit -x -d 'run this when everything else is done'
-complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l probe -x -d 'refuse (78) if this command fails'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l publish -x -d 'run this after each change of the baseline'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l termination-log -r -F -d 'write a short result here if the file exists'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l metrics-file -r -F -d 'write metrics for Prometheus here'
@@ -59,6 +61,14 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a plan -d 'show what a r
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at plan' -l json -d 'write one JSON object'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a status -d 'show what the volume holds, and the last run'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at status' -l json -d 'write one JSON object'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a verify -d 'ask the warehouse for what was built'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at verify' -l record -d 'make the next run build what is missing'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at verify' -l json -d 'write one JSON object'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a orphans -d 'list relations that no node claims any more'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l sql -d 'print the statements that drop them'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l drop -d 'drop those that --approve names'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l approve -x -d 'the hash that `orphans` printed'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l json -d 'write one JSON object'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a history -d 'list the earlier baselines'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at history' -l json -d 'write one JSON object'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a rollback -d 'restore an earlier baseline; builds nothing'

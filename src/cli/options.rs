@@ -5,6 +5,7 @@ mod build;
 mod process;
 mod reports;
 mod state;
+mod warehouse;
 
 use super::argv;
 use super::definition::{Definition, Doc, Initial, Value, Variable};
@@ -28,10 +29,11 @@ impl Group {
     }
 }
 
-static GROUPS: [Group; 6] = [
+static GROUPS: [Group; 7] = [
     Group { title: "What is built", definitions: &build::OPTIONS, printing: &[] },
     Group { title: "The state volume", definitions: &state::OPTIONS, printing: &[] },
     Group { title: "Limits on a rebuild", definitions: &budget::OPTIONS, printing: &[] },
+    Group { title: "What the warehouse holds", definitions: &warehouse::OPTIONS, printing: &[] },
     Group { title: "Running and stopping dbt", definitions: &process::OPTIONS, printing: &[] },
     Group { title: "Reports and hooks", definitions: &reports::OPTIONS, printing: &[] },
     Group { title: "Help", definitions: &[], printing: &[&HELP, &VERSION] },

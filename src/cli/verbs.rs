@@ -3,6 +3,7 @@
 mod dbt_words;
 mod definitions;
 mod read;
+mod warehouse;
 
 pub use definitions::{Operands, VerbDoc, verbs};
 
@@ -49,14 +50,19 @@ pub enum Verb {
     Rollback(usize),
     /// Record the project or a manifest as built.
     Adopt(Adoption),
+    /// Compare the warehouse with the baseline.
+    Verify(Verification, OutputFormat),
+    /// List or drop relations that no node claims any more.
+    Orphans(OrphanOrder),
     /// Make the next run build these nodes again.
     Invalidate(Vec<String>),
 }
 
 /// How an answer is written on standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OutputFormat {
     /// For people.
+    #[default]
     Words,
     /// `--json`: one object.
     Json,
@@ -70,6 +76,30 @@ pub struct Adoption {
     /// `--force`: replace the baseline that is there.
     pub force: bool,
     /// dbt's options, which shape the parse.
+    pub words: Vec<OsString>,
+}
+
+/// `verify`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// `--record`: the next run builds what is missing.
+    pub record: bool,
+    /// dbt's options, which choose the target.
+    pub words: Vec<OsString>,
+}
+
+/// `orphans`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrphanOrder {
+    /// `--sql`: print the statements that would drop them.
+    pub sql: bool,
+    /// `--drop`: drop them.
+    pub drop: bool,
+    /// `--approve`: the hash of those that may be dropped.
+    pub approve: Option<String>,
+    /// `--json`.
+    pub form: OutputFormat,
+    /// dbt's options, which choose the project and the target.
     pub words: Vec<OsString>,
 }
 

@@ -28,6 +28,8 @@ pub struct Baseline {
     pub is_recorded: bool,
     /// Whether the first population of the volume is not complete yet.
     pub is_populating: bool,
+    /// [`Record::verified_at`].
+    pub verified_at: Option<u64>,
 }
 
 impl Baseline {
@@ -48,7 +50,15 @@ impl Baseline {
     ) -> Self {
         let manifest = manifest.map(Arc::new);
         match record {
-            Some(Record { nodes, left, salt, settled, populating: is_populating, .. }) => Self {
+            Some(Record {
+                nodes,
+                left,
+                salt,
+                settled,
+                populating: is_populating,
+                verified_at,
+                ..
+            }) => Self {
                 manifest,
                 digest,
                 nodes,
@@ -57,6 +67,7 @@ impl Baseline {
                 settled,
                 is_recorded: true,
                 is_populating,
+                verified_at,
             },
             None => Self { manifest, digest, ..Self::none(salt) },
         }
@@ -81,6 +92,7 @@ impl Baseline {
             left: self.left.clone(),
             settled: self.settled.clone(),
             populating: self.is_populating,
+            verified_at: self.verified_at,
         }
     }
 }

@@ -75,6 +75,19 @@ impl Next {
         next
     }
 
+    /// Note when nodes were built, and since when no node is built into a relation. `now` is in
+    /// seconds since the epoch.
+    pub fn date(&mut self, outcome: &Outcome, now: u64) {
+        for (id, node) in &mut self.nodes {
+            if relations::is_built(outcome, id) && !self.absent.contains_key(id) {
+                node.built_at = Some(now);
+            }
+        }
+        for left in self.left.values_mut() {
+            left.since.get_or_insert(now);
+        }
+    }
+
     /// Note what the built nodes were built from, and that the settled ones are as they were built.
     fn note_code(
         &mut self,
@@ -264,8 +277,15 @@ fn node_records(
             }
             // Its change was reverted.
             (None, _) if old.pending.is_some() => {
-                let NodeRecord { seconds, altered, code, .. } = old;
-                NodeRecord { inputs: now, seconds, altered, code, ..NodeRecord::default() }
+                let NodeRecord { seconds, built_at, altered, code, .. } = old;
+                NodeRecord {
+                    inputs: now,
+                    seconds,
+                    built_at,
+                    altered,
+                    code,
+                    ..NodeRecord::default()
+                }
             }
             // An ephemeral model has no outcome: it was compiled into its readers, or is unchanged.
             (None, _) if member.role == Role::Ephemeral => NodeRecord { inputs: now, ..old },

@@ -37,6 +37,10 @@ pub struct Record {
     /// Whether the first population of the volume is not complete yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub populating: bool,
+    /// When the warehouse was last asked for everything that the baseline claims, in seconds since the
+    /// epoch (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<u64>,
 }
 
 /// The commands that had nothing left to build, and the inputs with which that holds.
@@ -49,13 +53,22 @@ pub struct Settled {
 }
 
 /// What is known about a relation that no node is built into any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftRelation {
     /// The `unique_id` of the node that was built into it last.
     pub node: String,
     /// As [`NodeRecord::half_made`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub half_made: bool,
+    /// As [`NodeRecord::built_at`]. Without it, it is not known that this program built it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_at: Option<u64>,
+    /// The materialization of that node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub materialized: Option<String>,
+    /// When the node was found to be built elsewhere or gone, in seconds since the epoch (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
 }
 
 /// What is known about one node.
@@ -68,6 +81,9 @@ pub struct NodeRecord {
     /// `run_results.json`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// When its last successful build was recorded, in seconds since the epoch (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_at: Option<u64>,
     /// The salted digest of the code that it was last built from (`compiled_code` in
     /// `run_results.json`), if dbt reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,7 @@ pub struct Relations<'a, 'm, 'b> {
 }
 
 /// The same for all names that may mean the same relation: warehouses differ in when case counts.
-fn key(relation: &str) -> String {
+pub(crate) fn key(relation: &str) -> String {
     relation.replace(['"', '`', '[', ']'], "").to_lowercase()
 }
 
@@ -52,12 +52,21 @@ impl<'a, 'm, 'b> Relations<'a, 'm, 'b> {
         relations
     }
 
-    fn holder(&self, id: &str) -> LeftRelation {
+    /// What was built into the relation of a node last.
+    pub(crate) fn holder(&self, id: &str) -> LeftRelation {
         let record = self.baseline.nodes.get(id);
         LeftRelation {
             node: id.to_owned(),
             half_made: record.is_some_and(|record| record.half_made),
+            built_at: record.and_then(|record| record.built_at),
+            materialized: self.materialized(id),
+            since: None,
         }
+    }
+
+    fn materialized(&self, id: &str) -> Option<String> {
+        let before = self.now.before.as_ref()?.node(id)?;
+        Some(before.materialized()?.0.into_owned())
     }
 
     /// The relation that a node was last built into, as far as that is known.

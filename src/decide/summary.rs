@@ -39,9 +39,17 @@ pub struct Summary {
     pub pending: BTreeMap<String, String>,
     /// The nodes that keep rows of earlier code, with what changed.
     pub altered: BTreeMap<String, String>,
+    /// How many relations that were built are not those of any node any more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub orphans: usize,
     /// Why dbt has to be started even if nothing has changed; `None` if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Summary {
@@ -102,8 +110,12 @@ impl Summary {
     #[must_use]
     pub fn line(&self) -> String {
         let mode = if self.mode.is_empty() { String::new() } else { format!(" ({})", self.mode) };
+        let orphans = match self.orphans {
+            0 => String::new(),
+            count => format!(", {count} orphans"),
+        };
         format!(
-            "{}{mode} {} with {} after {} s: {} built, {} failed, {} still to be built",
+            "{}{mode} {} with {} after {} s: {} built, {} failed, {} still to be built{orphans}",
             self.command,
             self.verdict(),
             self.exit,

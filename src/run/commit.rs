@@ -10,6 +10,7 @@ use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
+use crate::decide::orphans::left_behind;
 use crate::decide::record::{self, NodeRecord};
 use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
@@ -84,7 +85,8 @@ impl Opened<'_> {
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
         let Ran { now, outcome, codes, scope, refresh, ending, confirmed } = ran;
-        let next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
+        let mut next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
+        next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
         let torn = now.torn(&self.baseline, &outcome, refresh);
         let torn = torn.into_iter().map(str::to_owned).into_tree();
@@ -116,6 +118,7 @@ impl Opened<'_> {
         stage.done(format!("{} nodes stay absent", next.absent.len()));
         summary.add(&graph, &outcome, &next.absent);
         summary.altered = record::altered(&self.baseline.nodes);
+        summary.orphans = left_behind(&self.baseline.left);
         Ok(())
     }
 
@@ -127,7 +130,8 @@ impl Opened<'_> {
         };
         let is_kept = |id: &String| before.node(id).is_some() != next.absent.contains_key(id);
         let timeless = |nodes: &BTreeMap<String, NodeRecord>| -> Vec<(String, NodeRecord)> {
-            let timeless = |node: &NodeRecord| NodeRecord { seconds: None, ..node.clone() };
+            let timeless =
+                |node: &NodeRecord| NodeRecord { seconds: None, built_at: None, ..node.clone() };
             nodes.iter().map(|(id, node)| (id.clone(), timeless(node))).collect()
         };
         is_by_the_same_dbt(now)
@@ -139,7 +143,7 @@ impl Opened<'_> {
     }
 
     /// Replace the record of a baseline that stays.
-    fn write_record(&self) {
+    pub(super) fn write_record(&self) {
         let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
             return;
         };
@@ -151,7 +155,7 @@ impl Opened<'_> {
     }
 
     /// Make this manifest less some nodes the baseline, with the record as we hold it.
-    fn save(
+    pub(super) fn save(
         &mut self,
         reservation: Option<Reservation>,
         manifest: &Manifest<'_>,

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod artifacts;
+mod ask;
 mod attempt;
 mod carry_out;
 mod commit;
@@ -14,6 +15,7 @@ mod doubt;
 mod driver;
 mod follow;
 mod open;
+mod orphans;
 mod overlap;
 mod parse;
 mod plan;
@@ -24,13 +26,16 @@ mod stage;
 mod start;
 mod unchanged;
 mod values;
+mod verify;
 
 pub(crate) use adopt::adopt;
 pub(crate) use carry_out::carry_out;
 pub(crate) use doubt::settle;
 pub(crate) use driver::{Driver, run_without_state};
 pub(crate) use open::{Access, Opened, hold, store};
+pub(crate) use orphans::{Order, Orphans, orphans};
 pub(crate) use parse::parse;
 pub(crate) use plan::{compare, plan, within_budget};
 pub(crate) use publish::publish;
 pub(crate) use start::start;
+pub(crate) use verify::verify;

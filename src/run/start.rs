@@ -9,11 +9,14 @@ use super::stage::Stage;
 use super::unchanged::Seen;
 use crate::dbt::command::Selection;
 use crate::decide::baseline::Baseline;
+use crate::decide::orphans::left_behind;
 use crate::decide::record;
 use crate::decide::start::{self, Approach, Found, Mode, Start};
 use crate::decide::summary::Summary;
+use crate::decide::warehouse::Verify;
 use crate::exit::Failure;
-use crate::os::random;
+
+use crate::os::{clock, random};
 use crate::say;
 use std::sync::Arc;
 
@@ -75,10 +78,19 @@ pub(crate) fn start<'s>(
     if started.opened.access.held().is_some() {
         probe::probe(driver, approach)?;
     }
+    let asks = started.opened.access.held().is_some() && approach.is_compared();
+    let last = started.opened.baseline.verified_at;
+    let is_due = asks && config.verify.is_due(last, clock::now());
+    if is_due {
+        started.opened.verify(driver, true)?;
+    }
     started.seen = started.opened.seen(approach);
     summary.doubt.clone_from(&started.seen.doubt);
     started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);
     if !started.is_unchanged {
+        if asks && config.verify == Verify::Changed {
+            started.opened.verify(driver, true)?;
+        }
         started.opened.read_baseline()?;
         if let Some(state) = started.opened.access.held() {
             state.rehearse()?;
@@ -88,6 +100,7 @@ pub(crate) fn start<'s>(
     summary.mode = start::kind(&start, approach).to_owned();
     summary.pending = record::pending(&started.opened.baseline.nodes);
     summary.altered = record::altered(&started.opened.baseline.nodes);
+    summary.orphans = left_behind(&started.opened.baseline.left);
     stage.done(match started.is_unchanged {
         true => "every input is unchanged, so dbt is not needed",
         false => start::kind(&start, approach),

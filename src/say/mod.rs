@@ -7,10 +7,10 @@ mod plan;
 
 pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
 pub(crate) use needs::{
-    changes, compiling, hooks_changed, left_for_later, lone_unit_tests, not_settled, pending,
-    reason_list, settled,
+    asking_the_warehouse, changes, compiling, hooks_changed, left_for_later, lone_unit_tests,
+    not_settled, not_there, pending, reason_list, settled,
 };
-pub(crate) use plan::{over_budget, plan};
+pub(crate) use plan::{orphans, over_budget, plan};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::earlier_runs::EarlierRun;

@@ -4,6 +4,7 @@ use super::LISTED;
 use crate::dbt::compare::{Needs, Reason};
 use crate::decide::comparison::Comparison;
 use crate::decide::plan::{LastRun, Plan};
+use crate::decide::warehouse::Wrong;
 use crate::graph::Graph;
 use crate::trees::IntoTree;
 use log::{info, warn};
@@ -24,6 +25,20 @@ pub(crate) fn settled(settled: &BTreeSet<String>, asked: usize) {
         info!("  {id}");
     }
     count_of_rest(settled.len());
+}
+
+/// dbt is asked for so many relations, in a process of its own.
+pub(crate) fn asking_the_warehouse(count: usize) {
+    info!("asking the warehouse for {count} relations, in a dbt process of its own");
+}
+
+/// What the baseline claimed and the warehouse does not hold.
+pub(crate) fn not_there(wrong: &BTreeMap<String, Wrong>) {
+    warn!("{} nodes are built again with whatever is downstream:", wrong.len());
+    for (id, wrong) in wrong.iter().take(LISTED) {
+        warn!("  {id}: {wrong}");
+    }
+    count_of_rest(wrong.len());
 }
 
 /// dbt could not tell, so these nodes count as changed.

@@ -24,6 +24,14 @@ pub(crate) fn plan(plan: &Plan, pending: &[String]) -> String {
     text
 }
 
+/// How many relations may be orphans, if any are.
+pub(crate) fn orphans(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        _ => format!("no node is built into {count} relations any more: dbt-entrypoint orphans\n"),
+    }
+}
+
 fn line(step: &Step) -> String {
     let seconds =
         step.seconds.map_or_else(|| "never built".to_owned(), |seconds| format!("{seconds:.1} s"));

@@ -20,6 +20,7 @@ fn record(written_at: u64) -> Record {
         nodes: std::collections::BTreeMap::new(),
         left: std::collections::BTreeMap::new(),
         settled: None,
+        verified_at: None,
         populating: false,
     }
 }

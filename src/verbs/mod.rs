@@ -3,8 +3,10 @@
 mod adopt;
 mod history;
 mod invalidate;
+mod orphans;
 mod plan;
 mod status;
+mod verify;
 
 use crate::cli::{Config, OutputFormat, Verb};
 use crate::exit::Failure;
@@ -48,6 +50,8 @@ pub fn answer(
         Verb::History(form) => history::history(config, *form),
         Verb::Rollback(steps) => history::rollback(config, *steps, supervisor),
         Verb::Plan(words, form) => plan::plan(config, words, *form, supervisor),
+        Verb::Verify(verification, form) => verify::verify(config, verification, *form, supervisor),
+        Verb::Orphans(order) => orphans::orphans(config, order, supervisor),
         Verb::Adopt(adoption) => adopt::adopt(config, adoption, supervisor),
         Verb::Invalidate(terms) => invalidate::invalidate(config, terms, supervisor),
     }

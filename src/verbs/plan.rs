@@ -36,7 +36,7 @@ pub(super) fn plan(
     let mut started = run::start(opened, &mut driver, &mut summary)?;
     if started.is_unchanged {
         let (nodes, others) = started.without_dbt()?;
-        return Ok(answer(form, &Plan::of_nothing(nodes), &others));
+        return Ok(answer(form, &Plan::of_nothing(nodes), &others, summary.orphans));
     }
     let mut parsed = run::parse(&mut started, &mut driver, &mut summary)?;
     let (text, old) = (parsed.text(), started.baseline_text());
@@ -50,11 +50,11 @@ pub(super) fn plan(
     };
     let others: Vec<String> =
         plan.others.keys().filter(|id| !crate::graph::is_test_id(id)).cloned().collect();
-    Ok(answer(form, &plan, &others))
+    Ok(answer(form, &plan, &others, summary.orphans))
 }
 
-fn answer(form: OutputFormat, plan: &Plan, others: &[String]) -> Answer {
-    let mut answer = Answer::of(form, plan, || say::plan(plan, others));
+fn answer(form: OutputFormat, plan: &Plan, others: &[String], orphans: usize) -> Answer {
+    let mut answer = Answer::of(form, plan, || say::plan(plan, others) + &say::orphans(orphans));
     answer.code = if plan.steps.is_empty() { 0 } else { CHANGES };
     answer
 }

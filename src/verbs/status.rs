@@ -4,6 +4,7 @@ use super::Answer;
 use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
+use crate::decide::orphans::left_behind;
 use crate::decide::record;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
@@ -36,6 +37,10 @@ struct Status {
     complete: bool,
     pending: BTreeMap<String, String>,
     altered: BTreeMap<String, String>,
+    /// How many relations of ours no node is built into any more.
+    orphans: usize,
+    /// When the warehouse was last asked what it holds.
+    verified_at: Option<u64>,
     /// A run was killed or could not be recorded, and the next start takes it up.
     interrupted: bool,
     /// Why it could not be recorded, if it was not killed.
@@ -68,6 +73,8 @@ fn look(store: &Store, place: &Place) -> Status {
         complete: false,
         pending: BTreeMap::new(),
         altered: BTreeMap::new(),
+        orphans: 0,
+        verified_at: None,
         interrupted: store.has_unfinished_run(),
         unsaved: unsaved(store),
         at_work: store.holder(),
@@ -110,6 +117,8 @@ impl Status {
         if let Some(record) = stored.record {
             self.pending = record::pending(&record.nodes);
             self.altered = record::altered(&record.nodes);
+            self.orphans = left_behind(&record.left);
+            self.verified_at = record.verified_at;
             self.written_by = Some(record.tool);
             self.written_at = Some(record.written_at);
             self.identity = Some(record.identity);
@@ -159,6 +168,16 @@ fn words(status: &Status) -> String {
         if nodes.len() > NAMED {
             line(name, format!("and {} more", nodes.len() - NAMED));
         }
+    }
+    if status.orphans > 0 {
+        let count = status.orphans;
+        line(
+            "left",
+            format!("{count} relations that no node is built into; dbt-entrypoint orphans"),
+        );
+    }
+    if let Some(at) = status.verified_at {
+        line("verified", clock::utc(at));
     }
     if status.interrupted && status.at_work.is_none() {
         match &status.unsaved {

@@ -138,3 +138,37 @@ fn after_a_failed_model_only_it_and_its_downstream_are_built() {
     assert!(!any(&sent, &["enrollments"]) && !any(&sent, &["learners"]), "{sent:#?}");
     assert_eq!(aspects.query("select count() from xapi.video_plays"), "30");
 }
+
+#[test]
+fn what_was_dropped_is_found_and_an_orphaned_materialized_view_is_said_to_go_on_writing() {
+    let Some(aspects) = Aspects::new() else { return };
+    aspects.run(&["run"]).expect_built(&ALL);
+    aspects.run(&["verify"]).expect_code(0);
+    let place =
+        "select concat(database, '.', name) from system.tables where name = 'course_activity'";
+    let name = aspects.query(place);
+    let engine = aspects.query("select engine from system.tables where name = 'course_activity'");
+    let word = if engine == "View" { "view" } else { "table" };
+    aspects.query(&format!("drop {word} {name}"));
+    let found = aspects.run(&["verify", "--record"]);
+    let said = "model.aspects.course_activity  not in the warehouse";
+    assert!(found.expect_code(10).stdout.contains(said), "{found:#?}");
+    aspects.run(&["run"]).expect_built(&["course_activity"]);
+    aspects.run(&["verify"]).expect_code(0);
+
+    for file in ["models/base/video_plays.sql", "models/reports/course_activity.sql"] {
+        std::fs::remove_file(aspects.project().join(file)).expect("a model");
+    }
+    let found = aspects.run(&["orphans"]);
+    found.expect_code(10);
+    let words = &found.stdout;
+    assert!(words.contains("its materialized views go on writing into it"), "{found:#?}");
+    let hash = words.split("--approve ").nth(1).and_then(|rest| rest.split(' ').next());
+    aspects.run(&["orphans", "--drop", "--approve", hash.expect("a hash")]).expect_code(0);
+    let left = "select name from system.tables where database = 'xapi' or name = 'course_activity' \
+                order by name";
+    let left = aspects.query(left);
+    assert!(left.contains("video_plays_mv") && !left.contains("course_activity"), "{left}");
+    aspects.query("insert into landing.events values (1000, 'a', 'ann', 'played', now())");
+    assert_eq!(aspects.query("select count() from xapi.video_plays"), "31");
+}

@@ -55,6 +55,8 @@ mod one_process;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod orphans;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod pid1;
@@ -84,6 +86,8 @@ mod skip;
 mod told;
 #[cfg(test)]
 mod tutor;
+#[cfg(test)]
+mod verify;
 #[cfg(test)]
 mod volume_mounts;
 #[cfg(test)]

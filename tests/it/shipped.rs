@@ -68,7 +68,7 @@ fn offered_by_bash(words: &[&str]) -> Vec<String> {
 fn bash_completes_options_their_values_verbs_and_leaves_dbts_words_to_files() {
     said("bash", &["-n", BASH]);
     for (words, expected) in [
-        (&["--max"][..], &["--max-rebuild", "--max-rebuild-time"][..]),
+        (&["--max-r"][..], &["--max-rebuild", "--max-rebuild-time"][..]),
         (&["st"], &["status"]),
         (&["--mode", ""], &["auto", "full", "off"]),
         (&["--mode", "=", "f"], &["full"]),

@@ -124,7 +124,7 @@ static SETTLE: Definition<Config> = Definition {
 static REFRESH_CHANGED: Definition<Config> = Definition {
     doc: Doc {
         name: "refresh-changed",
-        common: true,
+        common: false,
         letter: None,
         value: Value::List { shape: "KINDS", known: &KEEPS_ROWS },
         default: Initial::Unset("none"),

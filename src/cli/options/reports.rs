@@ -6,32 +6,8 @@ use crate::cli::{Config, words};
 use crate::log_style::LogStyle;
 use log::LevelFilter;
 
-pub(super) static OPTIONS: [&Definition<Config>; 6] =
-    [&PROBE, &PUBLISH, &TERMINATION_LOG, &METRICS_FILE, &LOG, &LOG_LEVEL];
-
-static PROBE: Definition<Config> = Definition {
-    doc: Doc {
-        name: "probe",
-        common: true,
-        letter: None,
-        value: Value::Text("COMMAND"),
-        default: Initial::Unset("none"),
-        variable: Variable::Own,
-        help: "refuse (78) if this command fails",
-        manual: "Runs this command before a run that relies on the baseline, and refuses the run \
-                 with exit code 78 if the command fails. dbt-entrypoint does not look into the \
-                 warehouse, so a dropped schema would go unnoticed; a probe notices it: `--probe \
-                 'psql -c \"select 1 from marts.orders limit 1\"'`. The run ends with 64 if the \
-                 command cannot be started. The command is split at spaces, except within \
-                 quotation marks; there is no shell, so write `sh -c '…'` if you need one. Its \
-                 output goes to standard error. First populations and runs with `--full` need no \
-                 baseline, and are not probed.",
-    },
-    set: |config, value| {
-        config.probe = Some(words::split(value)?);
-        Ok(())
-    },
-};
+pub(super) static OPTIONS: [&Definition<Config>; 5] =
+    [&PUBLISH, &TERMINATION_LOG, &METRICS_FILE, &LOG, &LOG_LEVEL];
 
 static PUBLISH: Definition<Config> = Definition {
     doc: Doc {

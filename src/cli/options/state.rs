@@ -65,7 +65,7 @@ static ON_EMPTY: Definition<Config> = Definition {
 static ALLOW_EPHEMERAL: Definition<Config> = Definition {
     doc: Doc {
         name: "allow-ephemeral",
-        common: true,
+        common: false,
         letter: None,
         value: Value::Switch,
         default: Initial::Value("no"),
@@ -86,7 +86,7 @@ static ALLOW_EPHEMERAL: Definition<Config> = Definition {
 static LOCK_TIMEOUT: Definition<Config> = Definition {
     doc: Doc {
         name: "lock-timeout",
-        common: true,
+        common: false,
         letter: None,
         value: Value::Text("DURATION"),
         default: Initial::Value("1h"),

@@ -56,6 +56,16 @@ fn without_own<T>(
     target: &mut T,
     mut words: Vec<OsString>,
 ) -> Result<Vec<OsString>, Stop> {
+    // Where dbt has an option of the same name for some other command, ours is meant.
+    let is_ours = |word: &OsString| {
+        let name = argv::long_name(word).filter(|name| command::has_option(name));
+        own.iter().any(|definition| name == Some(definition.doc.name))
+    };
+    while let Some(at) = words.iter().position(is_ours) {
+        let mut parser = Parser::from_args(words.split_off(at));
+        take_option(verb, own, target, &mut parser)?;
+        words.append(&mut argv::rest(&mut parser));
+    }
     while let Some(at) = command::reading(&words).unread {
         let mut parser = Parser::from_args(words.split_off(at));
         if let Some(name) = argv::next_word(&mut parser).as_deref().and_then(dbt_name) {
@@ -111,12 +121,11 @@ fn refuse_idle(verb: &VerbDoc, words: &[OsString]) -> Result<(), Refusal> {
             "{name} does not take the word {:?}",
             word.display().to_string()
         ))
-        .meaning("nothing was recorded")
-        .remedy(format!("dbt-entrypoint {name} --from PATH     (records what a manifest says)")));
+        .meaning("nothing was run")
+        .remedy(format!("dbt-entrypoint {}", verb.usage)));
     }
     let Some(option) = beyond_parse else { return Ok(()) };
     Err(Refusal::new(format!("{name}: dbt's option --{option} would have no effect"))
-        .meaning("the whole project is recorded as it is parsed; nothing was recorded")
-        .remedy(format!("dbt-entrypoint {name}     (without that option)"))
-        .remedy("dbt-entrypoint invalidate NODE…     (afterwards, for nodes that are not built)"))
+        .meaning("it is about the whole project; nothing was run")
+        .remedy(format!("dbt-entrypoint {name}     (without that option)")))
 }

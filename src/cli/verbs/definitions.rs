@@ -1,6 +1,7 @@
 //! The verbs: one value for each, with all that a reader has to know about it.
 
 use super::read::{self, Read};
+use super::warehouse;
 use crate::cli::definition::{Doc, first_sentence};
 
 /// All that a reader has to know about a verb.
@@ -62,8 +63,8 @@ pub(super) fn named(name: &str) -> Option<&'static VerbDefinition> {
     VERBS.iter().copied().find(|verb| verb.doc.name == name)
 }
 
-static VERBS: [&VerbDefinition; 7] =
-    [&PLAN, &STATUS, &HISTORY, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
+static VERBS: [&VerbDefinition; 9] =
+    [&PLAN, &STATUS, &VERIFY, &ORPHANS, &HISTORY, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
 
 static PLAN: VerbDefinition = VerbDefinition {
     doc: VerbDoc {
@@ -109,6 +110,61 @@ static STATUS: VerbDefinition = VerbDefinition {
         operands: Operands::None,
     },
     read: read::status,
+};
+
+static VERIFY: VerbDefinition = VerbDefinition {
+    doc: VerbDoc {
+        name: "verify",
+        takes: "[--record]",
+        usage: "verify [--record] [--json] [DBT-OPTIONS]",
+        help: "ask the warehouse for what was built",
+        manual: "Asks the warehouse, by way of dbt, whether it holds what the baseline claims. One dbt \
+                 process asks for every relation: it is there, it is missing, or something of another \
+                 type has taken its place. What is in the relations is not looked at. The exit code is \
+                 0 if everything is there, and 10 if not. It is 78 if dbt cannot ask, or if so much is \
+                 missing at once that the role or the warehouse is probably the wrong one (see \
+                 `--max-missing`). A materialization of your own may leave no relation; such a node \
+                 without one is only mentioned. DBT-OPTIONS are those that choose the project and the \
+                 target, such as `--target` and `--profiles-dir`.",
+        examples: &[
+            ("dbt-entrypoint verify", "changes nothing"),
+            ("dbt-entrypoint verify --record", "the next run builds what is missing"),
+            ("dbt-entrypoint --max-missing 100% verify --record", "a schema is gone"),
+        ],
+        options: &[&warehouse::RECORD.doc, &read::JSON.doc],
+        operands: Operands::Dbt(&[]),
+    },
+    read: warehouse::verify,
+};
+
+static ORPHANS: VerbDefinition = VerbDefinition {
+    doc: VerbDoc {
+        name: "orphans",
+        takes: "[--sql|--drop]",
+        usage: "orphans [--sql | --drop --approve HASH] [--json] [DBT-OPTIONS]",
+        help: "list relations that no node claims any more",
+        manual: "Lists relations that no node claims any more: those that this volume's record knows to \
+                 have been built, of nodes that were removed, or that are built elsewhere now. What \
+                 somebody else has built is never listed, nor what a node or a source of the project \
+                 names. The project is parsed and the warehouse is asked, each by a dbt process. \
+                 `--sql` prints the statements that drop what is there, and `--drop` with the hash of \
+                 the list drops exactly that. On ClickHouse, the target of an orphaned materialized \
+                 view is only listed: its views go on writing into it, and have to be dropped first. \
+                 The exit code is 10 if there are orphans, and 0 if there are none or they were dropped.",
+        examples: &[
+            ("dbt-entrypoint orphans", "lists them, with a hash"),
+            ("dbt-entrypoint orphans --sql", "prints statements"),
+            ("dbt-entrypoint orphans --drop --approve 523231c202fe273c", "drops them"),
+        ],
+        options: &[
+            &warehouse::SQL.doc,
+            &warehouse::DROP.doc,
+            &warehouse::APPROVE.doc,
+            &read::JSON.doc,
+        ],
+        operands: Operands::Dbt(&[]),
+    },
+    read: warehouse::orphans,
 };
 
 static HISTORY: VerbDefinition = VerbDefinition {

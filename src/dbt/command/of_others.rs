@@ -80,6 +80,29 @@ impl Command {
         words
     }
 
+    /// The command line of a `dbt compile` of this Jinja, in the project and for the target of this
+    /// command. It writes its artifacts and its log below `directory`.
+    #[must_use]
+    pub fn as_inline(&self, jinja: &str, directory: &Path) -> Vec<OsString> {
+        const OURS: [&str; 6] = [
+            "target-path",
+            "partial-parse-file-path",
+            "log-path",
+            "log-format",
+            "debug",
+            "warn-error",
+        ];
+        let mut words = vec!["compile".into()];
+        words.extend(self.restated(|given| {
+            given.spec.for_parse == ForParse::Kept && !OURS.contains(&given.spec.name())
+        }));
+        words.push(edit::option("inline", jinja.as_ref()));
+        words.push(edit::option("target-path", directory.as_os_str()));
+        words.push(edit::option("log-path", directory.join("logs").as_os_str()));
+        words.push("--quiet".into());
+        words
+    }
+
     /// The command line of a `dbt test` that runs the tests of these terms and no others, in the
     /// project and for the target of this command.
     #[must_use]

@@ -4,6 +4,12 @@
 //! rebuild anything.
 
 use super::{Macro, Manifest};
+use crate::trees::IntoTree;
+use std::collections::BTreeSet;
+
+/// How the name of a macro begins that is a materialization. Its own name and that of an adapter, or
+/// `default`, follow.
+pub(in crate::dbt) const MATERIALIZATION: &str = "materialization_";
 
 /// Adapters with the adapter on which they are based and whose macros they inherit.
 const BASES: [(&str, &str); 8] = [
@@ -26,6 +32,17 @@ impl Manifest<'_> {
             adapters.push(base);
         }
         adapters
+    }
+
+    /// The materializations that the project or its packages define. They may leave no relation.
+    #[must_use]
+    pub fn own_materializations(&self) -> BTreeSet<String> {
+        let own = self.macros().filter(|(_, found)| !self.is_internal(found));
+        let kind = |name: &str| {
+            let name = name.strip_prefix(MATERIALIZATION)?;
+            Some(name.rsplit_once('_').map_or(name, |(kind, _adapter)| kind).to_owned())
+        };
+        own.filter_map(|(_, found)| kind(&found.name)).into_tree()
     }
 
     /// Whether the macro comes with dbt or the adapter: its package is `dbt` or, for example,

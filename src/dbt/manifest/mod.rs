@@ -19,6 +19,7 @@ mod text;
 mod tests;
 
 pub(crate) use check::{Fault, check};
+pub(in crate::dbt) use internal::MATERIALIZATION;
 pub use node::{KEEPS_ROWS, Macro, Node, Source};
 pub use text::{Text, json_text};
 
@@ -187,6 +188,11 @@ impl<'a> Manifest<'a> {
     /// Every source by `unique_id`.
     pub(in crate::dbt) fn sources(&self) -> impl Iterator<Item = (&str, &Source<'a>)> {
         self.file.sources.iter().map(|(id, found)| (&**id, found))
+    }
+
+    /// The full names of the relations of all sources.
+    pub fn source_relations(&self) -> impl Iterator<Item = &str> {
+        self.file.sources.values().filter_map(|source| source.relation_name.as_deref())
     }
 
     /// The source with this `unique_id`.

@@ -30,6 +30,15 @@ pub struct Node<'a> {
     /// tests.
     #[serde(borrow, default)]
     pub relation_name: Option<Text<'a>>,
+    /// The database of the relation; some adapters have none.
+    #[serde(borrow, default)]
+    pub database: Option<Text<'a>>,
+    /// The schema of the relation.
+    #[serde(borrow, default)]
+    pub schema: Option<Text<'a>>,
+    /// The name of the relation in its schema.
+    #[serde(borrow, default)]
+    pub alias: Option<Text<'a>>,
     /// The nodes and sources that it reads, and the macros that it calls.
     #[serde(borrow, default)]
     pub depends_on: DependsOn<'a>,

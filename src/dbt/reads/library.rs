@@ -1,11 +1,12 @@
 //! From a node through its configuration and its macros to everything that it reads.
 
 use super::Facets;
-use super::namespace::{MATERIALIZATION, Namespace, Viewpoint};
+use super::namespace::{Namespace, Viewpoint};
 use super::overrides::Overrides;
 use super::passed::{GivenArgument, Passed, Takers, hand_on};
 use super::scan::{Mention, Named, Scan};
 use super::walk::Walk;
+use crate::dbt::manifest::MATERIALIZATION;
 use crate::dbt::manifest::{Macro, Manifest, Node};
 use crate::trees::IntoTree;
 use std::cell::RefCell;

@@ -1,16 +1,13 @@
 //! Which macro a name means, as dbt 1.8 to 1.12 finds it when it builds (`MacroNamespace`).
 
 use super::scan::{Named, Vocabulary};
-use crate::dbt::manifest::Manifest;
+use crate::dbt::manifest::{MATERIALIZATION, Manifest};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// dbt's name for its own macros and the adapter's.
 const DBT: &str = "dbt";
-
-/// What the name of a materialization's macro begins with.
-pub(super) const MATERIALIZATION: &str = "materialization_";
 
 /// Adapters whose incremental materialization asks for another strategy than `default` where none
 /// is configured.

@@ -28,6 +28,7 @@ fn record(written_at: u64) -> Record {
         nodes,
         left: std::collections::BTreeMap::new(),
         settled: None,
+        verified_at: None,
         populating: false,
     }
 }

@@ -1,0 +1,228 @@
+//! Compares what the baseline claims with what the warehouse holds.
+//!
+//! What a role may not see looks like something that is not there. So a warehouse that lacks much at
+//! once is not believed, and neither is a schema of which nothing can be seen.
+
+use crate::dbt::asked::Address;
+use crate::dbt::manifest::{Manifest, Node};
+use crate::decide::budget::Limit;
+use crate::decide::record::NodeRecord;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// `--verify`: when a run has the warehouse asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Never.
+    Never,
+    /// Before a run that starts dbt.
+    Changed,
+    /// Before every run.
+    Always,
+    /// Before a run, if the last look is at least so many seconds old.
+    Older(u64),
+}
+
+impl Verify {
+    /// Whether to ask before it is known that dbt has to be started. `last` is when the warehouse was
+    /// asked last, `now` the time, both in seconds since the epoch.
+    #[must_use]
+    pub fn is_due(self, last: Option<u64>, now: u64) -> bool {
+        match self {
+            Self::Never | Self::Changed => false,
+            Self::Always => true,
+            // A clock that was set back says nothing.
+            Self::Older(age) => last.is_none_or(|last| last > now || now - last >= age),
+        }
+    }
+}
+
+/// Materializations after which a relation of a known type is there.
+const TABLES: [&str; 4] = ["table", "incremental", "seed", "snapshot"];
+
+/// Other materializations after which there is a relation.
+const OTHERS: [&str; 7] = [
+    "materialized_view",
+    "dynamic_table",
+    "streaming_table",
+    "distributed_table",
+    "distributed_incremental",
+    "dictionary",
+    "external",
+];
+
+/// What type the relation of a node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// `view`.
+    View,
+    /// `table`.
+    Table,
+    /// A type that depends on the adapter.
+    Something,
+    /// Perhaps there is no relation: the materialization is the project's own.
+    Unknown,
+}
+
+impl Expected {
+    /// What a materialization of dbt's or the adapter's leaves.
+    #[must_use]
+    pub fn of(materialization: &str) -> Self {
+        match materialization {
+            "view" => Self::View,
+            kind if TABLES.contains(&kind) => Self::Table,
+            kind if OTHERS.contains(&kind) => Self::Something,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether a relation of this type is another one than was built.
+    #[must_use]
+    pub fn contradicts(self, found: &str) -> bool {
+        matches!((self, found), (Self::View, "table") | (Self::Table, "view"))
+    }
+}
+
+/// A relation that the baseline claims to be in the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The `unique_id` of the node that was built into it.
+    pub id: String,
+    /// Where it is.
+    pub address: Address,
+    /// What it is.
+    pub expected: Expected,
+}
+
+/// The relations that a baseline claims, those of one schema side by side. Ephemeral models, tests,
+/// functions and models of other projects claim none.
+#[must_use]
+pub fn claims(manifest: &Manifest<'_>) -> Vec<Claim> {
+    let own = manifest.own_materializations();
+    let claim = |(id, node): (&str, &Node<'_>)| {
+        let is_built = matches!(&*node.resource_type, "model" | "seed" | "snapshot");
+        node.relation_name.as_ref().filter(|_| is_built && !node.is_external())?;
+        let kind = node.materialized();
+        let kind = kind.as_deref().unwrap_or(&node.resource_type);
+        let expected = match kind {
+            "ephemeral" => return None,
+            kind if own.contains(kind) => Expected::Unknown,
+            kind => Expected::of(kind),
+        };
+        let address = Address {
+            database: node.database.as_deref().map(str::to_owned),
+            schema: node.schema.as_deref()?.to_owned(),
+            identifier: node.alias.as_deref().unwrap_or(&node.name).to_owned(),
+        };
+        Some(Claim { id: id.to_owned(), address, expected })
+    };
+    let mut claims: Vec<Claim> = manifest.nodes().filter_map(claim).collect();
+    claims.sort_by(|one, other| (&one.address, &one.id).cmp(&(&other.address, &other.id)));
+    claims
+}
+
+/// What is wrong with a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong {
+    /// It is not there.
+    Missing,
+    /// Another type of relation is there, and this is not what was built.
+    OtherType(String, Expected),
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("not in the warehouse"),
+            Self::OtherType(found, expected) => {
+                let built = if *expected == Expected::View { "view" } else { "table" };
+                write!(f, "in the warehouse as a {found}, but built as a {built}")
+            }
+        }
+    }
+}
+
+impl Wrong {
+    /// The record of a node that has to be built again for this. No row of it is left.
+    #[must_use]
+    pub fn record(&self, old: NodeRecord) -> NodeRecord {
+        let NodeRecord { inputs, seconds, .. } = old;
+        let pending = Some(self.to_string());
+        NodeRecord { inputs, seconds, pending, unbuilt: true, ..NodeRecord::default() }
+    }
+}
+
+/// What the warehouse holds of what the baseline claims.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// How many relations are claimed, those of [`Look::unseen`] left out.
+    pub claimed: usize,
+    /// By `unique_id`: what is wrong.
+    pub wrong: BTreeMap<String, Wrong>,
+    /// Nodes of which no relation is there, and perhaps never was.
+    pub unseen: Vec<String>,
+    /// Schemas of which no relation can be seen, with how many are claimed there.
+    pub blind: BTreeMap<String, usize>,
+}
+
+impl Look {
+    /// Compare. `types` are those of the claims, in their order; `None` where there is no relation.
+    #[must_use]
+    pub fn of(claims: &[Claim], types: &[Option<String>]) -> Self {
+        let mut look = Self::default();
+        let mut seen: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for (Claim { id, address, expected }, found) in claims.iter().zip(types) {
+            if *expected == Expected::Unknown && found.is_none() {
+                look.unseen.push(id.clone());
+                continue;
+            }
+            let (claimed, there) = seen.entry(address.full_schema()).or_default();
+            *claimed += 1;
+            *there += usize::from(found.is_some());
+            look.claimed += 1;
+            let wrong = match found {
+                None => Wrong::Missing,
+                Some(found) if expected.contradicts(found) => {
+                    Wrong::OtherType(found.clone(), *expected)
+                }
+                Some(_) => continue,
+            };
+            look.wrong.insert(id.clone(), wrong);
+        }
+        let blind = seen.into_iter().filter(|(_, (_, there))| *there == 0);
+        look.blind.extend(blind.map(|(schema, (claimed, _))| (schema, claimed)));
+        look
+    }
+
+    /// How many relations are not there.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.wrong.values().filter(|wrong| **wrong == Wrong::Missing).count()
+    }
+
+    /// Why the warehouse is not believed; empty if it is. `most` is `--max-missing`.
+    #[must_use]
+    pub fn not_believed(&self, most: Option<Limit>) -> Vec<String> {
+        let (missing, claimed) = (self.missing(), self.claimed);
+        let mut reasons = Vec::new();
+        #[expect(clippy::cast_precision_loss, reason = "numbers of nodes are small")]
+        let share = 100.0 * missing as f64 / claimed.max(1) as f64;
+        let (is_beyond, allowed) = match most.unwrap_or(Limit::Percent(50.0)) {
+            Limit::Nodes(limit) => (missing > limit, limit.to_string()),
+            Limit::Percent(limit) => (missing > 0 && share > limit, format!("{limit} %")),
+        };
+        if is_beyond {
+            reasons.push(format!(
+                "{missing} of {claimed} relations are not in the warehouse, but --max-missing allows {allowed}"
+            ));
+        }
+        let blind = self.blind.iter().filter(|_| most.is_none());
+        reasons.extend(blind.map(|(schema, count)| {
+            format!("nothing can be seen of the schema {schema}, where the baseline has {count}")
+        }));
+        reasons
+    }
+}
+
+#[cfg(test)]
+mod tests;

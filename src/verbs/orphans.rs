@@ -1,0 +1,120 @@
+//! `orphans`: relations that this program has built and that no node claims any more.
+
+use super::Answer;
+use crate::cli::{Config, OrphanOrder};
+use crate::decide::orphans::{Orphan, Whereabouts};
+use crate::exit::{CHANGES, Failure};
+use crate::os::clock;
+use crate::os::private::PrivateDir;
+use crate::os::supervise::Supervisor;
+use crate::run::{self, Access, Driver, Opened, Order, Orphans};
+use crate::session::{DbtCommand, Session};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::fmt::Write;
+
+pub(super) fn orphans(
+    config: &Config,
+    given: &OrphanOrder,
+    supervisor: &mut Supervisor,
+) -> Result<Answer, Failure> {
+    let order = match (&given.approve, given.drop, given.sql) {
+        (Some(hash), true, false) => Order::Drop(hash),
+        (None, false, true) => Order::Statements,
+        (None, false, false) => Order::List,
+        _ => {
+            return Err(Failure::usage(
+                "orphans takes --sql, or --drop with --approve HASH; `dbt-entrypoint orphans` prints the hash",
+            ));
+        }
+    };
+    let words = std::iter::once(OsString::from("build")).chain(given.words.iter().cloned());
+    let invocation = DbtCommand::new(config, &words.collect::<Vec<_>>())?;
+    let private = PrivateDir::make(&config.environment).map_err(Failure::refused)?;
+    let session = match given.drop {
+        true => Session::new(invocation)?,
+        false => Session::aside(invocation, private.path())?,
+    };
+    let mut driver = Driver::new(&session, supervisor);
+    let access = match given.drop {
+        true => Access::hold(&mut driver, "dbt-entrypoint orphans")?,
+        false => Access::look(&session, private)?,
+    };
+    let opened = Opened::read(&session, &access)?;
+    let found = run::orphans(opened, &mut driver, order)?;
+    if given.drop {
+        run::publish(&mut driver, &access);
+    }
+    let mut answer = Answer::of(given.form, &as_json(&found), || words_of(&found, order));
+    answer.code = if found.all.is_empty() || given.drop { 0 } else { CHANGES };
+    Ok(answer)
+}
+
+fn as_json(found: &Orphans) -> Value {
+    let one = |(at, (orphan, whereabouts)): (usize, &(Orphan, Whereabouts))| {
+        let (now, kind) = match whereabouts {
+            Whereabouts::There(kind) => ("there", Some(kind)),
+            Whereabouts::Gone => ("gone", None),
+            Whereabouts::Replaced(kind) => ("replaced", Some(kind)),
+        };
+        json!({
+            "relation": orphan.relation,
+            "node": orphan.left.node,
+            "is_removed": orphan.is_removed,
+            "materialized": orphan.left.materialized,
+            "built_at": orphan.left.built_at,
+            "since": orphan.left.since,
+            "now": now,
+            "type": kind,
+            "droppable": found.droppable.contains(&at),
+        })
+    };
+    let all: Vec<Value> = found.all.iter().enumerate().map(one).collect();
+    json!({ "orphans": all, "hash": found.hash, "statements": found.statements })
+}
+
+fn words_of(found: &Orphans, order: Order<'_>) -> String {
+    let statements: String =
+        found.statements.iter().map(|statement| format!("{statement};\n")).collect();
+    if order == Order::Statements {
+        return statements;
+    }
+    let mut text = String::new();
+    for (at, (orphan, whereabouts)) in found.all.iter().enumerate() {
+        let now = match whereabouts {
+            Whereabouts::There(kind) => format!("there, a {kind}"),
+            Whereabouts::Gone => "not there any more".into(),
+            Whereabouts::Replaced(kind) => format!("replaced by a {kind} that is not ours"),
+        };
+        let time = |at: Option<u64>| at.map_or_else(|| "the next run".to_owned(), clock::utc);
+        let left = &orphan.left;
+        let what = if orphan.is_removed { "removed" } else { "built elsewhere" };
+        let _ = writeln!(
+            text,
+            "{}  [{now}]\n    built {} by {}, {what} since {}",
+            orphan.relation,
+            time(left.built_at),
+            left.node,
+            time(left.since)
+        );
+        if matches!(whereabouts, Whereabouts::There(_)) && !found.droppable.contains(&at) {
+            text += "    its materialized views go on writing into it: drop them first, and then it, by hand\n";
+        }
+    }
+    match (order, found.droppable.len()) {
+        (Order::Drop(_), count) => {
+            let _ = write!(text, "{count} relations were dropped:\n{statements}");
+        }
+        _ if found.all.is_empty() => text += "there are no orphans\n",
+        (_, 0) => {}
+        (_, count) => {
+            let hash = &found.hash;
+            let _ = writeln!(
+                text,
+                "dbt-entrypoint orphans --sql     (prints the statements that drop {count} of them)\n\
+                 dbt-entrypoint orphans --drop --approve {hash}     (drops exactly these {count})"
+            );
+        }
+    }
+    text
+}

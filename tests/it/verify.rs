@@ -1,0 +1,237 @@
+//! `verify` and `--verify` on real dbt: what was dropped or replaced behind our back is found, and
+//! built again; what cannot be seen is not taken for gone.
+
+use crate::support::shop::ALL;
+use crate::support::{Done, Shop, variable};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Runs statements in the warehouse.
+fn execute(shop: &Shop, statements: &str) {
+    shop.query(&format!("{statements}; select 1"));
+}
+
+/// The JSON that a verb wrote.
+fn answer(done: &Done) -> Value {
+    serde_json::from_str(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:#?}"))
+}
+
+/// A shop that was built.
+fn built() -> Option<Shop> {
+    let shop = Shop::warm()?;
+    shop.run(&["build"]).expect_built(&ALL);
+    Some(shop)
+}
+
+/// Drops a table with one reader, and puts a table in the place of a view.
+fn tamper(shop: &Shop) {
+    execute(shop, "drop table daily_revenue");
+    execute(shop, "drop view stg_customers; create table stg_customers as select 1 as customer_id");
+}
+
+const WRONG: [(&str, &str); 2] = [
+    ("model.shop.daily_revenue", "not in the warehouse"),
+    ("model.shop.stg_customers", "in the warehouse as a table, but built as a view"),
+];
+
+#[test]
+fn what_is_missing_is_found_recorded_and_built() {
+    let Some(shop) = built() else { return };
+    let sound = shop.run(&["verify", "--json"]);
+    let all = json!({"claimed": 12, "there": 12, "missing": 0, "wrong": {}, "unseen": []});
+    assert_eq!(answer(sound.expect_code(0)), all);
+    tamper(&shop);
+    let before = shop.files_of_the_volume();
+    let found = shop.run(&["verify", "--json"]);
+    let wrong: serde_json::Map<String, Value> =
+        WRONG.iter().map(|(id, why)| ((*id).to_owned(), json!(why))).collect();
+    let expected = json!({"claimed": 12, "there": 10, "missing": 1, "wrong": wrong, "unseen": []});
+    assert_eq!(answer(found.expect_code(10)), expected);
+    assert!(before == shop.files_of_the_volume(), "a look changed the volume");
+    // Nobody has told the next run.
+    shop.run(&["build"]).expect_built(&[]);
+    let recorded = shop.run(&["verify", "--record"]);
+    recorded.expect_code(10);
+    assert!(
+        recorded.stdout.contains("model.shop.daily_revenue  not in the warehouse"),
+        "{recorded:#?}"
+    );
+    assert!(
+        shop.run(&["status"]).stdout.contains("model.shop.daily_revenue: not in the warehouse")
+    );
+    let limited = shop.run(&["--max-rebuild", "0", "build"]);
+    assert!(limited.expect_code(77).stderr.contains("not in the warehouse"), "{limited:#?}");
+    let done = shop.run(&["build"]);
+    assert_eq!(done.code, 0, "{done:#?}");
+    assert!(
+        done.built.contains("daily_revenue") && done.built.contains("stg_customers"),
+        "{done:#?}"
+    );
+    shop.run(&["verify", "--record"]).expect_code(0);
+    shop.run(&["build"]).expect_built(&[]);
+}
+
+#[test]
+fn a_warehouse_that_lacks_much_or_a_whole_schema_is_not_believed() {
+    let Some(shop) = built() else { return };
+    let before = shop.files_of_the_volume();
+    for name in ["customers", "orders", "daily_revenue", "loyal_customers", "payment_methods"] {
+        execute(&shop, &format!("drop table {name}"));
+    }
+    for name in ["stg_customers", "stg_orders"] {
+        execute(&shop, &format!("drop view {name}"));
+    }
+    let refused = shop.run(&["verify", "--record"]);
+    let reason = "7 of 12 relations are not in the warehouse, but --max-missing allows 50 %";
+    assert!(refused.expect_code(78).stderr.contains(reason), "{refused:#?}");
+    shop.run(&["--max-missing", "6", "verify", "--record"]).expect_code(78);
+    shop.run(&["--verify", "always", "build"]).expect_code(78);
+    let kept = |(path, _): &(&std::path::PathBuf, &Vec<u8>)| path.ends_with("manifest.json");
+    assert!(before.iter().filter(kept).eq(shop.files_of_the_volume().iter().filter(kept)));
+    shop.run(&["--max-missing", "7", "verify", "--record"]).expect_code(10);
+    shop.run(&["build"]).expect_code(0);
+    shop.run(&["verify"]).expect_code(0);
+}
+
+#[test]
+fn a_dbt_that_cannot_ask_is_refused_with_its_words() {
+    let Some(shop) = built() else { return };
+    shop.write(
+        "macros/denied.sql",
+        "{% macro duckdb__list_relations_without_caching(schema_relation) %}\
+         {{ exceptions.raise_compiler_error('permission denied for schema') }}{% endmacro %}",
+    );
+    let refused = shop.run(&["verify", "--record"]);
+    assert!(
+        refused.expect_code(78).stderr.contains("permission denied for schema"),
+        "{refused:#?}"
+    );
+}
+
+#[test]
+fn a_run_asks_when_it_is_told_to() {
+    let Some(shop) = built() else { return };
+    let asked = |done: &Done| done.stderr.contains("asking the warehouse");
+    tamper(&shop);
+    // Unchanged starts: neither `never` nor `changed` asks.
+    for when in ["never", "changed"] {
+        let done = shop.run(&["--verify", when, "build"]);
+        done.expect_built(&[]);
+        assert!(!asked(&done), "{done:#?}");
+    }
+    let plan = shop.run(&["--verify", "always", "plan"]);
+    assert!(plan.code == 0 && !asked(&plan), "{plan:#?}");
+    // No look is known, so the last one is too old.
+    let done = shop.run(&["--verify", "24h", "build"]);
+    assert!(asked(&done) && done.code == 0 && done.built.contains("daily_revenue"), "{done:#?}");
+    execute(&shop, "drop table daily_revenue");
+    let done = shop.run(&["--verify", "24h", "build"]);
+    done.expect_built(&[]);
+    assert!(!asked(&done), "the last look is new: {done:#?}");
+    shop.run(&["--verify", "0", "build"]).expect_built(&["daily_revenue"]);
+    execute(&shop, "drop table daily_revenue");
+    shop.touch("models/marts/loyal_customers.sql");
+    let done = shop.run(&["--verify", "changed", "build"]);
+    done.expect_built(&["daily_revenue", "loyal_customers"]);
+    execute(&shop, "drop table daily_revenue");
+    shop.run(&["--verify", "always", "build"]).expect_built(&["daily_revenue"]);
+    let done = shop.run(&["--verify", "always", "build"]);
+    done.expect_built(&[]);
+    assert!(asked(&done), "{done:#?}");
+}
+
+/// Asks with these versions, and builds what is missing.
+fn is_found_by(version: &str) {
+    let Some(shop) = Shop::with_dbt(version) else { return };
+    shop.run(&["build"]).expect_code(0);
+    shop.run(&["verify"]).expect_code(0);
+    tamper(&shop);
+    let found = shop.run(&["verify", "--record", "--json"]);
+    let found = answer(found.expect_code(10));
+    let wrong: BTreeSet<&str> =
+        found["wrong"].as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(wrong, WRONG.map(|(id, _)| id).into(), "{version}");
+    shop.run(&["build"]).expect_code(0);
+    shop.run(&["verify"]).expect_code(0);
+}
+
+#[test]
+fn older_and_newer_versions_of_dbt_answer_alike() {
+    for version in ["1.8", "1.9", "1.12", "1.13"] {
+        is_found_by(version);
+    }
+}
+
+#[test]
+fn postgresql_answers_alike() {
+    is_found_by("postgres");
+}
+
+#[test]
+fn dbt_v2_answers_alike() {
+    for version in ["v2", "v2rc"] {
+        is_found_by(version);
+    }
+}
+
+/// A small generator of random numbers (xorshift), so that a seed tells the whole history.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(limit).expect("small")).expect("small")
+    }
+}
+
+/// Every row of every relation of the project.
+fn content(shop: &Shop) -> Vec<String> {
+    let rows = |name: &&str| shop.query(&format!("select '{name}', * from {name} order by all"));
+    ALL.iter().map(rows).collect()
+}
+
+#[test]
+fn after_random_tampering_a_look_and_a_run_all_is_right() {
+    let Some(shop) = built() else { return };
+    let expected = content(&shop);
+    let seed = variable("VERIFY_SEED").and_then(|seed| seed.to_str()?.parse().ok()).unwrap_or(1);
+    let rounds = variable("VERIFY_ROUNDS").and_then(|all| all.to_str()?.parse().ok()).unwrap_or(4);
+    let mut random = Random(88_172_645_463_325_252 ^ seed);
+    for round in 0..rounds {
+        let mut done = Vec::new();
+        for _ in 0..=random.below(4) {
+            let name = ALL[random.below(ALL.len())];
+            let kind = format!(
+                "select lower(replace(table_type, 'BASE ', '')) from information_schema.tables \
+                 where table_name = '{name}'"
+            );
+            let kind = shop.query(&kind).trim().to_owned();
+            if kind.is_empty() {
+                continue;
+            }
+            let other = if kind == "view" { "table" } else { "view" };
+            let statements = match random.below(4) {
+                0 => format!("drop {kind} {name}"),
+                1 => format!(
+                    "drop table if exists aside; alter {kind} {name} rename to aside; drop {kind} aside"
+                ),
+                2 => format!("drop {kind} {name}; create {other} {name} as select 1 as one"),
+                // Restored: it is gone for a while, and back with its content.
+                _ => format!(
+                    "alter {kind} {name} rename to aside; alter {kind} aside rename to {name}"
+                ),
+            };
+            execute(&shop, &statements);
+            done.push(statements);
+        }
+        println!("seed {seed}, round {round}: {done:#?}");
+        let looked = shop.run(&["--max-missing", "100%", "verify", "--record"]);
+        assert!([0, 10].contains(&looked.code), "{looked:#?}");
+        shop.run(&["build"]).expect_code(0);
+        assert_eq!(content(&shop), expected, "{done:#?}");
+        shop.run(&["verify"]).expect_code(0);
+        shop.run(&["build"]).expect_built(&[]);
+    }
+}
