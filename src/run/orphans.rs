@@ -139,7 +139,7 @@ impl Opened<'_> {
         removed.iter().for_each(|id| drop(self.baseline.nodes.remove(id)));
         match manifest.filter(|manifest| removed.iter().any(|id| manifest.node(id).is_some())) {
             Some(manifest) => {
-                let reservation = self.reserve()?;
+                let reservation = self.reserve(None)?;
                 self.save(reservation, &manifest, removed)
             }
             None => {

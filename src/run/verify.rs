@@ -92,7 +92,7 @@ impl Opened<'_> {
             self.baseline.nodes.insert(id.clone(), wrong.record(old));
         }
         let absent: BTreeSet<String> = look.wrong.keys().cloned().into_tree();
-        let reservation = self.reserve()?;
+        let reservation = self.reserve(None)?;
         let manifest = Manifest::read(text).map_err(Failure::refused)?;
         self.save(reservation, &manifest, absent)
     }

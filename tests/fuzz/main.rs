@@ -55,11 +55,17 @@ fn texts(seed: String, words: &'static [&'static str]) -> impl Strategy<Value = 
     vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+/// How long each parser is fuzzed.
+#[expect(clippy::disallowed_methods, reason = "tests have no Config; this is their one reader")]
+fn seconds() -> u64 {
+    let given = std::env::var("FUZZ_SECONDS");
+    given.map_or(Ok(10), |seconds| seconds.parse()).expect("a number of seconds")
+}
+
 /// Gives the parser texts until the time is over.
 #[track_caller]
 fn fuzz(seed: String, words: &'static [&'static str], parser: impl Fn(&str)) {
-    let seconds = std::env::var("FUZZ_SECONDS").map_or(Ok(10), |seconds| seconds.parse());
-    let end = Instant::now() + Duration::from_secs(seconds.expect("a number of seconds"));
+    let end = Instant::now() + Duration::from_secs(seconds());
     let texts = texts(seed, words);
     let mut round = 0_u64;
     while Instant::now() < end {
