@@ -81,7 +81,6 @@ fn fuzz(seed: String, words: &'static [&'static str], parser: impl Fn(&str)) {
         });
         outcome.unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
-    println!("{} texts", round * 32);
 }
 
 const JINJA: &[&str] = &[
