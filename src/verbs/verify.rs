@@ -64,7 +64,7 @@ fn as_json(look: &Look) -> serde_json::Value {
         "claimed": look.claimed,
         "there": look.claimed - look.wrong.len(),
         "missing": look.missing(),
-        "wrong": wrong.collect::<serde_json::Map<_, _>>(),
+        "wrong": wrong.into_tree::<serde_json::Map<_, _>>(),
         "unseen": look.unseen,
     })
 }
