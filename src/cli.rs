@@ -16,10 +16,7 @@ mod words;
 pub use definition::{Doc, Initial, Value, Variable};
 pub use help::{help, help_on_everything};
 pub use options::{Group, groups};
-pub use verbs::{
-    Adoption, Exec, Operands, OrphanOrder, OutputFormat, Request, Verb, VerbDoc, Verification,
-    verbs,
-};
+pub use verbs::{Adoption, Asking, Exec, Operands, OutputFormat, Request, Verb, VerbDoc, verbs};
 
 use crate::decide::budget::{Budget, Limit};
 use crate::decide::doubt::Settle;

@@ -51,9 +51,9 @@ pub enum Verb {
     /// Record the project or a manifest as built.
     Adopt(Adoption),
     /// Compare the warehouse with the baseline.
-    Verify(Verification, OutputFormat),
+    Verify(Asking),
     /// List or drop relations that no node claims any more.
-    Orphans(OrphanOrder),
+    Orphans(Asking),
     /// Make the next run build these nodes again.
     Invalidate(Vec<String>),
 }
@@ -79,19 +79,12 @@ pub struct Adoption {
     pub words: Vec<OsString>,
 }
 
-/// `verify`.
+/// `verify` and `orphans`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verification {
+pub struct Asking {
     /// `--record`: the next run builds what is missing.
     pub record: bool,
-    /// dbt's options, which choose the target.
-    pub words: Vec<OsString>,
-}
-
-/// `orphans`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OrphanOrder {
-    /// `--sql`: print the statements that would drop them.
+    /// `--sql`: print the statements that would drop orphans.
     pub sql: bool,
     /// `--drop`: drop them.
     pub drop: bool,

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 const STATEMENT: [&str; 2] = ["select '", "' as said"];
 
 /// Where a relation is, in the words that dbt passes to its adapter.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// The database; `None` for adapters that have none.
     pub database: Option<String>,

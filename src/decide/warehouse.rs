@@ -7,7 +7,6 @@ use crate::dbt::asked::Address;
 use crate::dbt::manifest::{Manifest, Node};
 use crate::decide::budget::Limit;
 use crate::decide::record::NodeRecord;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// `--verify`: when a run has the warehouse asked.
@@ -94,7 +93,7 @@ pub struct Claim {
     pub expected: Expected,
 }
 
-/// The relations that a baseline claims, those of one schema side by side. Ephemeral models, tests,
+/// The relations that a baseline claims, in the order of the manifest. Ephemeral models, tests,
 /// functions and models of other projects claim none.
 #[must_use]
 pub fn claims(manifest: &Manifest<'_>) -> Vec<Claim> {
@@ -116,9 +115,7 @@ pub fn claims(manifest: &Manifest<'_>) -> Vec<Claim> {
         };
         Some(Claim { id: id.to_owned(), address, expected })
     };
-    let mut claims: Vec<Claim> = manifest.nodes().filter_map(claim).collect();
-    claims.sort_by(|one, other| (&one.address, &one.id).cmp(&(&other.address, &other.id)));
-    claims
+    manifest.nodes().filter_map(claim).collect()
 }
 
 /// What is wrong with a relation.
@@ -158,11 +155,11 @@ pub struct Look {
     /// How many relations are claimed, those of [`Look::unseen`] left out.
     pub claimed: usize,
     /// By `unique_id`: what is wrong.
-    pub wrong: BTreeMap<String, Wrong>,
+    pub wrong: Vec<(String, Wrong)>,
     /// Nodes of which no relation is there, and perhaps never was.
     pub unseen: Vec<String>,
     /// Schemas of which no relation can be seen, with how many are claimed there.
-    pub blind: BTreeMap<String, usize>,
+    pub blind: Vec<(String, usize)>,
 }
 
 impl Look {
@@ -170,15 +167,22 @@ impl Look {
     #[must_use]
     pub fn of(claims: &[Claim], types: &[Option<String>]) -> Self {
         let mut look = Self::default();
-        let mut seen: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        let mut seen: Vec<(String, usize, usize)> = Vec::new();
         for (Claim { id, address, expected }, found) in claims.iter().zip(types) {
             if *expected == Expected::Unknown && found.is_none() {
                 look.unseen.push(id.clone());
                 continue;
             }
-            let (claimed, there) = seen.entry(address.full_schema()).or_default();
-            *claimed += 1;
-            *there += usize::from(found.is_some());
+            let schema = address.full_schema();
+            let is_it = |(known, ..): &(String, usize, usize)| *known == schema;
+            let at = seen.iter().position(is_it).unwrap_or(seen.len());
+            if at == seen.len() {
+                seen.push((schema, 0, 0));
+            }
+            if let Some((_, claimed, there)) = seen.get_mut(at) {
+                *claimed += 1;
+                *there += usize::from(found.is_some());
+            }
             look.claimed += 1;
             let wrong = match found {
                 None => Wrong::Missing,
@@ -187,17 +191,17 @@ impl Look {
                 }
                 Some(_) => continue,
             };
-            look.wrong.insert(id.clone(), wrong);
+            look.wrong.push((id.clone(), wrong));
         }
-        let blind = seen.into_iter().filter(|(_, (_, there))| *there == 0);
-        look.blind.extend(blind.map(|(schema, (claimed, _))| (schema, claimed)));
+        let blind = seen.into_iter().filter(|(.., there)| *there == 0);
+        look.blind.extend(blind.map(|(schema, claimed, _)| (schema, claimed)));
         look
     }
 
     /// How many relations are not there.
     #[must_use]
     pub fn missing(&self) -> usize {
-        self.wrong.values().filter(|wrong| **wrong == Wrong::Missing).count()
+        self.wrong.iter().filter(|(_, wrong)| *wrong == Wrong::Missing).count()
     }
 
     /// Why the warehouse is not believed; empty if it is. `most` is `--max-missing`.

@@ -94,9 +94,13 @@ fn look(
         let whereabouts = orphan.whereabouts(found.as_deref());
         (orphan, whereabouts)
     };
-    let mut all: Vec<(Orphan, Whereabouts)> = found.into_iter().zip(types).map(seen).collect();
     let is_view = |found: &Whereabouts| *found == Whereabouts::There("view".into());
-    all.sort_by_key(|(orphan, found)| (!is_view(found), std::cmp::Reverse(orphan.left.built_at)));
+    let (mut all, mut others) = (Vec::new(), Vec::new());
+    for (orphan, found) in found.into_iter().zip(types).map(seen) {
+        let group = if is_view(&found) { &mut all } else { &mut others };
+        group.push((orphan, found));
+    }
+    all.append(&mut others);
     let is_droppable = |(orphan, found): &(Orphan, Whereabouts)| {
         matches!(found, Whereabouts::There(_)) && !orphan.is_written_to(adapter)
     };

@@ -91,7 +91,7 @@ impl Opened<'_> {
             let old = self.baseline.nodes.remove(id).unwrap_or_default();
             self.baseline.nodes.insert(id.clone(), wrong.record(old));
         }
-        let absent: BTreeSet<String> = look.wrong.keys().cloned().into_tree();
+        let absent: BTreeSet<String> = look.wrong.iter().map(|(id, _)| id.clone()).into_tree();
         let reservation = self.reserve(None)?;
         let manifest = Manifest::read(text).map_err(Failure::refused)?;
         self.save(reservation, &manifest, absent)

@@ -33,7 +33,7 @@ pub(crate) fn asking_the_warehouse(count: usize) {
 }
 
 /// What the baseline claimed and the warehouse does not hold.
-pub(crate) fn not_there(wrong: &BTreeMap<String, Wrong>) {
+pub(crate) fn not_there(wrong: &[(String, Wrong)]) {
     warn!("{} nodes are built again with whatever is downstream:", wrong.len());
     for (id, wrong) in wrong.iter().take(LISTED) {
         warn!("  {id}: {wrong}");

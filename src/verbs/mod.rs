@@ -50,8 +50,8 @@ pub fn answer(
         Verb::History(form) => history::history(config, *form),
         Verb::Rollback(steps) => history::rollback(config, *steps, supervisor),
         Verb::Plan(words, form) => plan::plan(config, words, *form, supervisor),
-        Verb::Verify(verification, form) => verify::verify(config, verification, *form, supervisor),
-        Verb::Orphans(order) => orphans::orphans(config, order, supervisor),
+        Verb::Verify(asking) => verify::verify(config, asking, supervisor),
+        Verb::Orphans(asking) => orphans::orphans(config, asking, supervisor),
         Verb::Adopt(adoption) => adopt::adopt(config, adoption, supervisor),
         Verb::Invalidate(terms) => invalidate::invalidate(config, terms, supervisor),
     }

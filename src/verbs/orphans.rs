@@ -1,7 +1,7 @@
 //! `orphans`: relations that this program has built and that no node claims any more.
 
 use super::Answer;
-use crate::cli::{Config, OrphanOrder};
+use crate::cli::{Asking, Config};
 use crate::decide::orphans::{Orphan, Whereabouts};
 use crate::exit::{CHANGES, Failure};
 use crate::os::clock;
@@ -15,7 +15,7 @@ use std::fmt::Write;
 
 pub(super) fn orphans(
     config: &Config,
-    given: &OrphanOrder,
+    given: &Asking,
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
     let order = match (&given.approve, given.drop, given.sql) {

@@ -1,7 +1,7 @@
 //! `verify`: what the baseline claims, and the warehouse does not hold.
 
 use super::Answer;
-use crate::cli::{Config, OutputFormat, Verification};
+use crate::cli::{Asking, Config};
 use crate::decide::summary::Summary;
 use crate::decide::warehouse::Look;
 use crate::exit::{CHANGES, Failure};
@@ -19,17 +19,16 @@ use std::time::Instant;
 /// Verify, and tell the container's runtime what came of it.
 pub(super) fn verify(
     config: &Config,
-    verification: &Verification,
-    form: OutputFormat,
+    asking: &Asking,
     supervisor: &mut Supervisor,
 ) -> Result<Answer, Failure> {
     let mut summary = Summary::begin("verify", clock::now());
     let began = Instant::now();
     let mut answer = Answer::new("");
-    let ended = look(config, verification, supervisor).map(|look| {
+    let ended = look(config, asking, supervisor).map(|look| {
         let wrong = look.wrong.iter().map(|(id, wrong)| (id.clone(), wrong.to_string()));
         summary.pending = wrong.into_tree();
-        answer = Answer::of(form, &as_json(&look), || words_of(&look, verification.record));
+        answer = Answer::of(asking.form, &as_json(&look), || words_of(&look, asking.record));
         answer.code = if look.wrong.is_empty() { 0 } else { CHANGES };
         answer.code
     });
@@ -38,26 +37,22 @@ pub(super) fn verify(
     ended.map(|_| answer)
 }
 
-fn look(
-    config: &Config,
-    verification: &Verification,
-    supervisor: &mut Supervisor,
-) -> Result<Look, Failure> {
-    let words = std::iter::once(OsString::from("build")).chain(verification.words.iter().cloned());
+fn look(config: &Config, asking: &Asking, supervisor: &mut Supervisor) -> Result<Look, Failure> {
+    let words = std::iter::once(OsString::from("build")).chain(asking.words.iter().cloned());
     let invocation = DbtCommand::new(config, &words.collect::<Vec<_>>())?;
     let private = PrivateDir::make(&config.environment).map_err(Failure::refused)?;
-    let session = match verification.record {
+    let session = match asking.record {
         true => Session::new(invocation)?,
         false => Session::aside(invocation, private.path())?,
     };
     let mut driver = Driver::new(&session, supervisor);
-    let access = match verification.record {
+    let access = match asking.record {
         true => Access::hold(&mut driver, "dbt-entrypoint verify")?,
         false => Access::look(&session, private)?,
     };
     let opened = Opened::read(&session, &access)?;
-    let look = run::verify(opened, &mut driver, verification.record)?;
-    if verification.record {
+    let look = run::verify(opened, &mut driver, asking.record)?;
+    if asking.record {
         run::publish(&mut driver, &access);
     }
     Ok(look)
@@ -69,7 +64,7 @@ fn as_json(look: &Look) -> serde_json::Value {
         "claimed": look.claimed,
         "there": look.claimed - look.wrong.len(),
         "missing": look.missing(),
-        "wrong": wrong.collect::<serde_json::Map<_, _>>(),
+        "wrong": wrong.into_tree::<serde_json::Map<_, _>>(),
         "unseen": look.unseen,
     })
 }

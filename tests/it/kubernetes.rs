@@ -259,7 +259,7 @@ fn the_jobs_failure_policy_names_the_exit_codes_that_no_retry_mends() {
             }
         }
     }
-    assert_eq!(jobs, 5);
+    assert_eq!(jobs, 6);
 }
 
 fn values(rule: &Value) -> BTreeSet<u64> {

@@ -43,7 +43,10 @@ fn are_dropped(shop: &Shop, schema: &str) {
     let both = [format!("{schema}.old_view: there"), format!("{schema}.old_table: there")];
     // Before a run has noticed, and afterwards.
     assert_eq!(listed(shop.run(&["orphans", "--json"]).expect_code(10)), both);
-    shop.run(&["build"]).expect_code(0);
+    let done = shop.run(&["build"]);
+    assert!(done.expect_code(0).stderr.contains(", 2 orphans"), "{done:#?}");
+    let plan = shop.run(&["plan"]);
+    assert!(plan.stdout.contains("no node is built into 2 relations any more"), "{plan:#?}");
     let found = shop.run(&["orphans", "--json"]);
     assert_eq!(listed(found.expect_code(10)), both);
     assert!(shop.run(&["status"]).stdout.contains("2 relations that no node is built into"));

@@ -50,8 +50,14 @@ fn what_is_missing_is_found_recorded_and_built() {
     assert!(before == shop.files_of_the_volume(), "a look changed the volume");
     // Nobody has told the next run.
     shop.run(&["build"]).expect_built(&[]);
-    let recorded = shop.run(&["verify", "--record"]);
+    let message = shop.project().join("../home/message");
+    std::fs::write(&message, "").expect("a file");
+    let recorded = shop.run(&["--termination-log", "../home/message", "verify", "--record"]);
     recorded.expect_code(10);
+    let message: Value =
+        serde_json::from_slice(&std::fs::read(&message).expect("a file")).expect("JSON");
+    assert_eq!((&message["command"], &message["exit"]), (&json!("verify"), &json!(10)));
+    assert_eq!(message["pending"], 2);
     assert!(
         recorded.stdout.contains("model.shop.daily_revenue  not in the warehouse"),
         "{recorded:#?}"

@@ -4,15 +4,12 @@
 use super::dbt_words::{self, DbtOptions};
 use super::definitions::VerbDoc;
 use super::read::{JSON, Stop};
-use super::{OrphanOrder, OutputFormat, Request, Verb, Verification};
+use super::{Asking, Request, Verb};
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::values::{switch, text};
 use std::ffi::OsString;
 
-/// What the options of `verify` set.
-type Verifying = (Verification, OutputFormat);
-
-pub(super) static RECORD: Definition<Verifying> = Definition {
+pub(super) static RECORD: Definition<Asking> = Definition {
     doc: Doc {
         name: "record",
         common: true,
@@ -25,16 +22,13 @@ pub(super) static RECORD: Definition<Verifying> = Definition {
                  and everything downstream. Without it, nothing is changed. A warehouse that lacks too \
                  much at once is refused with 78 (see `--max-missing`).",
     },
-    set: |(verification, _), value| {
-        verification.record = switch(value)?;
+    set: |asking, value| {
+        asking.record = switch(value)?;
         Ok(())
     },
 };
 
-static VERIFY_JSON: Definition<Verifying> =
-    Definition { doc: JSON.doc, set: |(_, form), value| (JSON.set)(form, value) };
-
-pub(super) static SQL: Definition<OrphanOrder> = Definition {
+pub(super) static SQL: Definition<Asking> = Definition {
     doc: Doc {
         name: "sql",
         common: true,
@@ -46,13 +40,13 @@ pub(super) static SQL: Definition<OrphanOrder> = Definition {
         manual: "Prints the statements that drop the orphans, in the words of the adapter, and nothing \
                  else. They are those that `--drop` would carry out. Nothing is dropped.",
     },
-    set: |order, value| {
-        order.sql = switch(value)?;
+    set: |asking, value| {
+        asking.sql = switch(value)?;
         Ok(())
     },
 };
 
-pub(super) static DROP: Definition<OrphanOrder> = Definition {
+pub(super) static DROP: Definition<Asking> = Definition {
     doc: Doc {
         name: "drop",
         common: true,
@@ -66,13 +60,13 @@ pub(super) static DROP: Definition<OrphanOrder> = Definition {
                  where the warehouse would refuse that, nothing is dropped. The command then ends \
                  with 78.",
     },
-    set: |order, value| {
-        order.drop = switch(value)?;
+    set: |asking, value| {
+        asking.drop = switch(value)?;
         Ok(())
     },
 };
 
-pub(super) static APPROVE: Definition<OrphanOrder> = Definition {
+pub(super) static APPROVE: Definition<Asking> = Definition {
     doc: Doc {
         name: "approve",
         common: true,
@@ -84,26 +78,30 @@ pub(super) static APPROVE: Definition<OrphanOrder> = Definition {
         manual: "The hash that `orphans` printed. It stands for exactly those relations. If others \
                  are there by now, nothing is dropped, and the command ends with 78.",
     },
-    set: |order, value| {
-        order.approve = Some(text(value)?.to_owned());
+    set: |asking, value| {
+        asking.approve = Some(text(value)?.to_owned());
         Ok(())
     },
 };
 
-static ORPHANS_JSON: Definition<OrphanOrder> =
-    Definition { doc: JSON.doc, set: |order, value| (JSON.set)(&mut order.form, value) };
+static FORM: Definition<Asking> =
+    Definition { doc: JSON.doc, set: |asking, value| (JSON.set)(&mut asking.form, value) };
 
 pub(super) fn verify(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {
-    let mut given = Verifying::default();
-    let parse = DbtOptions::OfAParse;
-    let words = dbt_words::read(verb, &[&RECORD, &VERIFY_JSON], &mut given, words, parse)?;
-    let (verification, form) = given;
-    Ok(Request::Verb(Verb::Verify(Verification { words, ..verification }, form)))
+    asking(verb, &[&RECORD, &FORM], words).map(|asking| Request::Verb(Verb::Verify(asking)))
 }
 
 pub(super) fn orphans(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {
-    let mut order = OrphanOrder::default();
-    let own = [&SQL, &DROP, &APPROVE, &ORPHANS_JSON];
-    order.words = dbt_words::read(verb, &own, &mut order, words, DbtOptions::OfAParse)?;
-    Ok(Request::Verb(Verb::Orphans(order)))
+    let own = [&SQL, &DROP, &APPROVE, &FORM];
+    asking(verb, &own, words).map(|asking| Request::Verb(Verb::Orphans(asking)))
+}
+
+fn asking(
+    verb: &VerbDoc,
+    own: &[&'static Definition<Asking>],
+    words: Vec<OsString>,
+) -> Result<Asking, Stop> {
+    let mut asking = Asking::default();
+    let words = dbt_words::read(verb, own, &mut asking, words, DbtOptions::OfAParse)?;
+    Ok(Asking { words, ..asking })
 }

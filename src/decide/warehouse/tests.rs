@@ -1,6 +1,7 @@
 //! What a baseline claims, and what a look at the warehouse comes to.
 
 use super::*;
+use std::collections::BTreeMap;
 
 fn claim(name: &str, schema: &str, expected: Expected) -> Claim {
     let address =
@@ -102,10 +103,10 @@ fn a_look_says_what_is_missing_and_what_has_taken_its_place() {
         ("blind", "marts", View, None),
     ]);
     let wrong = [
-        ("model.shop.blind", Wrong::Missing),
-        ("model.shop.filled", Wrong::OtherType("table".into(), View)),
         ("model.shop.gone", Wrong::Missing),
         ("model.shop.replaced", Wrong::OtherType("view".into(), Table)),
+        ("model.shop.filled", Wrong::OtherType("table".into(), View)),
+        ("model.shop.blind", Wrong::Missing),
     ];
     let expected = Look {
         claimed: 8,
@@ -114,9 +115,9 @@ fn a_look_says_what_is_missing_and_what_has_taken_its_place() {
         blind: [("shop.marts".to_owned(), 1)].into(),
     };
     assert_eq!(found, expected);
-    let words: Vec<String> = found.wrong.values().map(ToString::to_string).collect();
-    assert_eq!(words[1], "in the warehouse as a table, but built as a view");
-    assert_eq!(words[2], "not in the warehouse");
+    let words: Vec<String> = found.wrong.iter().map(|(_, wrong)| wrong.to_string()).collect();
+    assert_eq!(words[2], "in the warehouse as a table, but built as a view");
+    assert_eq!(words[0], "not in the warehouse");
 }
 
 #[test]
