@@ -20,7 +20,7 @@ _dbt_entrypoint() {
         esac
     done
     case $first in
-    '' | adopt | exec)
+    '' | plan | adopt | exec)
         case $prev in
         --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
         --settle) COMPREPLY=($(compgen -W 'doubt changes' -- "$cur")); return ;;
@@ -45,6 +45,8 @@ _dbt_entrypoint() {
         --metrics-file) compopt -o default; return ;;
         --log) COMPREPLY=($(compgen -W 'human json' -- "$cur")); return ;;
         --log-level) COMPREPLY=($(compgen -W 'error warn info debug off' -- "$cur")); return ;;
+        --graph) COMPREPLY=($(compgen -W 'mermaid dot svg' -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
         --from) compopt -o default; return ;;
         --rewrite) :; return ;;
         esac
@@ -53,7 +55,7 @@ _dbt_entrypoint() {
     case $first,$cur in
         ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --dbt --stop-grace --stop-signal --on-exit --probe --publish --termination-log --metrics-file --log --log-level --help --version' ;;
         ,*) words='plan status history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
-        plan,-*) words='--json --help' ;;
+        plan,-*) words='--all --diff --markdown --graph --json --color --help' ;;
         status,-*) words='--json --help' ;;
         history,-*) words='--json --help' ;;
         rollback,-*) words='--help' ;;

@@ -72,9 +72,7 @@ pub(crate) fn start<'s>(
     let is_first_population = opened.found == Found::Empty && !opened.baseline.exists();
     let seen = Seen::default();
     let mut started = Started { opened, approach, seen, is_unchanged: false, is_first_population };
-    if started.opened.access.held().is_some() {
-        probe::probe(driver, approach)?;
-    }
+    probe::probe(driver, approach)?;
     started.seen = started.opened.seen(approach);
     summary.doubt.clone_from(&started.seen.doubt);
     started.is_unchanged = started.opened.is_unchanged(&started.seen, approach);

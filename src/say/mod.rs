@@ -1,16 +1,18 @@
 //! The messages of this program. They go to standard error through the log; standard output belongs
 //! to dbt.
 
+mod diff;
 mod engine;
 mod needs;
 mod plan;
 
+pub(crate) use diff::diff;
 pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
 pub(crate) use needs::{
     changes, compiling, hooks_changed, left_for_later, lone_unit_tests, not_settled, pending,
     reason_list, settled,
 };
-pub(crate) use plan::{over_budget, plan};
+pub(crate) use plan::{PlanView, dot, mermaid, over_budget, plan, plan_as_markdown, svg};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::earlier_runs::EarlierRun;

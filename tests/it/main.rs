@@ -56,6 +56,7 @@ mod one_process;
 mod operators;
 #[cfg(test)]
 mod packaging;
+mod people;
 #[cfg(test)]
 mod pid1;
 #[cfg(test)]
