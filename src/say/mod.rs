@@ -5,6 +5,7 @@ mod diff;
 mod engine;
 mod needs;
 mod plan;
+mod waiting;
 
 pub(crate) use diff::diff;
 pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
@@ -13,6 +14,8 @@ pub(crate) use needs::{
     reason_list, settled,
 };
 pub(crate) use plan::{PlanView, dot, mermaid, over_budget, plan, plan_as_markdown, svg};
+
+pub(crate) use waiting::{failures, waiting};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::earlier_runs::EarlierRun;
@@ -72,15 +75,12 @@ pub(crate) fn summary(style: LogStyle, summary: &Summary) {
     }
     info!("{}", summary.line());
     let parts = [
-        ("failed", &summary.failed),
-        ("to be built", &summary.pending),
-        ("note", &summary.altered),
+        ("failed", failures(summary, LISTED)),
+        ("to be built", waiting(&summary.pending, Some(summary), LISTED)),
+        ("note", waiting(&summary.altered, None, LISTED)),
     ];
-    for (what, nodes) in parts {
-        for (id, why) in nodes.iter().take(LISTED) {
-            info!("  {what}: {id}: {why}");
-        }
-        count_of_rest(nodes.len());
+    for (what, lines) in parts {
+        lines.iter().for_each(|line| info!("  {what}: {line}"));
     }
 }
 

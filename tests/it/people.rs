@@ -60,3 +60,23 @@ fn a_plan_names_what_was_edited_added_and_removed_and_its_json_has_a_schema() {
     let wrong = serde_json::json!({ "hash": "x" });
     assert_ne!(against_schema(&shop, "plan.json", &wrong), "");
 }
+
+#[test]
+fn a_failed_test_is_named_with_its_message_and_gates_until_it_passes() {
+    let Some(shop) = Shop::warm() else { return };
+    shop.write("tests/never_passes.sql", "select 1 as wrong\n");
+    let failed = shop.run(&["build"]);
+    failed.expect_code(1);
+    let named = "failed: test.shop.never_passes: Got 1 result, configured to fail if != 0\n";
+    assert!(failed.stderr.contains(named), "{failed:#?}");
+    let status = shop.run(&["status"]);
+    assert!(status.stdout.contains("failed     test.shop.never_passes: Got 1 "), "{status:#?}");
+    let status = conforms(&shop, "status.json", &shop.run(&["status", "--json"]));
+    let message = "Got 1 result, configured to fail if != 0";
+    assert_eq!(status["last_run"]["failed"]["test.shop.never_passes"], message);
+    let plan = shop.run(&["plan", "build"]);
+    assert_eq!(plan.expect_code(11).stdout, "there is nothing to build, 1 test would be run\n");
+    shop.write("tests/never_passes.sql", "select 1 as wrong where false\n");
+    shop.run(&["build"]).expect_code(0);
+    shop.run(&["plan", "build"]).expect_code(0);
+}
