@@ -16,7 +16,10 @@ mod words;
 pub use definition::{Doc, Initial, Value, Variable};
 pub use help::{help, help_on_everything};
 pub use options::{Group, groups};
-pub use verbs::{Adoption, Asking, Exec, Operands, OutputFormat, Request, Verb, VerbDoc, verbs};
+pub use verbs::{
+    Adoption, Asking, Exec, Operands, OutputFormat, PlanForm, PlanOptions, Request, UseColor, Verb,
+    VerbDoc, verbs,
+};
 
 use crate::decide::budget::{Budget, Limit};
 use crate::decide::doubt::Settle;

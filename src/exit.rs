@@ -10,6 +10,9 @@ use std::fmt;
 /// `plan` found something to build, or `verify` something missing.
 pub const CHANGES: u8 = 10;
 
+/// `plan` found nothing to build, and tests to run.
+const TESTS: u8 = 11;
+
 const USAGE: u8 = 64;
 const INTERNAL: u8 = 70;
 const UNWRITABLE: u8 = 73;
@@ -23,7 +26,7 @@ const SIGNAL: u8 = 128;
 
 /// Every exit code, its meaning in one line, and whether trying again may help, for `--help` and the
 /// documents.
-pub const CODES: [(&str, &str, &str); 14] = [
+pub const CODES: [(&str, &str, &str); 15] = [
     ("0", "success; also if there was nothing to build", "–"),
     ("1", "dbt: a node or a test failed; what was built is recorded", "after a fix"),
     ("2", "dbt: it could not run, or was interrupted; what was built is recorded", "after a fix"),
@@ -32,6 +35,7 @@ pub const CODES: [(&str, &str, &str); 14] = [
         "`plan`: there is something to build; `verify`: something is missing; `orphans`: there are some",
         "–",
     ),
+    ("11", "`plan` only: nothing to build, but tests that failed or changed have to run", "–"),
     ("64", "wrong usage: an option, a variable or a value", "no"),
     ("70", "a bug in dbt-entrypoint; please report it", "–"),
     ("73", "the state directory cannot be written, or is full; nothing was run", "no"),
@@ -60,6 +64,16 @@ pub const CODES: [(&str, &str, &str); 14] = [
 #[must_use]
 pub fn of_signal(signal: i32) -> u8 {
     SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0))
+}
+
+/// The answer of `plan` to so many nodes to build, and so many tests to run.
+#[must_use]
+pub fn of_plan(nodes: usize, tests: usize) -> u8 {
+    match (nodes, tests) {
+        (0, 0) => 0,
+        (0, _) => TESTS,
+        _ => CHANGES,
+    }
 }
 
 /// How a run ended, in one word or two. A run that built nothing and ended with a code of ours

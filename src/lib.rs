@@ -58,6 +58,9 @@ pub fn run(
         Ok(session) => with_the_state(&mut Driver::new(&session, supervisor), &mut summary),
         Err(failure) => (Err(failure), None),
     };
+    if supervisor.stop_requested().is_some() {
+        summary.stop();
+    }
     summary.end(clock::now(), began.elapsed().as_secs(), &ended);
     if let Some(state) = access.as_ref().and_then(Access::held) {
         state.keep_summary(&summary);

@@ -47,6 +47,8 @@ _dbt_entrypoint() {
         --metrics-file) compopt -o default; return ;;
         --log) COMPREPLY=($(compgen -W 'human json' -- "$cur")); return ;;
         --log-level) COMPREPLY=($(compgen -W 'error warn info debug off' -- "$cur")); return ;;
+        --graph) COMPREPLY=($(compgen -W 'mermaid dot svg' -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
         --from) compopt -o default; return ;;
         --rewrite) :; return ;;
         esac

@@ -112,12 +112,27 @@ pub(super) fn of_option(doc: &Doc) -> String {
     text
 }
 
+/// How many options of a verb `VERB --help` explains at length: it has to fit a screen.
+const AT_LENGTH: usize = 3;
+
 /// `VERB --help`.
 pub(super) fn of_verb(verb: &VerbDoc) -> String {
+    on_verb(verb, verb.options.len() <= AT_LENGTH)
+}
+
+/// A verb, with each of its options at length or in a line.
+fn on_verb(verb: &VerbDoc, at_length: bool) -> String {
     let mut text = String::new();
     wrapped(&mut text, "dbt-entrypoint [OPTIONS]", verb.usage, 8);
     wrapped(&mut text, "", verb.manual, 4);
-    for doc in verb.options {
+    if !at_length {
+        text.push('\n');
+        verb.options
+            .iter()
+            .for_each(|doc| line(&mut text, &format!("  {}", doc.written()), doc.help));
+        text.push_str("    --help=all explains each of them at length.\n");
+    }
+    for doc in verb.options.iter().filter(|_| at_length) {
         text.push('\n');
         wrapped(&mut text, "", &doc.written(), 4);
         wrapped(&mut text, "", doc.manual, 8);
@@ -137,7 +152,7 @@ pub fn help_on_everything() -> String {
         INTRODUCTION.lines().take(4).fold(String::new(), |text, line| text + line + "\n");
     for verb in verbs() {
         text.push_str("\n\n");
-        text.push_str(&of_verb(verb));
+        text.push_str(&on_verb(verb, true));
     }
     for group in groups() {
         let _ = write!(text, "\n\n{}\n", group.title);

@@ -2,6 +2,7 @@
 
 mod dbt_words;
 mod definitions;
+mod plan;
 mod read;
 mod warehouse;
 
@@ -41,7 +42,7 @@ pub struct Exec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     /// Show what dbt, run with these words, would build.
-    Plan(Vec<OsString>, OutputFormat),
+    Plan(Vec<OsString>, PlanOptions),
     /// Show what the volume holds.
     Status(OutputFormat),
     /// List the earlier baselines.
@@ -66,6 +67,49 @@ pub enum OutputFormat {
     Words,
     /// `--json`: one object.
     Json,
+}
+
+/// The options of `plan`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// `--json`, `--markdown`, `--graph`.
+    pub form: PlanForm,
+    /// `--all`: each node has a line.
+    pub all: bool,
+    /// `--diff`: what was edited in the code.
+    pub diff: bool,
+    /// `--color`.
+    pub color: UseColor,
+}
+
+/// How a plan is written on standard output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PlanForm {
+    /// For people.
+    #[default]
+    Words,
+    /// One object.
+    Json,
+    /// For a pull request.
+    Markdown,
+    /// A flowchart for Mermaid.
+    Mermaid,
+    /// A graph for Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UseColor {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// In a file as well.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// `adopt`.

@@ -4,10 +4,12 @@
 //! The verb `plan`, the rebuild budget, `--approve` and the run itself share this one value, so that
 //! the run does exactly what was announced.
 
+mod cause;
 mod left_out;
 mod request;
 mod step;
 
+pub use cause::{Cause, Removed};
 pub use request::PlanRequest;
 pub use step::Step;
 
@@ -39,6 +41,12 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How many nodes the project has that can be steps.
     pub nodes: usize,
+    /// How many tests the run will run, data and unit tests.
+    pub tests: usize,
+    /// The nodes that left the project.
+    pub removed: Vec<Removed>,
+    /// What each word means that stands for a reason of a step.
+    pub meanings: BTreeMap<&'static str, &'static str>,
     /// The sum of the build times of the last builds of the steps, in wall-clock seconds. Steps that
     /// were never built are not included.
     pub seconds: f64,
@@ -153,9 +161,13 @@ impl Plan {
             earlier_runs: earlier_runs::earlier_runs(&now.graph, &built, &to_refresh),
             last_run: last_run(request, &wanted, &built, chosen),
             left_out: left_out(now, request.command, selected),
-            lone_unit_tests,
             ..Self::with_steps(basis, &built, wanted, others)
         }
+        .with_lone(lone_unit_tests)
+    }
+
+    fn with_lone(self, lone_unit_tests: BTreeSet<String>) -> Self {
+        Self { tests: self.tests + lone_unit_tests.len(), lone_unit_tests, ..self }
     }
 
     /// The plan of a run that builds nothing, in a project of this many nodes that can be steps.
@@ -164,6 +176,9 @@ impl Plan {
             hash: Pieces::new().short_hex(8),
             steps: Vec::new(),
             nodes,
+            tests: 0,
+            removed: Vec::new(),
+            meanings: BTreeMap::new(),
             seconds: 0.0,
             unknown: Vec::new(),
             doubtful: 0,
@@ -197,12 +212,13 @@ impl Plan {
         others: Needs,
     ) -> Self {
         let graph = &basis.now.graph;
+        let tests = built.iter().filter(|id| graph.role(id) == Some(Role::Test)).count();
         let built = built.iter().map(String::as_str).filter(|id| graph.is_built(id));
         let origins = origins(graph, &basis.now.needs);
         let built: BTreeSet<&str> = built.into_tree();
         let in_order = graph.in_order(&built);
         let steps: Vec<Step> =
-            in_order.into_iter().map(|id| step::step(basis, &origins, id)).collect();
+            in_order.into_iter().map(|id| step::step(basis, &origins, &built, id)).collect();
         let unknown = steps.iter().filter(|step| step.seconds.is_none());
         let certain = basis.now.graph.with_descendants(&basis.now.changed_for_certain());
         let doubtful = steps.iter().filter(|step| !certain.contains(&step.id)).count();
@@ -210,6 +226,9 @@ impl Plan {
             hash: hash(basis, &steps),
             seconds: steps.iter().filter_map(|step| step.seconds).fold(0.0, |sum, one| sum + one),
             unknown: unknown.map(|step| step.id.clone()).collect(),
+            tests,
+            removed: cause::removed(basis),
+            meanings: cause::meanings(&basis.now.needs, steps.iter().map(|step| &step.id)),
             steps,
             doubtful,
             wanted,

@@ -1,7 +1,7 @@
 //! What a run did, as one value: for the last log line, `last-run.json`, the termination message and
 //! the metrics.
 
-use crate::dbt::results::{Fate, Outcome};
+use crate::dbt::results::{FAILED, Fate, Outcome};
 use crate::decide::next::Absence;
 use crate::exit::{self, Failure};
 use crate::graph::Graph;
@@ -29,11 +29,15 @@ pub struct Summary {
     pub took: Option<u64>,
     /// The exit code of the process.
     pub exit: u8,
+    /// Whether somebody told the run to stop.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
     /// Why the exit code is not that of dbt, as the complete message. `None` if it is dbt's.
     pub why: Option<String>,
     /// The nodes that were built, with their build time in wall-clock seconds.
     pub built: BTreeMap<String, f64>,
-    /// The nodes and tests that were started and not completed, with the reason.
+    /// The nodes and tests that were started and not completed, with the first lines of what dbt says
+    /// of them, or with the reason.
     pub failed: BTreeMap<String, String>,
     /// The nodes that still have to be built, with the reason. Their descendants are not listed.
     pub pending: BTreeMap<String, String>,
@@ -52,6 +56,9 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+/// Why a node was not completed when the run was told to stop or was killed.
+const INTERRUPTED: &str = "interrupted while it was built";
+
 impl Summary {
     /// The summary of a run that has just started. `now` is in seconds since the epoch (UTC).
     #[must_use]
@@ -64,8 +71,14 @@ impl Summary {
         }
     }
 
-    /// Add what one run of dbt did. `absent` are the nodes that still have to be built after it.
-    pub fn add(&mut self, graph: &Graph, outcome: &Outcome, absent: &BTreeMap<String, Absence>) {
+    /// Add what one run of dbt did. `messages` are what dbt said of nodes that failed; `absent` are the nodes that still have to be built after it.
+    pub fn add(
+        &mut self,
+        graph: &Graph,
+        outcome: &Outcome,
+        messages: &BTreeMap<String, String>,
+        absent: &BTreeMap<String, Absence>,
+    ) {
         for (id, fate) in outcome {
             match fate {
                 Fate::Built(seconds) => {
@@ -74,12 +87,24 @@ impl Summary {
                         self.built.insert(id.clone(), *seconds);
                     }
                 }
-                Fate::Touched(why) => drop(self.failed.insert(id.clone(), (*why).to_owned())),
-                Fate::CutShort => drop(self.failed.insert(id.clone(), "cut short".to_owned())),
+                Fate::Touched(why) => {
+                    let why = messages.get(id).map_or(*why, String::as_str);
+                    self.failed.insert(id.clone(), why.to_owned());
+                }
+                Fate::CutShort => drop(self.failed.insert(id.clone(), INTERRUPTED.to_owned())),
             }
         }
         let waiting = absent.iter().filter(|(id, _)| !graph.is_test(id));
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
+    }
+
+    /// Note that somebody told the run to stop: a node of which dbt says no more than that it failed
+    /// was interrupted.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        for why in self.failed.values_mut().filter(|why| *why == FAILED) {
+            INTERRUPTED.clone_into(why);
+        }
     }
 
     /// Add how the run ended. `now` is in seconds since the epoch (UTC), `took` in seconds.
@@ -103,7 +128,10 @@ impl Summary {
     /// How the run ended, in one word.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
-        exit::verdict(self.exit, self.built.is_empty())
+        match self.stopped && self.exit != 0 {
+            true => "interrupted",
+            false => exit::verdict(self.exit, self.built.is_empty()),
+        }
     }
 
     /// The summary in one line.
@@ -154,6 +182,8 @@ impl Summary {
         let first = |ids: &BTreeMap<String, String>| -> Vec<String> {
             ids.keys().take(names).cloned().collect()
         };
+        let messages: BTreeMap<&String, &String> =
+            self.failed.iter().take(names.min(5)).into_tree();
         serde_json::json!({
             "verdict": self.verdict(),
             "exit": self.exit,
@@ -164,6 +194,7 @@ impl Summary {
             "failed": self.failed.len(),
             "pending": self.pending.len(),
             "failed_nodes": first(&self.failed),
+            "messages": messages,
             "pending_nodes": first(&self.pending),
             "why": why,
         })
@@ -228,15 +259,20 @@ mod tests {
             ("test.t".into(), member(Role::Test)),
         ]);
         let mut summary = Summary::begin("build", 5);
+        let said = BTreeMap::from([("test.t".to_owned(), "Got 1 result".to_owned())]);
         let failed = Fate::Touched("failed in the last run");
         let first = Outcome::from([("model.a".into(), failed.clone()), ("test.t".into(), failed)]);
-        summary.add(&graph, &first, &BTreeMap::new());
+        summary.add(&graph, &first, &said, &BTreeMap::new());
         summary.add(
             &graph,
             &Outcome::from([("model.a".into(), Fate::Built(2.0))]),
             &BTreeMap::new(),
+            &BTreeMap::new(),
         );
         assert_eq!(summary.built, BTreeMap::from([("model.a".to_owned(), 2.0)]));
-        assert_eq!(summary.failed.keys().collect::<Vec<_>>(), ["test.t"]);
+        assert_eq!(summary.failed, said);
+        summary.stop();
+        summary.exit = 2;
+        assert_eq!((&summary.failed, summary.verdict()), (&said, "interrupted"));
     }
 }

@@ -17,4 +17,5 @@ pub mod project;
 pub mod random;
 pub mod stderr;
 pub mod supervise;
+pub(crate) mod terminal;
 pub(crate) mod threads;

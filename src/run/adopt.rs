@@ -77,7 +77,8 @@ fn adopt_manifest(
     let reservation = opened.reserve(Some(text.len()))?;
     let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::NothingToBuild);
     let codes = BTreeMap::new();
-    let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };
+    let messages = BTreeMap::new();
+    let ran = Ran { now, outcome, messages, codes, scope, refresh: false, ending, confirmed };
     opened.commit(reservation, ran, summary)
 }
 

@@ -11,7 +11,7 @@ use crate::os::{clock, random};
 use crate::say;
 use crate::session::Session;
 use crate::trees::IntoTree;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -116,6 +116,11 @@ impl Artifacts {
     /// What stands for the code that each node was built from, as far as dbt reported it.
     pub(super) fn codes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.results.iter().flat_map(Results::codes)
+    }
+
+    /// What dbt says of each node that failed.
+    pub(super) fn messages(&self) -> BTreeMap<String, String> {
+        self.results.as_ref().map(Results::messages).unwrap_or_default()
     }
 
     /// What happened to each node: the results, and whatever only the log knows.

@@ -321,7 +321,8 @@ impl Attempt {
             _ => Completion::Incomplete,
         };
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
-        let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };
+        let messages = left.messages();
+        let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed };
         let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if let Err(failure) = &saved {

@@ -43,6 +43,8 @@ pub(super) struct Ran<'m, 'b> {
     pub(super) now: Comparison<'m, 'b>,
     /// What it did to each node.
     pub(super) outcome: Outcome,
+    /// What dbt said of the nodes that failed.
+    pub(super) messages: BTreeMap<String, String>,
     /// What stands for the code that it built nodes from.
     pub(super) codes: BTreeMap<String, String>,
     /// What counts as not built.
@@ -84,7 +86,7 @@ impl Opened<'_> {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
-        let Ran { now, outcome, codes, scope, refresh, ending, confirmed } = ran;
+        let Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed } = ran;
         let mut next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
         next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
@@ -116,7 +118,7 @@ impl Opened<'_> {
             reloaded.iter().for_each(|id| say::seed_not_reloaded(id));
         }
         stage.done(format!("{} nodes stay absent", next.absent.len()));
-        summary.add(&graph, &outcome, &next.absent);
+        summary.add(&graph, &outcome, &messages, &next.absent);
         summary.altered = record::altered(&self.baseline.nodes);
         summary.orphans = left_behind(&self.baseline.left);
         Ok(())
@@ -213,8 +215,9 @@ impl Opened<'_> {
         {
             let reservation = self.reserve(None)?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
-            let codes = BTreeMap::new();
-            let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };
+            let (messages, codes) = (BTreeMap::new(), BTreeMap::new());
+            let ran =
+                Ran { now, outcome, messages, codes, scope, refresh: false, ending, confirmed };
             return self.commit(reservation, ran, summary);
         }
         self.settle_in_place(&confirmed, &ending);

@@ -55,7 +55,8 @@ pub(super) fn take_up(
     let reservation = opened.reserve(Some(text.len()))?;
     let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
     let (scope, ending) = (Scope::Changes, Completion::Incomplete);
-    let ran = Ran { now, outcome, codes, scope, refresh: false, ending, confirmed };
+    let messages = BTreeMap::new();
+    let ran = Ran { now, outcome, messages, codes, scope, refresh: false, ending, confirmed };
     opened.commit(reservation, ran, summary)?;
     opened.forget_doubts()?;
     Ok(true)

@@ -116,7 +116,8 @@ fn recover_killed<'s>(
     let reservation = opened.reserve(None)?;
     let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);
     let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
-    let ran = Ran { now, outcome, codes, scope, refresh, ending, confirmed };
+    let messages = BTreeMap::new();
+    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed };
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;
     Ok((opened, true))

@@ -75,9 +75,7 @@ pub(crate) fn start<'s>(
     let is_first_population = opened.found == Found::Empty && !opened.baseline.exists();
     let seen = Seen::default();
     let mut started = Started { opened, approach, seen, is_unchanged: false, is_first_population };
-    if started.opened.access.held().is_some() {
-        probe::probe(driver, approach)?;
-    }
+    probe::probe(driver, approach)?;
     let asks = started.opened.access.held().is_some() && approach.is_compared();
     let last = started.opened.baseline.verified_at;
     let is_due = asks && config.verify.is_due(last, clock::now());

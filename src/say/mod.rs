@@ -1,16 +1,20 @@
 //! The messages of this program. They go to standard error through the log; standard output belongs
 //! to dbt.
 
+mod diff;
 mod engine;
 mod needs;
 mod plan;
+mod waiting;
 
+pub(crate) use diff::diff;
 pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
 pub(crate) use needs::{
     asking_the_warehouse, changes, compiling, hooks_changed, left_for_later, lone_unit_tests,
     not_settled, not_there, pending, reason_list, settled,
 };
-pub(crate) use plan::{orphans, over_budget, plan};
+pub(crate) use plan::{PlanView, dot, mermaid, orphans, over_budget, plan, plan_as_markdown, svg};
+pub(crate) use waiting::{failures, waiting};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::earlier_runs::EarlierRun;
@@ -70,15 +74,12 @@ pub(crate) fn summary(style: LogStyle, summary: &Summary) {
     }
     info!("{}", summary.line());
     let parts = [
-        ("failed", &summary.failed),
-        ("to be built", &summary.pending),
-        ("note", &summary.altered),
+        ("failed", failures(summary, LISTED)),
+        ("to be built", waiting(&summary.pending, Some(summary), LISTED)),
+        ("note", waiting(&summary.altered, None, LISTED)),
     ];
-    for (what, nodes) in parts {
-        for (id, why) in nodes.iter().take(LISTED) {
-            info!("  {what}: {id}: {why}");
-        }
-        count_of_rest(nodes.len());
+    for (what, lines) in parts {
+        lines.iter().for_each(|line| info!("  {what}: {line}"));
     }
 }
 

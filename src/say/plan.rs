@@ -1,27 +1,33 @@
-//! A plan as text, and the refusal of a plan that exceeds the budget.
+//! A plan in every form, and the refusal of a plan that exceeds the budget.
 
-use crate::decide::plan::{Plan, Step};
+mod draw;
+mod groups;
+mod markdown;
+mod screen;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use draw::{dot, mermaid};
+pub(crate) use svg::svg;
+
+use crate::decide::plan::Plan;
 use crate::exit::Refusal;
-use std::fmt::Write;
 
-/// How many nodes a plan lists; it only counts the others.
-const LISTED: usize = 200;
+/// How a plan is shown to people.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlanView {
+    /// The longest line, in characters. Names and paths are never cut.
+    pub width: usize,
+    /// Whether colours may be used.
+    pub colour: bool,
+    /// Whether each node is listed.
+    pub all: bool,
+}
 
-/// A plan as text: two lines for each node, the nodes `pending` that have to be built but not by this
-/// command, the total and the hash.
-pub(crate) fn plan(plan: &Plan, pending: &[String]) -> String {
-    let mut text = String::new();
-    for step in plan.steps.iter().take(LISTED) {
-        let _ = writeln!(text, "{}", line(step));
-    }
-    if plan.steps.len() > LISTED {
-        let _ = writeln!(text, "and {} more", plan.steps.len() - LISTED);
-    }
-    for id in pending {
-        let _ = writeln!(text, "{id} has to be built, but this command does not build it");
-    }
-    let _ = writeln!(text, "{}", total(plan));
-    text
+impl PlanView {
+    /// For a log or a file.
+    pub(crate) const PLAIN: Self = Self { width: 100, colour: false, all: false };
 }
 
 /// How many relations may be orphans, if any are.
@@ -32,46 +38,22 @@ pub(crate) fn orphans(count: usize) -> String {
     }
 }
 
-fn line(step: &Step) -> String {
-    let seconds =
-        step.seconds.map_or_else(|| "never built".to_owned(), |seconds| format!("{seconds:.1} s"));
-    let altered = match step.altered && !step.action.starts_with("altered") {
-        true => "; altered before, history not rebuilt",
-        false => "",
-    };
-    format!(
-        "{}  [{}: {}{altered}]  {seconds}\n    {}",
-        step.id, step.materialized, step.action, step.reason
-    )
+/// A plan as text. `pending` are the nodes that have to be built but not by this command.
+pub(crate) fn plan(plan: &Plan, pending: &[String], view: &PlanView) -> String {
+    screen::screen(plan, pending, view)
 }
 
-fn total(plan: &Plan) -> String {
-    if plan.steps.is_empty() {
-        return "there is nothing to build".to_owned();
-    }
-    let unknown = match plan.unknown.len() {
-        0 => String::new(),
-        count => format!(", and {count} that were never built"),
-    };
-    let altered = plan.steps.iter().filter(|step| step.altered).count();
-    let altered = match altered {
-        0 => String::new(),
-        count => format!(
-            "\n{count} of them keep rows of earlier code; to rebuild one: run --full-refresh --select NODE;\n  to rebuild all that changed: --refresh-changed KINDS"
-        ),
-    };
-    format!(
-        "{} of {} nodes would be built: {:.1} s by their last builds{unknown}{altered}\nplan {}",
-        plan.steps.len(),
-        plan.nodes,
-        plan.seconds,
-        plan.hash
-    )
+/// A plan as Markdown of less than 65,000 characters.
+pub(crate) fn plan_as_markdown(plan: &Plan) -> String {
+    markdown::markdown(plan)
 }
 
 /// The refusal of a plan that exceeds the budget. `beyond` says how it does.
 pub(crate) fn over_budget(beyond: &[String], plan: &Plan) -> Refusal {
-    let lines: String = self::plan(plan, &[]).lines().map(|line| format!("\n    {line}")).collect();
+    let text = self::plan(plan, &[], &PlanView::PLAIN);
+    let indented =
+        |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("\n    {line}") };
+    let lines: String = text.lines().map(indented).collect();
     Refusal::new(beyond.join("\n"))
         .meaning(format!("nothing was run; this is the plan:{lines}"))
         .remedy(format!("dbt-entrypoint --approve {} …     (build exactly this plan)", plan.hash))

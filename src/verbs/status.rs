@@ -11,6 +11,7 @@ use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::os::clock;
 use crate::run;
+use crate::say;
 use crate::store::{Holder, Place, Store, Stored};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -161,13 +162,14 @@ fn words(status: &Status) -> String {
         let when = status.written_at.map_or_else(String::new, |at| format!("{}, ", clock::utc(at)));
         line("since", format!("{when}{by}, dbt {}", status.dbt_version.as_deref().unwrap_or("?")));
     }
-    for (name, nodes) in [("pending", &status.pending), ("altered", &status.altered)] {
-        for (id, why) in nodes.iter().take(NAMED) {
-            line(name, format!("{id}: {why}"));
-        }
-        if nodes.len() > NAMED {
-            line(name, format!("and {} more", nodes.len() - NAMED));
-        }
+    let run = status.last_run.as_ref();
+    let parts = [
+        ("failed", run.map(|run| say::failures(run, NAMED)).unwrap_or_default()),
+        ("pending", say::waiting(&status.pending, run, NAMED)),
+        ("altered", say::waiting(&status.altered, None, NAMED)),
+    ];
+    for (name, lines) in parts {
+        lines.into_iter().for_each(|words| line(name, words));
     }
     if status.orphans > 0 {
         let count = status.orphans;

@@ -78,7 +78,7 @@ fn a_changed_materialized_view_keeps_its_history_and_plan_and_status_say_so() {
 
     let plan = aspects.run(&["plan", "run"]);
     plan.expect_code(10);
-    let said = "model.aspects.video_plays  [materialized_view: altered, history not rebuilt]";
+    let said = "~ video_plays  models/base/video_plays.sql  altered, history not rebuilt, ";
     assert!(plan.stdout.contains(said), "{plan:#?}");
 
     let mark = aspects.mark();

@@ -58,6 +58,7 @@ mod operators;
 mod orphans;
 #[cfg(test)]
 mod packaging;
+mod people;
 #[cfg(test)]
 mod pid1;
 #[cfg(test)]

@@ -39,28 +39,34 @@ fn json(text: &str) -> Value {
 #[test]
 fn a_run_ends_with_one_summary_for_people_the_volume_kubernetes_and_prometheus() {
     let Some(mut shop) = Shop::warm() else { return };
-    let message = termination_log(&mut shop);
+    let termination = termination_log(&mut shop);
     let metrics = shop.project().join("dbt.prom");
     shop.env("DBT_ENTRYPOINT_METRICS_FILE", &metrics);
     shop.edit("models/marts/orders.sql", |sql| format!("{sql}\nand no_such_column = 1"));
     let failed = shop.run(&["build"]);
     failed.expect_code(1);
     says(&failed, "build (first population) failed with 1 after");
-    says(&failed, "failed: model.shop.orders: failed in the last run");
+    says(
+        &failed,
+        "failed: model.shop.orders: Runtime Error in model orders (models/marts/orders.sql)\n    Binder Error: ",
+    );
+    assert!(!failed.stderr.contains("model.shop.orders: failed in the last run"), "{failed:#?}");
     assert_eq!(failed.stderr.matches("still to be built").count(), 2, "{failed:#?}");
 
     let run = last_run(&shop);
     assert_eq!((run["exit"].as_u64(), run["command"].as_str()), (Some(1), Some("build")));
     assert!(run["built"]["model.shop.stg_orders"].as_f64().is_some(), "{run}");
-    assert_eq!(run["failed"]["model.shop.orders"], "failed in the last run");
+    let message = run["failed"]["model.shop.orders"].as_str().expect("a message").to_owned();
+    assert!(message.contains("no_such_column"), "{message}");
     assert_eq!(run["pending"].as_object().map(|nodes| nodes.len()), Some(5), "{run}");
     assert!(run["started_at"].as_u64() <= run["ended_at"].as_u64(), "{run}");
 
-    let verdict = json(&fs::read_to_string(&message).expect("a verdict"));
+    let verdict = json(&fs::read_to_string(&termination).expect("a verdict"));
     assert_eq!(
         (verdict["verdict"].as_str(), verdict["failed"].as_u64()),
         (Some("failed"), Some(1))
     );
+    assert_eq!(verdict["messages"]["model.shop.orders"], message);
     let metrics = fs::read_to_string(metrics).expect("metrics");
     assert!(metrics.contains("\ndbt_entrypoint_last_run_exit_code 1\n"), "{metrics}");
     assert!(metrics.contains("\ndbt_entrypoint_nodes_pending 5\n"), "{metrics}");
@@ -181,7 +187,7 @@ fn status_tells_what_the_volume_holds_whatever_is_wrong_with_it() {
     assert_eq!(found["identity"]["project"], "shop");
     assert_eq!(found["last_run"]["exit"], 1);
     assert_eq!(found["at_work"], Value::Null);
-    says(&shop.run(&["status"]), "model.shop.orders: failed in the last run");
+    says(&shop.run(&["status"]), "failed     model.shop.orders: Runtime Error in model orders");
 
     let manifest = shop.state().join("manifest.json");
     for damage in [&b"{"[..], b"", b"\xff", b"[]"] {
@@ -335,7 +341,9 @@ fn invalidated_nodes_are_built_again_and_nothing_else() {
         .expect_code(0);
     let (_, plan) = planned(&shop, &["run"]);
     assert_eq!(step(&plan, "payment_methods")["reason"], "invalidated by hand");
-    says(&shop.run(&["status"]), "model.shop.payment_methods: invalidated by hand");
+    let waits =
+        "2 nodes: invalidated by hand: model.shop.loyal_customers, model.shop.payment_methods\n";
+    says(&shop.run(&["status"]), waits);
     shop.run(&["run"]).expect_built(&["loyal_customers", "payment_methods"]);
     shop.run(&["run"]).expect_built(&[]);
 }

@@ -77,7 +77,10 @@ fn bash_completes_options_their_values_verbs_and_leaves_dbts_words_to_files() {
         (&["--mode", "=", "full", "ro"], &["rollback"]),
         (&["--full", "--state-dir", "/x", "pl"], &["plan"]),
         (&["plan", ""], &["run", "build", "seed"]),
-        (&["plan", "--"], &["--json", "--help"]),
+        (
+            &["plan", "--"],
+            &["--all", "--diff", "--markdown", "--graph", "--json", "--color", "--help"],
+        ),
         (&["adopt", "--f"], &["--from", "--force"]),
         (&["adopt", "--from", "x"], &["compopt -o default", ""]),
         (&["--state-dir", ""], &["compopt -o dirnames", ""]),

@@ -1,5 +1,6 @@
 //! The verbs: one value for each, with all that a reader has to know about it.
 
+use super::plan;
 use super::read::{self, Read};
 use super::warehouse;
 use crate::cli::definition::{Doc, first_sentence};
@@ -70,25 +71,27 @@ static PLAN: VerbDefinition = VerbDefinition {
     doc: VerbDoc {
         name: "plan",
         takes: "[run|build|seed …]",
-        usage: "plan [--json] [run|build|seed] [DBT-OPTIONS]",
+        usage: "plan [--all] [--diff] [--markdown|--graph FORM|--json] [run|build|seed] [DBT-OPTIONS]",
         help: "show what a run would build, and why",
         manual: "Shows what a run would build, and why; builds nothing. It parses the project in a \
                  temporary directory and compares it with the baseline just as a run does. For \
                  each node it shows the reason, what happens to it in the warehouse, and how long \
-                 its last build took. Neither the volume nor the target directory is written, and \
+                 its last build took; a long plan is cut to fit a screen (see `--all`). Neither the volume nor the target directory is written, and \
                  the warehouse is not asked. The command is `build` unless you name another one. \
                  Options that shape a run, such as `--full` or `--only-changed`, shape the plan as \
                  well; they stand before `plan`. The exit code is 10 if there is something to \
-                 build, and 0 if not.",
+                 build, 11 if only tests have to run, and 0 if there is nothing to do.",
         examples: &[
             ("dbt-entrypoint plan", "what build would build"),
             ("dbt-entrypoint plan run --select orders+", "what this run would build"),
+            ("dbt-entrypoint plan --diff", "with the lines that were edited"),
+            ("dbt-entrypoint plan --markdown", "for a pull request"),
             ("dbt-entrypoint --full plan --json", "everything, as JSON"),
         ],
-        options: &[&read::JSON.doc],
+        options: &plan::DOCS,
         operands: Operands::Dbt(&["run", "build", "seed"]),
     },
-    read: read::plan,
+    read: plan::plan,
 };
 
 static STATUS: VerbDefinition = VerbDefinition {

@@ -141,12 +141,6 @@ pub(super) static STOP_GRACE: Definition<Policy> = Definition {
     },
 };
 
-pub(super) fn plan(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {
-    let mut form = OutputFormat::Words;
-    let words = dbt_words::read(verb, &[&JSON], &mut form, words, DbtOptions::OfABuild)?;
-    Ok(Request::Verb(Verb::Plan(words, form)))
-}
-
 pub(super) fn status(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {
     form_alone(verb, words).map(|form| Request::Verb(Verb::Status(form)))
 }

@@ -51,7 +51,7 @@ fn an_option_that_is_like_none_gets_the_list_of_those_that_exist() {
     for (line, expected) in [
         (
             &["plan", "--bananas"][..],
-            "plan has no option --bananas; it has --json, --help and options of dbt",
+            "plan has no option --bananas; it has --all, --diff, --markdown, --graph, --json, --color, --help and options of dbt",
         ),
         (&["status", "-x"], "status has no option -x; it has --json, --help"),
         (&["rollback", "--bananas"], "rollback has no option --bananas; it has only --help"),
@@ -135,36 +135,39 @@ fn every_verb_explains_itself() {
 
 #[test]
 fn a_plan_is_of_a_build_unless_another_command_is_named() {
-    let plan = |line: &[&str], form| verb(Verb::Plan(words(line), form));
-    assert_eq!(read(&["plan"]), plan(&["build"], OutputFormat::Words));
-    assert_eq!(read(&["plan", "--json"]), plan(&["build"], OutputFormat::Json));
-    assert_eq!(read(&["plan", "--json", "run"]), plan(&["run"], OutputFormat::Json));
-    assert_eq!(
-        read(&["plan", "-s", "a", "b"]),
-        plan(&["build", "-s", "a", "b"], OutputFormat::Words)
-    );
+    let plan = |line: &[&str], form| {
+        let options = PlanOptions { form, ..PlanOptions::default() };
+        verb(Verb::Plan(words(line), options))
+    };
+    assert_eq!(read(&["plan"]), plan(&["build"], PlanForm::Words));
+    assert_eq!(read(&["plan", "--json"]), plan(&["build"], PlanForm::Json));
+    assert_eq!(read(&["plan", "--json", "run"]), plan(&["run"], PlanForm::Json));
+    assert_eq!(read(&["plan", "-s", "a", "b"]), plan(&["build", "-s", "a", "b"], PlanForm::Words));
     let line = ["--quiet", "run", "--log-level", "debug", "-f"];
-    assert_eq!(read(&[&["plan"], &line[..]].concat()), plan(&line, OutputFormat::Words));
+    assert_eq!(read(&[&["plan"], &line[..]].concat()), plan(&line, PlanForm::Words));
     assert_eq!(
         found(&["plan", "--select", "orders", "run"]),
         "plan: run follows an option that takes it for its value"
     );
     assert_eq!(
         read(&["plan", "build", "--target", "run"]),
-        plan(&["build", "--target", "run"], OutputFormat::Words)
+        plan(&["build", "--target", "run"], PlanForm::Words)
     );
 }
 
 #[test]
 fn own_options_stand_anywhere_but_where_dbt_takes_them_for_a_value() {
-    let plan = |line: &[&str], form| verb(Verb::Plan(words(line), form));
+    let plan = |line: &[&str], form| {
+        let options = PlanOptions { form, ..PlanOptions::default() };
+        verb(Verb::Plan(words(line), options))
+    };
     assert_eq!(
         read(&["plan", "run", "--select", "a", "--json", "-x"]),
-        plan(&["run", "--select", "a", "-x"], OutputFormat::Json)
+        plan(&["run", "--select", "a", "-x"], PlanForm::Json)
     );
     assert_eq!(
         read(&["plan", "run", "--target", "--json"]),
-        plan(&["run", "--target", "--json"], OutputFormat::Words)
+        plan(&["run", "--target", "--json"], PlanForm::Words)
     );
     assert_eq!(
         found(&["plan", "run", "--target"]),

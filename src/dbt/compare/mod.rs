@@ -80,6 +80,29 @@ impl Reason {
         }
         matches!(self, Self::Computed | Self::Context(_))
     }
+
+    /// The word that stands for it, and what that means; `None` where it says so itself.
+    #[must_use]
+    pub fn explained(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Self::New | Self::Pending(_) => return None,
+            Self::Body => ("body", "its SQL or Python code"),
+            Self::Config(_) => ("config", "this key of its rendered configuration"),
+            Self::Relation => ("relation", "its name in the warehouse: database, schema or alias"),
+            Self::Path => ("path", "its file moved"),
+            Self::Contract => ("contract", "its enforced contract: columns and constraints"),
+            Self::Macro(..) => ("macro", "a macro that it uses, directly or through another one"),
+            Self::Description => ("persisted description", "a description kept in the warehouse"),
+            Self::Version => ("version", "its version, access or deprecation"),
+            Self::Parents => ("parents", "it reads other nodes than before"),
+            Self::Source(_) => ("source", "a source that it reads points elsewhere"),
+            Self::SeedContent => ("seed content", "its CSV file"),
+            Self::Env(_) => ("env_var", "the value of a variable of the environment"),
+            Self::Var(_) => ("var", "the value of a dbt variable"),
+            Self::Computed => ("computed", "a variable whose name its code computes"),
+            Self::Context(_) => ("context", "something of dbt's Jinja context that it may read"),
+        })
+    }
 }
 
 impl fmt::Display for Reason {

@@ -5,6 +5,7 @@
 
 mod fate;
 mod listed;
+mod messages;
 mod run_log;
 mod skipped;
 mod spans;
@@ -189,7 +190,7 @@ fn uuid(digits: &str) -> Option<String> {
 }
 
 /// A status says that the node failed.
-const FAILED: &str = "failed in the last run";
+pub const FAILED: &str = "failed in the last run";
 
 /// Some batches of a microbatch model failed.
 pub const PARTLY: &str = "only partly built in the last run";

@@ -1,21 +1,32 @@
 //! One step of a plan: what happens to a relation, and why.
 
 use super::Basis;
+use super::cause::{self, Cause};
 use crate::dbt::compare::Needs;
 use crate::decide::relations::Occupant;
 use crate::graph::Role;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One node of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// The `unique_id` of the node.
     pub id: String,
+    /// The `unique_id` without the resource type, and without the name of the root project.
+    pub name: String,
+    /// Its file, relative to the root of its package.
+    pub path: String,
     /// `config.materialized` of a model; `seed`, `snapshot` or `function` for other nodes.
     pub materialized: String,
     /// Why it is built, such as `body` or `downstream of model.shop.orders (body)`.
     pub reason: String,
+    /// The same in one word.
+    pub cause: Cause,
+    /// The `unique_id` of the node because of which it is built, if that is another one.
+    pub origin: Option<String>,
+    /// The `unique_id`s of the steps that it reads.
+    pub parents: Vec<String>,
     /// What happens to its relation, such as `table replaced`.
     pub action: &'static str,
     /// Whether it will keep rows that earlier code wrote.
@@ -31,7 +42,12 @@ const ALTERED: &str = "altered, history not rebuilt";
 const REFRESHED: &str = "refreshed (dropped and rebuilt)";
 
 /// What the run does to a node, and why.
-pub(super) fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id: &str) -> Step {
+pub(super) fn step(
+    basis: Basis<'_, '_, '_>,
+    origins: &BTreeMap<&str, &str>,
+    built: &BTreeSet<&str>,
+    id: &str,
+) -> Step {
     let record = basis.baseline.nodes.get(id);
     let materialized = match basis.now.graph.role(id) {
         Some(Role::Model) | None => basis
@@ -53,8 +69,18 @@ pub(super) fn step(basis: Basis<'_, '_, '_>, origins: &BTreeMap<&str, &str>, id:
     let stays = found != Occupant::Nothing;
     let already = stays && record.is_some_and(|record| record.altered.is_some());
     let action = action(&materialized, exists, keeps, outdated);
+    let origin = origins.get(id).filter(|origin| **origin != id);
+    let node = basis.now.manifest.node(id);
     Step {
         id: id.to_owned(),
+        name: cause::name(id, basis.now.manifest.project_name()),
+        path: node.map_or_else(String::new, |node| node.original_file_path.to_string()),
+        cause: match origin {
+            Some(_) => Cause::Downstream,
+            None => cause::own(basis.now.needs.get(id).map_or(&[], Vec::as_slice)),
+        },
+        origin: origin.map(|origin| (*origin).to_owned()),
+        parents: cause::parents(basis, built, id),
         reason: reason(&basis.now.needs, origins, id),
         action,
         altered: exists && keeps && (outdated || already),

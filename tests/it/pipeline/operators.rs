@@ -65,7 +65,7 @@ fn a_plan_gives_reasons_and_seconds_and_a_hash_of_the_code() {
     fake.project.edit("a");
     assert_ne!(plan["hash"], fake.run(&["plan", "--json", "run"]).json()["hash"]);
     let words = fake.run(&["plan"]);
-    assert!(words.ends_with(10).stdout.contains("model.shop.b"), "{words:#?}");
+    assert!(words.ends_with(10).stdout.contains("downstream of a (1)\n  ~ b\n"), "{words:#?}");
 }
 
 #[test]
@@ -269,4 +269,22 @@ fn an_invalidated_node_of_another_command_waits_for_that() {
     fake.run(&["invalidate", "s"]).ends_with(0);
     fake.run(&["run"]).ends_with(0).says(&["seed.shop.s"]).builds(&[]);
     fake.run(&["build"]).ends_with(0).builds(&["s", "a"]);
+}
+
+#[test]
+fn tests_that_failed_have_an_exit_code_of_their_own_in_a_plan() {
+    let mut fake = Fake::new(chain(&["a"]).test("t").reads("a"));
+    fake.dbt("fails", json!(["t"]));
+    fake.run(&["build"]).ends_with(1);
+    let plan = fake.run(&["plan", "build"]);
+    assert_eq!(plan.ends_with(11).stdout, "there is nothing to build, 1 test would be run\n");
+    fake.run(&["plan", "run"]).ends_with(0);
+}
+
+#[test]
+fn a_plan_asks_the_probe_as_a_run_does() {
+    let fake = Fake::populated(chain(&["a"]));
+    fake.run(&["--probe", "false", "plan", "build"]).ends_with(78).says(&["probe", "--full"]);
+    fake.run(&["--probe", "true", "plan", "build"]).ends_with(0);
+    fake.run(&["--full", "--probe", "false", "plan", "build"]).ends_with(10);
 }

@@ -111,7 +111,9 @@ fn told_to_stop_while_it_builds_dbt_is_interrupted_and_what_it_built_is_recorded
     fake.project.edit("a");
     let running = fake.hang("b", &["run"]);
     running.signal(Signal::SIGTERM);
-    fake.end(running).ends_with(2).builds(&["a"]);
+    let ended = fake.end(running);
+    let words = ["run (changes) interrupted with 2 ", "failed: model.shop.b: interrupted while"];
+    ended.ends_with(2).builds(&["a"]).says(&words);
     assert_eq!(fake.pending(), ["b"]);
     fake.run(&["run"]).ends_with(0).builds(&["b", "c"]);
 }
