@@ -7,5 +7,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 crates=${CARGO_HOME:-$HOME/.cargo}/registry/src
-export CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$crates=/crates"
+# Instructions that occur often become functions (LLVM's machine outliner), a thirtieth of the binary;
+# an unchanged start takes as long as without. The options are separated by the byte 0x1f.
+CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$crates=/crates$(printf '\037')-Cllvm-args=-enable-machine-outliner=always"
+export CARGO_ENCODED_RUSTFLAGS
 exec cargo build --release --locked --target "${1:?usage: release/binary.sh TARGET}"

@@ -17,7 +17,7 @@ mod elf {
 }
 
 /// Size limit of the static binary in bytes. The README says less than 2 MB.
-const MAX_SIZE: usize = 1_900_000;
+const MAX_SIZE: usize = 2_000_000;
 
 /// What an ELF file's headers say of it.
 #[derive(Debug, PartialEq, Eq)]
