@@ -20,7 +20,7 @@ _dbt_entrypoint() {
         esac
     done
     case $first in
-    '' | orphans | adopt | exec)
+    '' | plan | orphans | adopt | exec)
         case $prev in
         --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
         --settle) COMPREPLY=($(compgen -W 'doubt changes' -- "$cur")); return ;;
@@ -57,7 +57,7 @@ _dbt_entrypoint() {
     case $first,$cur in
         ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --log --log-level --help --version' ;;
         ,*) words='plan status verify orphans history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
-        plan,-*) words='--json --help' ;;
+        plan,-*) words='--all --diff --markdown --graph --json --color --help' ;;
         status,-*) words='--json --help' ;;
         verify,-*) words='--record --json --help' ;;
         orphans,-*) words='--sql --drop --approve --json --help' ;;

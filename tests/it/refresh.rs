@@ -116,7 +116,8 @@ fn a_refresh_that_failed_is_a_refresh_when_it_is_made_up_for() {
     failed.expect_code(1);
     assert_eq!(names(["model.shop.first", "model.shop.beside"]), built(&shop), "{failed:#?}");
     let status = shop.run(&["status"]);
-    assert!(status.stdout.contains("model.shop.second: failed in the last run"), "{status:#?}");
+    let failed = "failed     model.shop.second: Runtime Error in model second";
+    assert!(status.stdout.contains(failed), "{status:#?}");
     shop.edit("models/second.sql", |sql| sql.replace("no_such_column", "true"));
     run(&shop, &["run"]).expect_code(0);
     assert_eq!(shop.query("select * from second"), "1|new\n");

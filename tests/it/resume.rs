@@ -185,10 +185,11 @@ fn an_incremental_model_killed_in_its_first_build_is_built_again_with_full_refre
     let before = shop.files_of_the_volume();
     let plan = shop.run(&["plan", "build"]);
     plan.expect_code(10);
-    let expected = "model.shop.slow  [incremental: refreshed (dropped and rebuilt)]  never built\n    \
-        cut short while it was being built\nmodel.shop.after_slow  [table: created]  never built\n    new\n\
-        2 of 14 nodes";
-    assert!(plan.stdout.starts_with(expected), "{plan:#?}");
+    let expected = "\nunfinished: cut short while it was being built (1)\n  \
+        ~ slow  models/marts/slow.py  refreshed (dropped and rebuilt), never built\n\n\
+        unfinished: new (1)\n  + after_slow  models/marts/after_slow.sql  created, never built\n";
+    assert!(plan.stdout.starts_with("2 unfinished\n2 of 14 nodes"), "{plan:#?}");
+    assert!(plan.stdout.contains(expected), "{plan:#?}");
     assert!(before == shop.files_of_the_volume(), "plan wrote on the volume");
     let done = shop.run(&["build"]);
     done.expect_built(&["after_slow"]);
@@ -223,7 +224,10 @@ fn a_refresh_that_is_killed_is_a_refresh_again() {
     // The plan knows of the kill, and writes nothing.
     let plan = shop.run(&["--refresh-changed", "incremental", "plan", "run"]);
     plan.expect_code(10);
-    assert!(plan.stdout.contains("[incremental: refreshed (dropped and rebuilt)]"), "{plan:#?}");
+    assert!(
+        plan.stdout.contains("~ slow  models/marts/slow.py  refreshed (dropped and rebuilt)"),
+        "{plan:#?}"
+    );
     let done = shop.run(&["--refresh-changed", "incremental", "run"]);
     done.expect_built(&["after_slow"]);
     // A refresh that is cut short leaves the relation half made, whatever it was before.
