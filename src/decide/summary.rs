@@ -71,7 +71,8 @@ impl Summary {
         }
     }
 
-    /// Add what one run of dbt did. `messages` are what dbt said of nodes that failed; `absent` are the nodes that still have to be built after it.
+    /// Add what one run of dbt did. `messages` are what dbt said of nodes that failed; `absent` are
+    /// the nodes that still have to be built after it.
     pub fn add(
         &mut self,
         graph: &Graph,

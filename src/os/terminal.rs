@@ -1,21 +1,17 @@
-//! What is known of the terminal behind standard output and standard error.
+//! What is known of the terminal behind standard output.
 
 use crate::environment::{self, Environment};
 use rustix::termios::tcgetwinsize;
 use std::io::{IsTerminal, stdout};
-use std::os::fd::AsFd;
 
-/// The width of the terminal behind standard output, in characters; `None` if it is no terminal.
+/// The width of the terminal behind standard output, in characters; `None` if it is no terminal. One
+/// that does not tell its width is taken for the usual one.
 pub(crate) fn width_of_stdout() -> Option<usize> {
-    stdout().is_terminal().then(|| width(stdout()))
-}
-
-/// The width of a terminal. One that does not tell its width is taken for the usual one.
-pub(crate) fn width(of: impl AsFd) -> usize {
-    match tcgetwinsize(of).map(|size| size.ws_col) {
+    let width = || match tcgetwinsize(stdout()).map(|size| size.ws_col) {
         Ok(0) | Err(_) => 80,
         Ok(width) => width.into(),
-    }
+    };
+    stdout().is_terminal().then(width)
 }
 
 /// Whether a terminal may be written to in colours (<https://no-color.org>).

@@ -10,8 +10,12 @@ mod verify;
 
 use crate::cli::{Config, OutputFormat, Verb};
 use crate::exit::Failure;
+use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
+use crate::run::{self, Access, Driver, Opened};
+use crate::session::{DbtCommand, Session};
 use serde::Serialize;
+use std::ffi::OsString;
 
 /// An answer, and the process's exit code.
 #[derive(Debug)]
@@ -55,4 +59,35 @@ pub fn answer(
         Verb::Adopt(adoption) => adopt::adopt(config, adoption, supervisor),
         Verb::Invalidate(terms) => invalidate::invalidate(config, terms, supervisor),
     }
+}
+
+/// Has dbt asked about the warehouse, with its words `words`. Whoever writes on the volume `holds` its
+/// lock under that name, and hands the baseline out afterwards; the others work beside it.
+///
+/// # Errors
+/// As for opening the volume, and those of `ask`.
+fn asking<T>(
+    config: &Config,
+    words: &[OsString],
+    holds: Option<&str>,
+    supervisor: &mut Supervisor,
+    ask: impl FnOnce(Opened<'_>, &mut Driver<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let words = std::iter::once(OsString::from("build")).chain(words.iter().cloned());
+    let invocation = DbtCommand::new(config, &words.collect::<Vec<_>>())?;
+    let private = PrivateDir::make(&config.environment).map_err(Failure::refused)?;
+    let session = match holds {
+        Some(_) => Session::new(invocation)?,
+        None => Session::aside(invocation, private.path())?,
+    };
+    let mut driver = Driver::new(&session, supervisor);
+    let access = match holds {
+        Some(name) => Access::hold(&mut driver, name)?,
+        None => Access::look(&session, private)?,
+    };
+    let said = ask(Opened::read(&session, &access)?, &mut driver)?;
+    if holds.is_some() {
+        run::publish(&mut driver, &access);
+    }
+    Ok(said)
 }

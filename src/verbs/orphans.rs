@@ -1,16 +1,13 @@
 //! `orphans`: relations that this program has built and that no node claims any more.
 
-use super::Answer;
+use super::{Answer, asking};
 use crate::cli::{Asking, Config};
 use crate::decide::orphans::{Orphan, Whereabouts};
 use crate::exit::{CHANGES, Failure};
 use crate::os::clock;
-use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
-use crate::run::{self, Access, Driver, Opened, Order, Orphans};
-use crate::session::{DbtCommand, Session};
+use crate::run::{self, Driver, Opened, Order, Orphans};
 use serde_json::{Value, json};
-use std::ffi::OsString;
 use std::fmt::Write;
 
 pub(super) fn orphans(
@@ -28,23 +25,9 @@ pub(super) fn orphans(
             ));
         }
     };
-    let words = std::iter::once(OsString::from("build")).chain(given.words.iter().cloned());
-    let invocation = DbtCommand::new(config, &words.collect::<Vec<_>>())?;
-    let private = PrivateDir::make(&config.environment).map_err(Failure::refused)?;
-    let session = match given.drop {
-        true => Session::new(invocation)?,
-        false => Session::aside(invocation, private.path())?,
-    };
-    let mut driver = Driver::new(&session, supervisor);
-    let access = match given.drop {
-        true => Access::hold(&mut driver, "dbt-entrypoint orphans")?,
-        false => Access::look(&session, private)?,
-    };
-    let opened = Opened::read(&session, &access)?;
-    let found = run::orphans(opened, &mut driver, order)?;
-    if given.drop {
-        run::publish(&mut driver, &access);
-    }
+    let holds = given.drop.then_some("dbt-entrypoint orphans");
+    let ask = |opened: Opened<'_>, driver: &mut Driver<'_>| run::orphans(opened, driver, order);
+    let found = asking(config, &given.words, holds, supervisor, ask)?;
     let mut answer = Answer::of(given.form, &as_json(&found), || words_of(&found, order));
     answer.code = if found.all.is_empty() || given.drop { 0 } else { CHANGES };
     Ok(answer)

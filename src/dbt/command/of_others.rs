@@ -60,10 +60,7 @@ impl Command {
             "debug",
             "warn-error",
         ];
-        let mut words = vec!["compile".into()];
-        words.extend(self.restated(|given| {
-            given.spec.for_parse == ForParse::Kept && !OURS.contains(&given.spec.name())
-        }));
+        let mut words = self.compile_without(&OURS);
         words.extend(terms.iter().map(|term| edit::option("select", term.as_ref())));
         words.push(edit::option("partial-parse-file-path", parsed.as_os_str()));
         words.push(edit::option("target-path", directory.as_os_str()));
@@ -80,6 +77,15 @@ impl Command {
         words
     }
 
+    /// `dbt compile` with whatever of this command a parse obeys as well, less these options.
+    fn compile_without(&self, options: &[&str]) -> Vec<OsString> {
+        let mut words = vec!["compile".into()];
+        words.extend(self.restated(|given| {
+            given.spec.for_parse == ForParse::Kept && !options.contains(&given.spec.name())
+        }));
+        words
+    }
+
     /// The command line of a `dbt compile` of this Jinja, in the project and for the target of this
     /// command. It writes its artifacts and its log below `directory`.
     #[must_use]
@@ -92,10 +98,7 @@ impl Command {
             "debug",
             "warn-error",
         ];
-        let mut words = vec!["compile".into()];
-        words.extend(self.restated(|given| {
-            given.spec.for_parse == ForParse::Kept && !OURS.contains(&given.spec.name())
-        }));
+        let mut words = self.compile_without(&OURS);
         words.push(edit::option("inline", jinja.as_ref()));
         words.push(edit::option("target-path", directory.as_os_str()));
         words.push(edit::option("log-path", directory.join("logs").as_os_str()));
