@@ -93,6 +93,8 @@ pub struct Config {
     pub termination_log: PathBuf,
     /// `--metrics-file`.
     pub metrics_file: Option<PathBuf>,
+    /// `--events`: a file, or `-` for standard output.
+    pub events: Option<PathBuf>,
     /// `--log`.
     pub log: LogStyle,
     /// `--log-level`.
@@ -182,6 +184,7 @@ fn blank(environment: Environment) -> Config {
         history: Retention::default(),
         termination_log: PathBuf::new(),
         metrics_file: None,
+        events: None,
         log: LogStyle::Json,
         log_level: log::LevelFilter::Off,
         environment,

@@ -27,6 +27,7 @@ mod trees;
 pub mod verbs;
 
 use cli::{Config, EXIT_CODE_VARIABLE};
+use decide::event::RunEvent;
 use decide::stop::Policy;
 use decide::summary::Summary;
 use environment::Environment;
@@ -54,6 +55,7 @@ pub fn run(
     let subcommand = invocation.command.subcommand().unwrap_or_default();
     let began = Instant::now();
     let mut summary = Summary::begin(subcommand, clock::now());
+    say::event(&RunEvent::RunStarted { command: subcommand, tool: &summary.tool });
     let (ended, access) = match Session::new(invocation) {
         Ok(session) => with_the_state(&mut Driver::new(&session, supervisor), &mut summary),
         Err(failure) => (Err(failure), None),
@@ -118,6 +120,7 @@ fn announce_end(config: &Config, summary: &Summary) {
     if let Some(path) = &config.metrics_file {
         announce::to_prometheus(path, summary);
     }
+    RunEvent::of_end(summary).iter().for_each(say::event);
 }
 
 /// Be a plain PID 1 for a command line; its exit code, or 128+n.

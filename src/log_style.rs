@@ -1,4 +1,4 @@
-//! How our own lines look on standard error.
+//! How our own lines look, and which of them go where.
 
 /// `--log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,5 +9,8 @@ pub enum LogStyle {
     Json,
 }
 
-/// The log target of a line that is already written as the style wants it.
-pub(crate) const VERBATIM: &str = "verbatim";
+/// The log target of a line that is a JSON object already.
+pub(crate) const OBJECT: &str = "object";
+
+/// The log target of an event, as a JSON object for `--events`. It is no line of the log.
+pub(crate) const EVENT: &str = "event";

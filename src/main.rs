@@ -3,8 +3,7 @@
 use dbt_entrypoint::cli::{self, Config, Invocation, Request};
 use dbt_entrypoint::environment;
 use dbt_entrypoint::exit::{self, Failure};
-use dbt_entrypoint::log_style::LogStyle;
-use dbt_entrypoint::os::stderr::start_log;
+use dbt_entrypoint::os::stderr::{LogSettings, start_log};
 use dbt_entrypoint::os::supervise::Supervisor;
 use dbt_entrypoint::verbs;
 use std::io::Write;
@@ -12,7 +11,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|bug| {
-        start_log(LogStyle::Human, log::LevelFilter::Info);
+        start_log(LogSettings::EARLY);
         log::error!("this is a bug of dbt-entrypoint: {bug}");
         leave();
     }));
@@ -30,11 +29,12 @@ fn to_the_end() -> u8 {
     let ended = Supervisor::register().map_err(Failure::internal).and_then(|supervisor| {
         let args = std::env::args_os().skip(1).collect();
         let Invocation { config, request } = cli::parse(args, environment::of_this_process())?;
-        start_log(config.log, config.log_level);
+        let (style, level) = (config.log, config.log_level);
+        start_log(LogSettings { style, level, events: config.events.as_deref() });
         Ok(start(&config, request, supervisor))
     });
     ended.unwrap_or_else(|failure| {
-        start_log(LogStyle::Human, log::LevelFilter::Info);
+        start_log(LogSettings::EARLY);
         told(&failure)
     })
 }

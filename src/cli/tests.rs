@@ -54,6 +54,7 @@ fn the_defaults_are_those_of_the_documents() {
         history: Retention { number: 10, bytes: 256 << 20 },
         termination_log: "/dev/termination-log".into(),
         metrics_file: None,
+        events: None,
         log: LogStyle::Human,
         log_level: log::LevelFilter::Info,
         environment: Environment::new(),

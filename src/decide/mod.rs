@@ -6,6 +6,7 @@ pub mod budget;
 pub mod comparison;
 pub mod doubt;
 pub mod earlier_runs;
+pub mod event;
 pub(crate) mod intent;
 pub mod needs;
 pub mod next;

@@ -24,6 +24,15 @@ pub fn iso(seconds: u64) -> String {
     format!("{day}T{time}:{:02}.000000Z", seconds % 60)
 }
 
+/// The current time with microseconds, in the form of [`iso`].
+#[must_use]
+pub fn timestamp() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let whole = iso(now.as_secs());
+    let seconds = whole.strip_suffix("000000Z").unwrap_or(&whole);
+    format!("{seconds}{:06}Z", now.subsec_micros())
+}
+
 /// The year, the month and the day of the month that begin `days` days after the epoch.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let is_leap = |year: u64| {

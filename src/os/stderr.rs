@@ -1,14 +1,14 @@
 //! Writes the log of this program to standard error. The log must never end, block or disturb the
 //! process that is supervised.
 
-use crate::log_style::{LogStyle, VERBATIM};
-use log::LevelFilter;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use super::events::EventStream;
+use super::patience::{self, Patience};
+use super::{clock, random};
+use crate::log_style::{EVENT, LogStyle, OBJECT};
+use log::{LevelFilter, Metadata, Record};
+use nix::errno::Errno;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
-
-/// How long to wait once for a full pipe, in milliseconds.
-const PATIENCE: u16 = 1000;
+use std::path::Path;
 
 /// Standard error as the target of the log.
 ///
@@ -25,20 +25,11 @@ struct Stderr {
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let stderr = io::stderr();
-        let patience = if self.is_stuck { PollTimeout::ZERO } else { PollTimeout::from(PATIENCE) };
-        let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-        self.is_stuck = matches!(poll(&mut fds, patience), Ok(0));
-        if self.is_stuck {
-            return Ok(bytes.len());
-        }
-        // A pipe that is writable has room for a page (pipe(7)); longer lines are written in parts.
-        let part = bytes.get(..4096).unwrap_or(bytes);
-        match nix::unistd::write(&stderr, part) {
-            Ok(written) => Ok(written),
-            // Standard error is closed, or the reader of the pipe is gone.
-            Err(_) => Ok(bytes.len()),
-        }
+        let patience = if self.is_stuck { Patience::None } else { Patience::Second };
+        let written = patience::write_part(io::stderr(), bytes, patience);
+        self.is_stuck = written == Err(Errno::EAGAIN);
+        // It may also be closed, or the reader of the pipe may be gone.
+        Ok(written.unwrap_or(bytes.len()))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -46,25 +37,89 @@ impl Write for Stderr {
     }
 }
 
-/// Send the log to standard error. Only the first call has an effect.
-pub fn start_log(style: LogStyle, level: LevelFilter) {
+/// What the log is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct LogSettings<'a> {
+    /// How a line looks.
+    pub style: LogStyle,
+    /// Which lines are written.
+    pub level: LevelFilter,
+    /// Where events go, for `-` to standard output; nowhere if `None`.
+    pub events: Option<&'a Path>,
+}
+
+impl LogSettings<'_> {
+    /// For whatever has to be said before the settings are known.
+    pub const EARLY: Self = Self { style: LogStyle::Human, level: LevelFilter::Info, events: None };
+}
+
+/// Lines for standard error, and events.
+struct Logger {
+    lines: env_logger::Logger,
+    events: Option<EventStream>,
+    run: String,
+}
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        match metadata.target() == EVENT {
+            true => self.events.is_some(),
+            false => self.lines.enabled(metadata),
+        }
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        match (record.target() == EVENT, &self.events) {
+            (true, Some(events)) => {
+                let object = stamped(&self.run, &clock::timestamp(), &record.args().to_string());
+                events.write(&object);
+            }
+            (true, None) => {}
+            (false, _) => self.lines.log(record),
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Send the log to standard error, and events where they are to go. Only the first call has an effect.
+pub fn start_log(settings: LogSettings<'_>) {
+    let LogSettings { style, level, events } = settings;
+    let run = random::run_id();
     let mut builder = env_logger::Builder::new();
     builder
         .filter_level(level)
         .target(env_logger::Target::Pipe(Box::new(Stderr { is_stuck: false })));
-    builder.format(move |out, record| writeln!(out, "{}", line(style, record)));
+    let id = run.clone();
+    builder.format(move |out, record| {
+        writeln!(out, "{}", line(style, &id, &clock::timestamp(), record))
+    });
+    let opened = events.map(|path| (path, EventStream::open(path)));
+    let (events, why) = match opened {
+        Some((_, Ok(stream))) => (Some(stream), None),
+        Some((path, Err(why))) => (None, Some((path, why))),
+        None => (None, None),
+    };
+    let most = if events.is_some() { level.max(LevelFilter::Info) } else { level };
+    let logger = Logger { lines: builder.build(), events, run };
     // An error means that the log has been started already.
-    let _ = builder.try_init();
+    if log::set_boxed_logger(Box::new(logger)).is_ok() {
+        log::set_max_level(most);
+    }
+    if let Some((path, why)) = why {
+        log::warn!("no events are written to {}: {why}", path.display());
+    }
 }
 
 /// A log record as one line, without the line break.
-fn line(style: LogStyle, record: &log::Record<'_>) -> String {
+fn line(style: LogStyle, run: &str, time: &str, record: &Record<'_>) -> String {
     let message = record.args().to_string();
     let level = record.level().as_str().to_ascii_lowercase();
     match (style, record.level()) {
-        (LogStyle::Json, _) if record.target() == VERBATIM => message,
+        (LogStyle::Json, _) if record.target() == OBJECT => stamped(run, time, &message),
         (LogStyle::Json, _) => {
-            serde_json::json!({ "level": level, "message": message }).to_string()
+            let object = serde_json::json!({ "level": level, "message": message });
+            stamped(run, time, &object.to_string())
         }
         (LogStyle::Human, log::Level::Info) => {
             format!("dbt-entrypoint: {}", without_control_characters(&message))
@@ -73,6 +128,12 @@ fn line(style: LogStyle, record: &log::Record<'_>) -> String {
             format!("dbt-entrypoint: {level}: {}", without_control_characters(&message))
         }
     }
+}
+
+/// A JSON object, with the time and the id of this process put first.
+fn stamped(run: &str, time: &str, object: &str) -> String {
+    let rest = object.strip_prefix('{').unwrap_or(object);
+    format!(r#"{{"time":"{time}","run_id":"{run}",{rest}"#)
 }
 
 /// The message with its control characters escaped. Names from dbt's files may contain some, which a
@@ -88,8 +149,9 @@ mod tests {
     use super::*;
 
     fn line_of(style: LogStyle, level: log::Level, message: &str) -> String {
-        let args = format_args!("{message}").to_string();
-        line(style, &log::Record::builder().level(level).args(format_args!("{args}")).build())
+        let (run, time) = ("5f", "2026-11-23T16:24:05.000000Z");
+        let mut record = Record::builder();
+        line(style, run, time, &record.level(level).args(format_args!("{message}")).build())
     }
 
     #[test]
@@ -103,6 +165,9 @@ mod tests {
     #[test]
     fn json_has_one_object_per_line() {
         let json = line_of(LogStyle::Json, log::Level::Warn, "say \"a\"\nb");
-        assert_eq!(json, r#"{"level":"warn","message":"say \"a\"\nb"}"#);
+        assert_eq!(
+            json,
+            r#"{"time":"2026-11-23T16:24:05.000000Z","run_id":"5f","level":"warn","message":"say \"a\"\nb"}"#
+        );
     }
 }

@@ -14,6 +14,7 @@ use crate::dbt::manifest::is_whole;
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt;
+use crate::decide::event::RunEvent;
 use crate::decide::intent::{Intent, RunReach, Unsaved};
 use crate::decide::needs::Scope;
 use crate::decide::next;
@@ -291,6 +292,7 @@ impl Attempt {
         // A manifest that was parsed ahead is of another invocation.
         let id = log.invocation_id.clone();
         let id = id.as_deref().or_else(|| now.manifest.invocation_id());
+        let told: BTreeSet<String> = log.outcome.keys().cloned().into_tree();
         let left = Artifacts::of(id, target, log);
         let mut outcome = left.outcome(&now.graph);
         let missing: Vec<String> = match code {
@@ -322,6 +324,10 @@ impl Attempt {
         };
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let messages = left.messages();
+        for (id, fate) in outcome.iter().filter(|(id, _)| !told.contains(*id)) {
+            let message = messages.get(id).map(String::as_str);
+            say::event(&RunEvent::of_fate(id, fate, message));
+        }
         let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed };
         let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);

@@ -8,6 +8,7 @@ use crate::dbt::manifest::Manifest;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
+use crate::decide::event::RunEvent;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
 use crate::decide::orphans::left_behind;
@@ -116,6 +117,7 @@ impl Opened<'_> {
             say::baseline_saved(&graph, &outcome, &next.absent);
             say_torn(&manifest, torn);
             reloaded.iter().for_each(|id| say::seed_not_reloaded(id));
+            say::event(&RunEvent::of_commit(&graph, &outcome, next.absent.keys()));
         }
         stage.done(format!("{} nodes stay absent", next.absent.len()));
         summary.add(&graph, &outcome, &messages, &next.absent);

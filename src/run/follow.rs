@@ -1,10 +1,13 @@
-//! Keeps the manifest of a run on the volume from the moment its first node begins, or earlier, and
-//! notes how far dbt's log has come.
+//! Follows the log of a dbt that runs: tells of each node as it begins and ends, notes on the volume
+//! how far the log has come, and keeps the manifest there from the moment the first node begins, or
+//! earlier.
 //!
 //! dbt's target path may be gone with the container. What dbt's log then says about finished nodes
 //! is worth nothing without the manifest that they were built from and the values that they read.
 
 use crate::dbt::json;
+use crate::dbt::results::RunLog;
+use crate::decide::event::RunEvent;
 use crate::os::threads;
 use crate::say;
 use crate::store::RunDir;
@@ -18,7 +21,8 @@ use std::time::Duration;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Stops looking when it is dropped. A copy that was begun is finished.
+/// Follows the log until it is dropped, which is when dbt has ended: the rest of the log is then read,
+/// and a copy that was begun is finished.
 #[derive(Debug)]
 pub(super) struct Follower {
     stop: Option<mpsc::Sender<()>>,
@@ -39,8 +43,8 @@ impl Follower {
             Ok((describe(&text)?, Arc::new(text)))
         });
         Self::new(move |stopped| {
-            whenever_it_grows(&run, stopped, || {
-                if read.is_some() && run.log_began() {
+            Followed::of(&run).until(stopped, |log| {
+                if !log.started.is_empty() {
                     read.take().into_iter().for_each(|read| keep(&run, read));
                 }
             });
@@ -51,7 +55,7 @@ impl Follower {
     pub(super) fn copy(run: RunDir, manifest: Arc<String>, description: Vec<u8>) -> Self {
         Self::new(move |stopped| {
             keep(&run, || Ok((description, manifest)));
-            whenever_it_grows(&run, stopped, || ());
+            Followed::of(&run).until(stopped, |_| ());
         })
     }
 
@@ -63,18 +67,52 @@ impl Follower {
     }
 }
 
-/// Until it is stopped, note the length of the log whenever it has grown, and do some work then.
-fn whenever_it_grows(run: &RunDir, stopped: &Receiver<()>, mut work: impl FnMut()) {
-    let mut known = 0;
-    while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-        let length = run.length();
-        if length > known {
-            known = length;
-            if let Err(error) = run.note_length() {
-                log::debug!("{error:#}");
+/// The log as far as it has been read.
+struct Followed<'r> {
+    run: &'r RunDir,
+    log: RunLog,
+    /// How many bytes have been read.
+    length: u64,
+    /// The last line, as long as its end is missing.
+    rest: Vec<u8>,
+}
+
+impl<'r> Followed<'r> {
+    fn of(run: &'r RunDir) -> Self {
+        Self { run, log: RunLog::default(), length: 0, rest: Vec::new() }
+    }
+
+    /// Until it is stopped, read the log whenever it has grown, note its length, and do some work
+    /// then.
+    fn until(mut self, stopped: &Receiver<()>, mut work: impl FnMut(&RunLog)) {
+        loop {
+            let is_last = stopped.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
+            if self.read() {
+                if let Err(error) = self.run.note_length() {
+                    log::debug!("{error:#}");
+                }
+                work(&self.log);
             }
-            work();
+            if is_last {
+                return;
+            }
         }
+    }
+
+    /// Read what was written since; whether there was anything.
+    fn read(&mut self) -> bool {
+        if self.run.length() <= self.length {
+            return false;
+        }
+        let more = self.run.log_after(self.length);
+        self.length += u64::try_from(more.len()).unwrap_or_default();
+        self.rest.extend_from_slice(&more);
+        let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let lines: Vec<u8> = self.rest.drain(..whole).collect();
+        for line in String::from_utf8_lossy(&lines).lines() {
+            self.log.add_line(line).iter().for_each(|news| say::event(&RunEvent::of_node(news)));
+        }
+        !more.is_empty()
     }
 }
 

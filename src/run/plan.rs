@@ -9,6 +9,7 @@ use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
 use crate::decide::budget::Budget;
 use crate::decide::comparison::Comparison;
+use crate::decide::event::RunEvent;
 use crate::decide::plan::{Plan, PlanRequest};
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
@@ -118,6 +119,7 @@ fn list(
 
 fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
     if started.opened.access.held().is_some() {
+        say::event(&RunEvent::of_plan(plan));
         say::changes(plan, now);
         let hooks = now.before.as_ref().map(|before| changed_hooks(before, &now.manifest));
         say::hooks_changed(&hooks.unwrap_or_default());

@@ -18,6 +18,7 @@ pub(crate) use waiting::{failures, waiting};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::earlier_runs::EarlierRun;
+use crate::decide::event::RunEvent;
 use crate::decide::intent::Unsaved;
 use crate::decide::next::Absence;
 use crate::decide::relations::Relations;
@@ -26,8 +27,8 @@ use crate::decide::start::{Approach, Start};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::graph::Graph;
-use crate::log_style::{LogStyle, VERBATIM};
-use log::{Level, debug, error, info, log, warn};
+use crate::log_style::{EVENT, LogStyle, OBJECT};
+use log::{Level, debug, error, info, log, log_enabled, warn};
 use needs::count_of_rest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -64,12 +65,21 @@ pub(crate) fn start(start: &Start, approach: Approach, state: &impl Display) {
     }
 }
 
+/// An event for `--events`.
+pub(crate) fn event(event: &RunEvent<'_>) {
+    if log_enabled!(target: EVENT, Level::Info)
+        && let Ok(object) = serde_json::to_string(event)
+    {
+        info!(target: EVENT, "{object}");
+    }
+}
+
 /// How the run ended: the last message.
 pub(crate) fn summary(style: LogStyle, summary: &Summary) {
     if style == LogStyle::Json {
         let line =
             serde_json::json!({ "level": "info", "message": summary.line(), "summary": summary });
-        info!(target: VERBATIM, "{line}");
+        info!(target: OBJECT, "{line}");
         return;
     }
     info!("{}", summary.line());

@@ -68,9 +68,17 @@ impl Dir {
 
     /// The content of a regular file.
     pub(super) fn content(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.content_after(name, 0)
+    }
+
+    /// The same without so many bytes at its beginning.
+    pub(super) fn content_after(&self, name: &str, skipped: u64) -> io::Result<Vec<u8>> {
         let OpenedFile::File(mut file) = self.read(name)? else {
             return Err(io::ErrorKind::NotFound.into());
         };
+        if skipped > 0 {
+            io::Seek::seek(&mut file, io::SeekFrom::Start(skipped))?;
+        }
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut file, &mut bytes)?;
         Ok(bytes)

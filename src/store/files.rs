@@ -86,8 +86,13 @@ impl Store {
 
     /// The content of a file below `.dbt-entrypoint`; `None` where there is none that can be read.
     pub(super) fn read_file(&self, below: &str) -> Option<Vec<u8>> {
+        self.read_file_after(below, 0)
+    }
+
+    /// The same without so many bytes at its beginning.
+    pub(super) fn read_file_after(&self, below: &str, skipped: u64) -> Option<Vec<u8>> {
         let (parent, name) = self.existing_parent(below).ok()?;
-        parent.content(name).ok()
+        parent.content_after(name, skipped).ok()
     }
 
     /// What such a file holds as JSON; `None` also where that is not what it was to be.

@@ -35,10 +35,6 @@ const LENGTH: &str = "run/length";
 /// stands alone, and a log without it is not the one that dbt wrote.
 const FIRST_LINE: &[u8] = b"{\"info\": {\"name\": \"JournalOfDbtEntrypoint\"}}\n";
 
-/// dbt-core 1.x logs this event (`LogStartLine`, code Q011) when a node begins, which is after it
-/// has written its manifest.
-const NODE_BEGAN: &[u8] = b"\"LogStartLine\"";
-
 /// What a run left on the volume, to be read with or without the lock.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
@@ -64,6 +60,11 @@ impl Journal {
     /// dbt's log of the run, one JSON object a line.
     pub(crate) fn log(&self) -> Option<Vec<u8>> {
         self.store.read_file(self.log_name())
+    }
+
+    /// What the log has after so many bytes.
+    pub(crate) fn log_after(&self, known: u64) -> Vec<u8> {
+        self.store.read_file_after(self.log_name(), known).unwrap_or_default()
     }
 
     fn log_name(&self) -> &'static str {
@@ -101,12 +102,6 @@ impl Journal {
     /// What [`RunDir::keep`] was given with that manifest.
     pub(crate) fn inputs(&self) -> Option<Vec<u8>> {
         self.store.read_file(INPUTS)
-    }
-
-    /// Whether dbt's log says that a node has begun.
-    pub(crate) fn log_began(&self) -> bool {
-        let is_there = |window: &[u8]| window == NODE_BEGAN;
-        self.log().is_some_and(|log| log.windows(NODE_BEGAN.len()).any(is_there))
     }
 }
 
@@ -431,16 +426,14 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_when_the_first_node_begins() {
+    fn the_log_is_read_from_where_the_reader_left_off() {
         let (_dir, run) = run();
+        assert_eq!((run.length(), run.log_after(0)), (0, vec![]));
         fs::create_dir_all(run.log_dir()).unwrap();
-        let line = |name: &str| format!("{{\"info\": {{\"name\": \"{name}\"}}}}\n");
-        fs::write(run.log_dir().join("dbt.log"), line("MainReportVersion")).unwrap();
-        assert!(!run.log_began());
-        let begun = [line("MainReportVersion"), line("LogStartLine")].concat();
-        fs::write(run.log_dir().join("dbt.log"), &begun).unwrap();
-        assert!(run.log_began());
-        assert_eq!(run.log(), Some(begun.into_bytes()));
+        fs::write(run.log_dir().join("dbt.log"), "a\nb\n").unwrap();
+        assert_eq!((run.length(), run.log_after(2)), (4, b"b\n".to_vec()));
+        assert_eq!(run.log_after(9), b"");
+        assert_eq!(run.log(), Some(b"a\nb\n".to_vec()));
     }
 
     #[test]

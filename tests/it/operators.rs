@@ -79,6 +79,8 @@ fn a_run_with_nothing_to_do_has_a_summary_too_and_json_is_one_line() {
     done.expect_built(&[]);
     let lines: Vec<Value> =
         done.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let stamps = |line: &Value| line["time"].is_string() && line["run_id"] == lines[0]["run_id"];
+    assert!(lines.len() > 1 && lines.iter().all(stamps), "{lines:#?}");
     let summaries: Vec<&Value> = lines.iter().filter_map(|line| line.get("summary")).collect();
     let [summary] = summaries[..] else { panic!("not one summary: {done:#?}") };
     assert_eq!((summary["exit"].as_u64(), summary["mode"].as_str()), (Some(0), Some("changes")));

@@ -65,8 +65,19 @@ fn a_plan_names_what_was_edited_added_and_removed_and_its_json_has_a_schema() {
 fn a_failed_test_is_named_with_its_message_and_gates_until_it_passes() {
     let Some(shop) = Shop::warm() else { return };
     shop.write("tests/never_passes.sql", "select 1 as wrong\n");
-    let failed = shop.run(&["build"]);
+    let events = shop.state().with_file_name("events.jsonl");
+    let failed = shop.run(&["--events", &events.display().to_string(), "build"]);
     failed.expect_code(1);
+    let events = std::fs::read_to_string(events).expect("a stream");
+    for name in ["run_started", "node_started", "node_succeeded", "node_failed", "committed"] {
+        assert!(events.contains(&format!("\"event\":\"{name}\"")), "{name}: {events}");
+    }
+    for line in events.lines() {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(against_schema(&shop, "event.json", &event), "", "{event:#}");
+    }
+    let unknown = serde_json::json!({ "time": "now", "run_id": "", "event": "node_started" });
+    assert_ne!(against_schema(&shop, "event.json", &unknown), "");
     let named = "failed: test.shop.never_passes: Got 1 result, configured to fail if != 0\n";
     assert!(failed.stderr.contains(named), "{failed:#?}");
     let status = shop.run(&["status"]);

@@ -6,8 +6,8 @@ use crate::cli::{Config, words};
 use crate::log_style::LogStyle;
 use log::LevelFilter;
 
-pub(super) static OPTIONS: [&Definition<Config>; 5] =
-    [&PUBLISH, &TERMINATION_LOG, &METRICS_FILE, &LOG, &LOG_LEVEL];
+pub(super) static OPTIONS: [&Definition<Config>; 6] =
+    [&PUBLISH, &TERMINATION_LOG, &METRICS_FILE, &EVENTS, &LOG, &LOG_LEVEL];
 
 static PUBLISH: Definition<Config> = Definition {
     doc: Doc {
@@ -73,6 +73,28 @@ static METRICS_FILE: Definition<Config> = Definition {
     },
 };
 
+static EVENTS: Definition<Config> = Definition {
+    doc: Doc {
+        name: "events",
+        common: false,
+        letter: None,
+        value: Value::File,
+        default: Initial::Unset("none"),
+        variable: Variable::Own,
+        help: "write what happens here, as JSON lines",
+        manual: "Writes what happens in a run to this file, as one JSON object a line: the plan, \
+                 each node as it begins and ends, the commit, a refusal, the end with the whole \
+                 summary. Use it to tell Slack, OpenLineage or a dashboard. `-` means standard \
+                 output, where dbt writes as well. A file is appended to; a FIFO has to have a \
+                 reader. A reader that is too slow or goes away never holds up the run: the stream \
+                 then ends, with a warning. `docs/schemas/event.json` describes the lines.",
+    },
+    set: |config, value| {
+        config.events = Some(path(value)?);
+        Ok(())
+    },
+};
+
 static LOG: Definition<Config> = Definition {
     doc: Doc {
         name: "log",
@@ -83,8 +105,9 @@ static LOG: Definition<Config> = Definition {
         variable: Variable::Own,
         help: "the format of our own log lines",
         manual: "The format of the log lines of dbt-entrypoint: `human` for text, `json` for one \
-                 object a line. They go to standard error. With `json`, one of the lines of a run \
-                 has its summary in the field `summary`. dbt's own lines are not touched; dbt has \
+                 object a line. They go to standard error. With `json`, each line has the time and \
+                 the id of the run (`run_id`), and one line has the summary of the run in the field \
+                 `summary`. dbt's own lines are not touched; dbt has \
                  `--log-format` for them.",
     },
     set: |config, value| {

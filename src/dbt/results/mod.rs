@@ -12,7 +12,7 @@ mod spans;
 
 pub use fate::{Fate, Outcome};
 pub use listed::listed_ids;
-pub use run_log::RunLog;
+pub use run_log::{NodeNews, RunLog};
 pub use skipped::{results_of_nothing, results_with_skipped};
 pub use spans::tells_the_end;
 

@@ -35,6 +35,15 @@ pub struct RunLog {
     pub ended: bool,
 }
 
+/// What a line of the log tells of a node for the first time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NodeNews {
+    /// dbt began to build or to test it.
+    Started(String),
+    /// dbt is done with it.
+    Ended(String, Fate),
+}
+
 #[derive(Deserialize)]
 struct LogEvent<'a> {
     #[serde(borrow)]
@@ -142,14 +151,16 @@ impl RunLog {
     /// Read the lines of a log. Truncated lines and lines that are not events of dbt are ignored.
     pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let mut run_log = Self::default();
-        for line in lines {
-            if let Ok(event) = serde_json::from_str::<LogEvent<'a>>(line) {
-                run_log.add(&event);
-            } else if let Ok(span) = serde_json::from_str::<Span<'a>>(line) {
-                run_log.add_span(&span);
-            }
-        }
+        lines.for_each(|line| drop(run_log.add_line(line)));
         run_log
+    }
+
+    /// Read one more line. What it tells of a node that was not known before is returned.
+    pub fn add_line(&mut self, line: &str) -> Option<NodeNews> {
+        if let Ok(event) = serde_json::from_str::<LogEvent<'_>>(line) {
+            return self.add(&event);
+        }
+        serde_json::from_str::<Span<'_>>(line).ok().and_then(|span| self.add_span(&span))
     }
 
     /// The `unique_id` of every node that dbt started and did not finish.
@@ -164,41 +175,49 @@ impl RunLog {
         }
     }
 
-    fn add_span(&mut self, span: &Span<'_>) {
+    fn add_span(&mut self, span: &Span<'_>) -> Option<NodeNews> {
         self.begin(span.invocation_id().as_deref());
         match span.news() {
-            News::Start(id) => drop(self.started.insert(id.to_owned())),
+            News::Start(id) => self.start(id),
             News::End(id, status, seconds) => self.end(id, fate(status, None, seconds)),
-            News::Ended => self.ended = true,
-            News::GivenUp | News::Nothing => {}
+            News::Ended => {
+                self.ended = true;
+                None
+            }
+            News::GivenUp | News::Nothing => None,
         }
     }
 
-    fn add(&mut self, event: &LogEvent<'_>) {
+    fn add(&mut self, event: &LogEvent<'_>) -> Option<NodeNews> {
         self.begin(event.info.invocation_id.as_deref());
-        let event = NodeEvent::from_event(event).filter(NodeEvent::is_about_a_node);
-        let Some(event) = event else { return };
+        let event = NodeEvent::from_event(event).filter(NodeEvent::is_about_a_node)?;
         match event.name {
-            "NodeStart" | "LogStartLine" => drop(self.started.insert(event.id.to_owned())),
+            "NodeStart" | "LogStartLine" => self.start(event.id),
             "NodeFinished" | "LogModelResult" | "LogSeedResult" | "LogSnapshotResult"
             | "LogTestResult" | "LogFunctionResult" => self.add_end(&event),
-            _ => {}
+            _ => None,
         }
     }
 
-    fn add_end(&mut self, event: &NodeEvent<'_>) {
+    fn add_end(&mut self, event: &NodeEvent<'_>) -> Option<NodeNews> {
         if !is_final(event.status) {
-            return;
+            return None;
         }
-        self.end(event.id, fate(event.status, event.message, event.seconds.unwrap_or_default()));
+        self.end(event.id, fate(event.status, event.message, event.seconds.unwrap_or_default()))
     }
 
-    fn end(&mut self, id: &str, fate: Option<Fate>) {
-        match fate {
-            Some(fate) => drop(self.outcome.insert(id.to_owned(), fate)),
+    fn start(&mut self, id: &str) -> Option<NodeNews> {
+        self.started.insert(id.to_owned()).then(|| NodeNews::Started(id.to_owned()))
+    }
+
+    fn end(&mut self, id: &str, fate: Option<Fate>) -> Option<NodeNews> {
+        let Some(fate) = fate else {
             // dbt says that a node begins also if it then skips it.
-            None => drop(self.started.remove(id)),
-        }
+            self.started.remove(id);
+            return None;
+        };
+        let known = self.outcome.insert(id.to_owned(), fate.clone());
+        known.is_none().then(|| NodeNews::Ended(id.to_owned(), fate))
     }
 }
 
@@ -239,6 +258,21 @@ mod tests {
         };
         assert_eq!(run_log, expected);
         assert_eq!(run_log.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
+    }
+
+    #[test]
+    fn a_line_is_news_once() {
+        let mut log = RunLog::default();
+        let (a, built) = ("model.p.a".to_owned(), Fate::Built(1.5));
+        for (line, news) in [
+            (line("LogStartLine", &a, "started", 0.0), Some(NodeNews::Started(a.clone()))),
+            (line("NodeStart", &a, "started", 0.0), None),
+            (line("LogModelResult", &a, "success", 1.5), Some(NodeNews::Ended(a.clone(), built))),
+            (line("NodeFinished", &a, "success", 1.5), None),
+            (line("NodeFinished", "model.p.b", "skipped", 0.0), None),
+        ] {
+            assert_eq!(log.add_line(&line), news, "{line}");
+        }
     }
 
     #[test]

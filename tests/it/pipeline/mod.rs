@@ -9,6 +9,7 @@ mod budget;
 mod changed;
 mod commands;
 mod doubt;
+mod events;
 mod external;
 mod first;
 mod halves;
