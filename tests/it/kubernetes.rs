@@ -40,6 +40,37 @@ fn every_overlay_renders_and_is_valid_by_the_schemas_of_kubernetes() {
 }
 
 #[test]
+fn the_overlay_of_the_documentation_sets_what_a_chart_would() {
+    let text = file("docs/kubernetes.md");
+    let (_, rest) = text.split_once("An overlay with all five:\n\n").expect("the example");
+    let indented = rest.lines().map_while(|line| line.strip_prefix("    "));
+    let kustomization: String = indented.map(|line| format!("{line}\n")).collect();
+    let Some(mine) = rendering::of_an_operator(&kustomization) else { return };
+    let cron = &mine.only("CronJob")["spec"];
+    let pod = &cron["jobTemplate"]["spec"]["template"]["spec"];
+    let settings = &mine.only("ConfigMap")["data"];
+    let claims = || mine.kind("PersistentVolumeClaim");
+    let state = claims().find(|claim| claim["metadata"]["name"] == "dbt-state").expect("a claim");
+    let found = json!({
+        "image": pod["containers"][0]["image"],
+        "size": state["spec"]["resources"]["requests"]["storage"],
+        "schedule": cron["schedule"],
+        "limit": settings["DBT_ENTRYPOINT_MAX_REBUILD"],
+        "grace": settings["DBT_ENTRYPOINT_STOP_GRACE"],
+        "target": settings["DBT_TARGET"],
+    });
+    let expected = json!({
+        "image": "registry.example.com/analytics:42",
+        "size": "2Gi",
+        "schedule": "0 4 * * *",
+        "limit": "10",
+        "grace": "20",
+        "target": "prod",
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_selector_finds_the_pods_of_its_own_template() {
     let Some(overlays) = rendering::all() else { return };
     let mut deployments = 0;

@@ -129,6 +129,8 @@ fn the_project_is_cloned_into_the_image_and_never_by_a_job() {
     let binary = "COPY --from=dbt-entrypoint-bin /dbt-entrypoint /usr/local/bin/";
     assert!(image.lines().any(|line| line == binary), "{image}");
     assert!(image.contains("git clone --depth 1 -b v"), "{image}");
+    // With the keys of the build, for a private repository, packages and requirements.
+    assert_eq!(image.matches("RUN --mount=type=ssh ").count(), 2, "{image}");
     let script = tutor.rendered(SCRIPT);
     for fetching in ["git", "ssh", "pip install", "bootstrap", "dbt deps"] {
         assert!(!script.contains(fetching), "{fetching}: {script}");

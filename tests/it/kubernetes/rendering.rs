@@ -37,14 +37,19 @@ pub(super) fn rendering(overlay: &str) -> Option<Rendering> {
 
 /// An overlay with one of the components on top, as an operator puts it there.
 pub(super) fn with_component(component: &str, overlay: &str) -> Option<Rendering> {
+    of_an_operator(&format!(
+        "resources: [../../k8s/overlays/{overlay}]\ncomponents: [../../k8s/components/{component}]\n"
+    ))
+}
+
+/// This `kustomization.yaml`, two directories below the one that holds the `k8s` that we ship.
+pub(super) fn of_an_operator(kustomization: &str) -> Option<Rendering> {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let copy = dir.path().join("k8s");
-    copy_tree(&root().join("k8s"), &copy);
-    let text =
-        format!("resources: [../overlays/{overlay}]\ncomponents: [../components/{component}]\n");
-    fs::create_dir(copy.join("mine")).expect("a fresh directory");
-    fs::write(copy.join("mine/kustomization.yaml"), text).expect("a file");
-    of(overlay, &copy.join("mine"))
+    copy_tree(&root().join("k8s"), &dir.path().join("k8s"));
+    let overlay = dir.path().join("deploy/production");
+    fs::create_dir_all(&overlay).expect("a fresh directory");
+    fs::write(overlay.join("kustomization.yaml"), kustomization).expect("a file");
+    of(kustomization, &overlay)
 }
 
 /// Whatever stands in a directory with a `kustomization.yaml`.
