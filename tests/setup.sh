@@ -45,7 +45,7 @@ create_environment() {
 }
 
 # environment NAME: .cache/NAME with exactly the packages of tests/requirements/NAME.txt. It is created
-# again when that file changes.
+# again when that file changes. With uv, which takes a tenth of pip's time, where that can be had.
 environment() {
     local name=$1 dir=.cache/$1 list=tests/requirements/$1.txt
     [ -f "$list" ] || { say "there is no $list" >&2; return 1; }
@@ -53,10 +53,22 @@ environment() {
         return
     fi
     say "installing $name into $dir"
-    create_environment "$dir"
-    "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$list"
+    if [ "$name" = uv ] || ! with_uv "$dir" "$list"; then
+        create_environment "$dir"
+        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$list"
+    fi
     ! is_native "$dir/bin/dbt" || duckdb_driver "$dir"
     cp "$list" "$dir/requirements.txt"
+}
+
+# with_uv DIR LIST: the environment DIR with the packages of LIST, by uv.
+with_uv() {
+    local python
+    python=$(find_python) || return 1
+    environment uv || return 1
+    rm -rf "$1"
+    .cache/uv/bin/uv venv --quiet --seed --python "$python" "$1" &&
+        .cache/uv/bin/uv pip install --quiet --python "$1/bin/python" --no-deps -r "$2"
 }
 
 # is_native FILE: whether it is there and is a native program, as that of dbt 2 is.
@@ -161,10 +173,13 @@ fi
 rust_targets
 system_packages
 docker_engine
-cargo_deny
-release/tools.sh || say 'the release tools could not be built, so releases are not tested'
+{
+    cargo_deny
+    release/tools.sh || say 'the release tools could not be built, so releases are not tested'
+} &
 for name in dbt-1.{8,9,10,11,12,13} dbt-v2 dbt-v2rc dbt-postgres dbt-clickhouse clickhouse kubectl tutor tools fuse; do
     environment "$name"
 done
+wait $!
 cargo nextest --version >/dev/null 2>&1 || say 'cargo-nextest was not found; cargo test is used'
 say 'done'
