@@ -320,6 +320,7 @@ impl Attempt {
             0 if missing.is_empty() => Completion::Succeeded(left_out),
             _ => Completion::Incomplete,
         };
+        summary.builds_took(left.builds_took(&now.graph));
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let messages = left.messages();
         let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed };
