@@ -14,7 +14,7 @@ use crate::exit::{Failure, Refusal};
 use crate::os::installation::Installation;
 use crate::os::project::{self, Project};
 use crate::os::{access, private};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -160,6 +160,16 @@ impl Session {
             true => Ok(None),
             false => self.project.default_selector().map_err(Failure::refused),
         }
+    }
+
+    /// How many threads dbt has for the nodes. Without a word on it, dbt v1 has one.
+    pub(crate) fn threads(&self) -> usize {
+        if self.command.flag(Flag::SingleThreaded) == Some(true) {
+            return 1;
+        }
+        let asked = self.command.value(Opt::Threads).and_then(OsStr::to_str);
+        let asked = asked.and_then(|number| number.trim().parse().ok());
+        asked.or(self.project.threads).unwrap_or(1)
     }
 
     /// A baseline outlives the run, and so must the warehouse.

@@ -39,7 +39,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l shared-lock -x -a 'war
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history -x -d 'how many earlier baselines to keep'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history-bytes -x -d 'how much room earlier baselines may take'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild -x -d 'refuse (77) to build more nodes than this'
-complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild-time -x -d 'refuse (77) what took longer the last time'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild-time -x -d 'refuse (77) what would take longer'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l protect -x -d 'refuse (77) to build these nodes'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l yes -d 'build despite these limits'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l approve -x -d 'build the plan with this hash despite them'

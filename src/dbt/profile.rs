@@ -5,7 +5,7 @@
 
 mod fields;
 
-pub use fields::target_fields;
+pub use fields::{target_fields, threads};
 
 use super::jinja::Renderer;
 use super::place::TargetReader;

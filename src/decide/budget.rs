@@ -9,7 +9,7 @@ use strsim::damerau_levenshtein as slips;
 pub struct Budget {
     /// `--max-rebuild`: the largest number of nodes.
     pub nodes: Option<Limit>,
-    /// `--max-rebuild-time`: the largest sum of the build times of the last builds, in seconds.
+    /// `--max-rebuild-time`: the longest that the builds may take, in seconds.
     pub seconds: Option<f64>,
     /// `--protect`: terms for nodes that must not be built, as [`Manifest::is_matched_by`] takes
     /// them.
@@ -86,10 +86,11 @@ impl Budget {
             )),
             _ => {}
         }
-        if let Some(limit) = self.seconds.filter(|limit| plan.seconds > *limit) {
+        let expected = plan.estimate.wall_seconds;
+        if let Some(limit) = self.seconds.filter(|limit| expected > *limit) {
             beyond.push(format!(
-                "the last builds of these nodes took {:.1} s, but --max-rebuild-time allows {limit} s",
-                plan.seconds
+                "building these nodes would take about {expected:.1} s{}, but --max-rebuild-time allows {limit} s",
+                plan.estimate.with_threads()
             ));
         }
         for step in steps {
@@ -100,5 +101,36 @@ impl Budget {
             }
         }
         beyond
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::plan::Estimate;
+
+    #[test]
+    fn the_time_that_is_limited_is_that_of_the_wall() {
+        let text = r#"{"metadata": {"dbt_schema_version": "/manifest/v12.json", "dbt_version": "1"},
+            "nodes": {}, "sources": {}, "macros": {}}"#;
+        let beyond = |limit, threads| {
+            let estimate = Estimate {
+                wall_seconds: 90.0,
+                threads,
+                work_seconds: 300.0,
+                ..Estimate::default()
+            };
+            let plan = Plan { estimate, ..Plan::of_nothing(5) };
+            let budget = Budget { seconds: Some(limit), ..Budget::default() };
+            budget.exceeded(&plan, &Manifest::read(text).unwrap(), false)
+        };
+        assert_eq!(beyond(90.0, Some(4)), [""; 0]);
+        let expected = |threads: &str| {
+            format!(
+                "building these nodes would take about 90.0 s{threads}, but --max-rebuild-time allows 60 s"
+            )
+        };
+        assert_eq!(beyond(60.0, Some(4)), [expected(" with 4 threads")]);
+        assert_eq!(beyond(60.0, None), [expected("")]);
     }
 }

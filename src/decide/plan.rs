@@ -5,11 +5,13 @@
 //! the run does exactly what was announced.
 
 mod cause;
+mod estimate;
 mod left_out;
 mod request;
 mod step;
 
 pub use cause::{Cause, Removed};
+pub use estimate::{Chain, Estimate};
 pub use request::PlanRequest;
 pub use step::Step;
 
@@ -47,9 +49,8 @@ pub struct Plan {
     pub removed: Vec<Removed>,
     /// What each word means that stands for a reason of a step.
     pub meanings: BTreeMap<&'static str, &'static str>,
-    /// The sum of the build times of the last builds of the steps, in wall-clock seconds. Steps that
-    /// were never built are not included.
-    pub seconds: f64,
+    /// How long the builds will take. Steps that were never built count as nothing.
+    pub estimate: Estimate,
     /// The steps that were never built, so that their build time is unknown.
     pub unknown: Vec<String>,
     /// How many of the steps are built only because of differences that may not matter
@@ -164,6 +165,14 @@ impl Plan {
             ..Self::with_steps(basis, &built, wanted, others)
         }
         .with_lone(lone_unit_tests)
+        .with_estimate(&now.graph, request.threads)
+    }
+
+    fn with_estimate(self, graph: &Graph, threads: Option<usize>) -> Self {
+        let seconds = |step: &Step| step.seconds.unwrap_or_default().max(0.0);
+        let times = self.steps.iter().map(|step| (step.id.as_str(), seconds(step))).into_tree();
+        let estimate = Estimate::of(graph, &times, &self.earlier_runs, threads);
+        Self { estimate, ..self }
     }
 
     fn with_lone(self, lone_unit_tests: BTreeSet<String>) -> Self {
@@ -179,7 +188,7 @@ impl Plan {
             tests: 0,
             removed: Vec::new(),
             meanings: BTreeMap::new(),
-            seconds: 0.0,
+            estimate: Estimate::default(),
             unknown: Vec::new(),
             doubtful: 0,
             wanted: BTreeSet::new(),
@@ -190,6 +199,14 @@ impl Plan {
             earlier_runs: Vec::new(),
             last_run: LastRun::Nothing,
         }
+    }
+
+    /// How long the builds will take, in seconds. `None` if nothing is built, or some steps were never
+    /// built.
+    #[must_use]
+    pub fn expected_seconds(&self) -> Option<f64> {
+        let is_known = self.unknown.is_empty() && !self.steps.is_empty();
+        is_known.then_some(self.estimate.wall_seconds)
     }
 
     /// In one line: how much, in how many runs of dbt, and how dbt is told.
@@ -224,7 +241,6 @@ impl Plan {
         let doubtful = steps.iter().filter(|step| !certain.contains(&step.id)).count();
         Self {
             hash: hash(basis, &steps),
-            seconds: steps.iter().filter_map(|step| step.seconds).fold(0.0, |sum, one| sum + one),
             unknown: unknown.map(|step| step.id.clone()).collect(),
             tests,
             removed: cause::removed(basis),

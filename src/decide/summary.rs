@@ -36,6 +36,14 @@ pub struct Summary {
     pub why: Option<String>,
     /// The nodes that were built, with their build time in wall-clock seconds.
     pub built: BTreeMap<String, f64>,
+    /// How long the builds were expected to take by the wall clock, in seconds. `None` if nothing was
+    /// to be built, if some of the nodes had never been built, or if dbt alone knew what to build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub builds_expected: Option<f64>,
+    /// How long they took: in each run of dbt from the begin of the first build to the end of the last
+    /// one. `None` if dbt did not say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub builds_took: Option<f64>,
     /// The nodes and tests that were started and not completed, with the first lines of what dbt says
     /// of them, or with the reason.
     pub failed: BTreeMap<String, String>,
@@ -99,6 +107,13 @@ impl Summary {
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
     }
 
+    /// Add how long the builds of one run of dbt took, in seconds.
+    pub fn builds_took(&mut self, seconds: Option<f64>) {
+        if let Some(seconds) = seconds {
+            self.builds_took = Some(self.builds_took.unwrap_or_default() + seconds);
+        }
+    }
+
     /// Note that somebody told the run to stop: a node of which dbt says no more than that it failed
     /// was interrupted.
     pub fn stop(&mut self) {
@@ -144,7 +159,7 @@ impl Summary {
             count => format!(", {count} orphans"),
         };
         format!(
-            "{}{mode} {} with {} after {} s: {} built, {} failed, {} still to be built{orphans}",
+            "{}{mode} {} with {} after {} s: {} built, {} failed, {} still to be built{orphans}{}",
             self.command,
             self.verdict(),
             self.exit,
@@ -152,7 +167,19 @@ impl Summary {
             self.built.len(),
             self.failed.len(),
             self.pending.len(),
+            self.builds(),
         )
+    }
+
+    /// How long the builds took and how long they were expected to take, if they all succeeded.
+    fn builds(&self) -> String {
+        let said = |seconds: f64| format!("{seconds:.*} s", usize::from(seconds < 10.0));
+        match (self.builds_expected, self.builds_took) {
+            (Some(expected), Some(took)) if self.exit == 0 => {
+                format!("; the builds took {}, {} were expected", said(took), said(expected))
+            }
+            _ => String::new(),
+        }
     }
 
     /// The summary as one JSON object of at most `limit` bytes. If it would be longer, names of
@@ -250,6 +277,21 @@ mod tests {
         assert_eq!(summary.seconds(), 51);
         let older: Summary = serde_json::from_str(r#"{"started_at": 5, "ended_at": 8}"#).unwrap();
         assert_eq!(older.seconds(), 3);
+    }
+
+    #[test]
+    fn a_run_that_succeeded_says_how_far_the_estimate_was_off() {
+        let mut summary = Summary { builds_expected: Some(25.2), ..Summary::begin("run", 5) };
+        let said =
+            |summary: &Summary| summary.line().split_once(';').map(|(_, said)| said.to_owned());
+        assert_eq!(said(&summary), None);
+        summary.builds_took(None);
+        summary.builds_took(Some(1.25));
+        assert_eq!(said(&summary).as_deref(), Some(" the builds took 1.2 s, 25 s were expected"));
+        summary.builds_took(Some(30.0));
+        assert_eq!(said(&summary).as_deref(), Some(" the builds took 31 s, 25 s were expected"));
+        summary.exit = 1;
+        assert_eq!(said(&summary), None);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct Project {
     pub identity: Identity,
     /// The fields of dbt's `target`, as far as they are known.
     pub target: BTreeMap<String, String>,
+    /// `threads` of the target.
+    pub threads: Option<usize>,
     /// The installed packages, by name.
     packages: BTreeMap<String, Package>,
     /// The texts of the files that were read to find all this, by path.
@@ -143,7 +145,7 @@ pub fn locate_from(
     texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
     let selectors = read_if_there(&root.join(SELECTORS))?;
     texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
-    let (identity, target) = {
+    let (identity, target, threads) = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = ProfileOverrides {
             profile: asked.profile.and_then(OsStr::to_str),
@@ -152,7 +154,8 @@ pub fn locate_from(
         let profiles = profiles.as_deref();
         let identity = profile::identity(profiles, &project, choice, &renderer, here, &resolved);
         let target = profile::target_fields(profiles, &project, choice, &identity, &renderer);
-        (identity, target)
+        let threads = profile::threads(profiles, &project, choice, &identity, &renderer);
+        (identity, target, threads)
     };
     let renderer = Renderer::new(environment, &cli_vars, Some(&target_of(&identity)));
     Ok(Project {
@@ -165,6 +168,7 @@ pub fn locate_from(
         project,
         identity,
         target,
+        threads,
         cli_vars,
         cli_spelled: files::spelled_cli_vars(&cli_text)?,
         renderer,

@@ -118,6 +118,11 @@ impl Artifacts {
         self.results.iter().flat_map(Results::codes)
     }
 
+    /// How long the builds took together, if dbt says so.
+    pub(super) fn builds_took(&self, graph: &Graph) -> Option<f64> {
+        self.results.as_ref().and_then(|results| results.builds_took(graph))
+    }
+
     /// What dbt says of each node that failed.
     pub(super) fn messages(&self) -> BTreeMap<String, String> {
         self.results.as_ref().map(Results::messages).unwrap_or_default()

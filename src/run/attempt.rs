@@ -322,6 +322,7 @@ impl Attempt {
             0 if missing.is_empty() => Completion::Succeeded(left_out),
             _ => Completion::Incomplete,
         };
+        summary.builds_took(left.builds_took(&now.graph));
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let messages = left.messages();
         for (id, fate) in outcome.iter().filter(|(id, _)| !told.contains(*id)) {

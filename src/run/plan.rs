@@ -64,6 +64,8 @@ pub(crate) fn plan(
     let planned = parsed.guard(driver, planned)?;
     if let Ok(plan) = &planned {
         stage.done(plan.summary());
+        // What is left of a plan is planned again.
+        summary.builds_expected = summary.builds_expected.or_else(|| plan.expected_seconds());
     }
     if let Ok(plan) = &planned
         && started.approach.is_compared()

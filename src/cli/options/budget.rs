@@ -37,11 +37,12 @@ static MAX_REBUILD_TIME: Definition<Config> = Definition {
         value: Value::Text("DURATION"),
         default: Initial::Unset("no limit"),
         variable: Variable::Own,
-        help: "refuse (77) what took longer the last time",
-        manual: "Refuses, with exit code 77, to build nodes whose last builds took longer than \
-                 this in total. Nothing is built, and the plan is printed with its hash for \
-                 `--approve`. The times of all nodes are added up, as if dbt had a single thread; \
-                 a node that was never built counts as nothing. A number without a unit counts \
+        help: "refuse (77) what would take longer",
+        manual: "Refuses, with exit code 77, what would take longer than this to build. Nothing \
+                 is built, and the plan is printed with its hash for `--approve`. What counts is \
+                 the time by the wall clock that `plan` shows: from the times of the nodes' last \
+                 builds, what reads what, and the number of threads (`--threads`, or `threads` in \
+                 the profile). A node that was never built counts as nothing. A number without a unit counts \
                  seconds; you can also write `30m` or `1h 30min`. The first population of an empty \
                  volume is not limited.",
     },

@@ -26,6 +26,8 @@ pub enum Opt {
     LogLevelFile,
     /// `--otel-file-name`, `DBT_OTEL_FILE_NAME` (v2).
     OtelFileName,
+    /// `--threads`, which has no variable.
+    Threads,
     /// `--vars`, which has no variable.
     Vars,
     /// `--state`. Of its variables none reaches dbt.
@@ -55,6 +57,8 @@ pub enum Flag {
     ManageState,
     /// `--dirty`, `DBT_DIRTY` (v2).
     Dirty,
+    /// `--single-threaded`, `DBT_SINGLE_THREADED`.
+    SingleThreaded,
     /// `--defer`, `DBT_DEFER`, and the deprecated `DBT_DEFER_TO_STATE`, which overrides both.
     Defer,
 }
@@ -78,6 +82,7 @@ impl Opt {
             Self::LogFormatFile => "log-format-file",
             Self::LogLevelFile => "log-level-file",
             Self::OtelFileName => "otel-file-name",
+            Self::Threads => "threads",
             Self::Vars => "vars",
             Self::State => "state",
             Self::DeferState => "defer-state",
@@ -91,7 +96,7 @@ impl Opt {
     /// The name of its variable after `DBT_` or `DBT_ENGINE_`; `None` if it has none.
     pub(super) fn variable(self) -> Option<&'static str> {
         match self {
-            Self::Vars | Self::Inline | Self::State => None,
+            Self::Threads | Self::Vars | Self::Inline | Self::State => None,
             Self::ProjectDir => Some("PROJECT_DIR"),
             Self::ProfilesDir => Some("PROFILES_DIR"),
             Self::Profile => Some("PROFILE"),
@@ -118,6 +123,7 @@ impl Flag {
             Self::UseV2Parser => "use-v2-parser",
             Self::ManageState => "manage-state",
             Self::Dirty => "dirty",
+            Self::SingleThreaded => "single-threaded",
             Self::Defer => "defer",
         }
     }
@@ -136,6 +142,7 @@ impl Flag {
             Self::UseV2Parser => "USE_V2_PARSER",
             Self::ManageState => "MANAGE_STATE",
             Self::Dirty => "DIRTY",
+            Self::SingleThreaded => "SINGLE_THREADED",
             Self::Defer => "DEFER",
         }
     }

@@ -16,6 +16,7 @@ fn capabilities(engine: &Engine) -> Vec<&'static str> {
         ("spans", engine.journal() == Some(LogForm::Spans)),
         ("newer", engine.is_newer_than_tested()),
         ("caches", engine.keeps_caches()),
+        ("unlimited", !engine.keeps_to_threads()),
     ];
     all.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
 }
@@ -45,14 +46,17 @@ fn each_version_has_its_capabilities() {
         ("1.13.0b1", &V1_12),
         ("1.13.0rc1", &["selector:", "reads .env", "newer"]),
         ("1.20.0", &["selector:", "reads .env", "newer"]),
-        ("2.0.0.dev30", &["native", "reads .env", "caches"]),
-        ("2.0.0a3", &["native", "reads .env", "caches"]),
-        ("2.0.0a4", &["tested", "native", "reads .env", "spans", "caches"]),
-        ("2.0.0-alpha.4", &["tested", "native", "reads .env", "spans", "caches"]),
-        ("2.0.0-beta.2", &["native", "selector:", "reads .env", "caches"]),
-        ("2.0.0-preview.196", &["tested", "native", "selector:", "reads .env", "spans", "caches"]),
-        ("2.0.9", &["native", "selector:", "reads .env", "newer", "caches"]),
-        ("3.0.0a1", &["native", "selector:", "reads .env", "newer", "caches"]),
+        ("2.0.0.dev30", &["native", "reads .env", "caches", "unlimited"]),
+        ("2.0.0a3", &["native", "reads .env", "caches", "unlimited"]),
+        ("2.0.0a4", &["tested", "native", "reads .env", "spans", "caches", "unlimited"]),
+        ("2.0.0-alpha.4", &["tested", "native", "reads .env", "spans", "caches", "unlimited"]),
+        ("2.0.0-beta.2", &["native", "selector:", "reads .env", "caches", "unlimited"]),
+        (
+            "2.0.0-preview.196",
+            &["tested", "native", "selector:", "reads .env", "spans", "caches", "unlimited"],
+        ),
+        ("2.0.9", &["native", "selector:", "reads .env", "newer", "caches", "unlimited"]),
+        ("3.0.0a1", &["native", "selector:", "reads .env", "newer", "caches", "unlimited"]),
         ("nightly", &["reads .env", "caches"]),
     ];
     for (version, expected) in table {

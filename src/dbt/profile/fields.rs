@@ -4,7 +4,7 @@ use super::super::jinja::Renderer;
 use super::super::project::{ProjectFile, mapping, scalar};
 use super::{Identity, LOCATION, ProfileOverrides};
 use crate::trees::IntoTree;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The fields of `target` that say where and as what dbt builds, rendered as far as we can. What
@@ -20,15 +20,10 @@ pub fn target_fields(
     const LEFT_OUT: [&str; 7] =
         ["threads", "pass", "secret", "token", "key", "credential", "private"];
     let rendered = |text: String| renderer.render(&text).unwrap_or(text);
-    let asked = overrides.profile.map(str::to_owned);
-    let profile = asked.or_else(|| project.profile.clone().map(rendered)).unwrap_or_default();
-    let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
-    let name = identity.target.clone().unwrap_or_default();
-    let output = profiles.get(&profile).and_then(|all| all.get("outputs")?.get(&name)?.as_object());
+    let (profile, output) = output(profiles_yml, project, overrides, identity, renderer);
     let text = |value: &Value| scalar(value).map_or_else(|| value.to_string(), rendered);
     let mut fields: BTreeMap<String, String> = output
-        .into_iter()
-        .flatten()
+        .iter()
         .filter(|(key, _)| !LEFT_OUT.iter().any(|word| key.contains(word)))
         .map(|(key, value)| (key.clone(), text(value)))
         .into_tree();
@@ -38,7 +33,69 @@ pub fn target_fields(
             fields.extend(names.iter().map(|name| ((*name).to_owned(), known.clone())));
         }
     }
-    fields.insert("name".to_owned(), name);
+    fields.insert("name".to_owned(), identity.target.clone().unwrap_or_default());
     fields.insert("profile_name".to_owned(), profile);
     fields
+}
+
+/// `threads` of the target: how many nodes dbt v1 builds at a time. `None` if it is absent or cannot
+/// be rendered.
+#[must_use]
+pub fn threads(
+    profiles_yml: Option<&str>,
+    project: &ProjectFile,
+    overrides: ProfileOverrides<'_>,
+    identity: &Identity,
+    renderer: &Renderer,
+) -> Option<usize> {
+    let (_, output) = output(profiles_yml, project, overrides, identity, renderer);
+    let written = output.get("threads").and_then(scalar)?;
+    renderer.render(&written).ok()?.trim().parse().ok()
+}
+
+/// The name of the profile, and what the file says of the target; nothing where it says nothing.
+fn output(
+    profiles_yml: Option<&str>,
+    project: &ProjectFile,
+    overrides: ProfileOverrides<'_>,
+    identity: &Identity,
+    renderer: &Renderer,
+) -> (String, Map<String, Value>) {
+    let rendered = |text: String| renderer.render(&text).unwrap_or(text);
+    let asked = overrides.profile.map(str::to_owned);
+    let profile = asked.or_else(|| project.profile.clone().map(rendered)).unwrap_or_default();
+    let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
+    let name = identity.target.as_deref().unwrap_or_default();
+    let target = profiles.get(&profile).and_then(|all| all.get("outputs")?.get(name)?.as_object());
+    (profile, target.cloned().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+
+    #[test]
+    fn threads_are_those_of_the_target_that_dbt_uses() {
+        let profiles = "
+p:
+  target: dev
+  outputs:
+    dev: {type: duckdb, threads: 4}
+    ci: {type: duckdb, threads: \"{{ env_var('N', '8') | as_number }}\"}
+    odd: {type: duckdb, threads: many}
+    none: {type: duckdb}
+";
+        let found = |target: &str, n: Option<&str>| {
+            let environment: Environment = n.map(|n| ("N".into(), n.into())).into_iter().collect();
+            let renderer = Renderer::new(&environment, &Map::new(), None);
+            let project = ProjectFile { profile: Some("p".into()), ..ProjectFile::default() };
+            let identity = Identity { target: Some(target.into()), ..Identity::default() };
+            let overrides = ProfileOverrides::default();
+            threads(Some(profiles), &project, overrides, &identity, &renderer)
+        };
+        let all = [found("dev", None), found("ci", None), found("ci", Some("16"))];
+        assert_eq!(all, [Some(4), Some(8), Some(16)]);
+        assert_eq!(["odd", "none", "absent"].map(|target| found(target, None)), [None; 3]);
+    }
 }

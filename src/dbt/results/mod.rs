@@ -9,6 +9,7 @@ mod messages;
 mod run_log;
 mod skipped;
 mod spans;
+mod took;
 
 pub use fate::{Fate, Outcome};
 pub use listed::listed_ids;
@@ -22,6 +23,7 @@ use crate::graph::{Graph, Role};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use took::Timing;
 
 /// The content of a `run_results.json` (schema versions 4 to 6: dbt 1.8 to 2.0 alpha).
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +54,8 @@ pub struct NodeResult {
     pub message: Option<String>,
     /// `execution_time`, in wall-clock seconds; 0 if dbt wrote none.
     pub seconds: f64,
+    /// From when to when dbt was at work on it, in seconds since some day.
+    pub span: Option<(f64, f64)>,
     /// What stands for `compiled_code`: the SHA-256 of the code without white space around it, in
     /// hexadecimal. `None` for nodes without code, such as seeds.
     pub code: Option<String>,
@@ -98,6 +102,8 @@ struct RunResultsEntry<'a> {
     #[serde(default)]
     execution_time: Option<f64>,
     #[serde(borrow, default)]
+    timing: Option<Vec<Timing<'a>>>,
+    #[serde(borrow, default)]
     compiled_code: Option<Text<'a>>,
 }
 
@@ -116,6 +122,7 @@ impl Results {
             status: owned(entry.status),
             message: entry.message.map(owned),
             seconds: entry.execution_time.unwrap_or_default(),
+            span: took::span(&entry.timing.unwrap_or_default()),
             code: entry.compiled_code.map(|code| digest::hex_of(code.trim().as_bytes())),
         };
         Ok(Self {
@@ -272,6 +279,7 @@ mod tests {
             status: "success".into(),
             message: Some("OK".into()),
             seconds: 2.5,
+            span: None,
             code: None,
         };
         let whole = Results {

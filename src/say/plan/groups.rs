@@ -1,6 +1,6 @@
 //! The steps of a plan in groups of one cause and one reason, as every form of a plan shows them.
 
-use crate::decide::plan::{Cause, Plan, Step};
+use crate::decide::plan::{Cause, Chain, Plan, Step};
 use std::collections::BTreeMap;
 
 /// Steps that are built for the same reason.
@@ -66,7 +66,7 @@ pub(super) fn counts(plan: &Plan) -> String {
     words.join(", ")
 }
 
-/// How many of the nodes are built, how many tests are run, and how long that may take.
+/// How many of the nodes are built, how many tests are run, and how long that may take, in lines.
 pub(super) fn total(plan: &Plan) -> String {
     let tests = match plan.tests {
         0 => String::new(),
@@ -76,16 +76,33 @@ pub(super) fn total(plan: &Plan) -> String {
     if plan.steps.is_empty() {
         return format!("there is nothing to build{tests}");
     }
-    let unknown = match plan.unknown.len() {
-        0 => String::new(),
-        count => format!(", and {count} that were never built"),
-    };
-    format!(
-        "{} of {} nodes would be built{tests}: {} by their last builds{unknown}",
-        plan.steps.len(),
-        plan.nodes,
-        duration(plan.seconds)
-    )
+    let (built, nodes) = (plan.steps.len(), plan.nodes);
+    format!("{built} of {nodes} nodes would be built{tests}\n{}{}", time(plan), chain(plan))
+}
+
+/// `about 25 min with 4 threads`, by the last builds.
+fn time(plan: &Plan) -> String {
+    let about =
+        format!("about {}{}", duration(plan.estimate.wall_seconds), plan.estimate.with_threads());
+    match plan.unknown.len() {
+        0 => about,
+        all if all == plan.steps.len() => {
+            "how long that takes is not known, because nothing of it was ever built".to_owned()
+        }
+        1 => format!("{about}, not counting 1 that was never built"),
+        count => format!("{about}, not counting {count} that were never built"),
+    }
+}
+
+/// `longest chain 12 min over 6 nodes: orders … report`, if nodes wait for each other.
+fn chain(plan: &Plan) -> String {
+    let Chain { seconds, nodes } = &plan.estimate.chain;
+    let [first, .., last] = nodes.as_slice() else { return String::new() };
+    let names = names(plan);
+    let name =
+        |id: &String| names.get(id.as_str()).map_or_else(|| id.clone(), |name| (*name).to_owned());
+    let (seconds, count) = (duration(*seconds), nodes.len());
+    format!("\nlongest chain {seconds} over {count} nodes: {} … {}", name(first), name(last))
 }
 
 /// Seconds as people say them: `0.4 s`, `12 s`, `25 min`, `3 h 5 min`.

@@ -2,7 +2,7 @@
 
 use super::groups::duration;
 use super::*;
-use crate::decide::plan::{Cause, Removed, Step};
+use crate::decide::plan::{Cause, Chain, Estimate, Removed, Step};
 
 fn step(name: &str, cause: Cause, reason: &str, parents: &[&str]) -> Step {
     let id = |name: &str| format!("model.shop.{name}");
@@ -23,14 +23,27 @@ fn step(name: &str, cause: Cause, reason: &str, parents: &[&str]) -> Step {
 
 fn plan_of(steps: Vec<Step>) -> Plan {
     let unknown = steps.iter().filter(|step| step.seconds.is_none());
+    let work_seconds = steps.iter().filter_map(|step| step.seconds).sum();
     Plan {
         hash: "0123456789abcdef".into(),
-        seconds: steps.iter().filter_map(|step| step.seconds).sum(),
+        estimate: Estimate {
+            wall_seconds: work_seconds,
+            threads: Some(4),
+            work_seconds,
+            chain: chain_of(&steps),
+        },
         unknown: unknown.map(|step| step.id.clone()).collect(),
         meanings: [("body", "its SQL or Python code")].into(),
         steps,
         ..Plan::of_nothing(200)
     }
+}
+
+/// The first step that reads another one, and that one.
+fn chain_of(steps: &[Step]) -> Chain {
+    let reader = steps.iter().find(|step| !step.parents.is_empty());
+    let nodes = reader.map(|step| vec![step.parents[0].clone(), step.id.clone()]);
+    Chain { seconds: 24.0, nodes: nodes.unwrap_or_default() }
 }
 
 fn few() -> Plan {
@@ -62,7 +75,9 @@ const WIDE: PlanView = PlanView { width: 80, colour: false, all: false };
 fn a_plan_begins_with_the_summary_and_groups_nodes_by_what_changed() {
     let expected = "\
 1 new, 1 edited, 2 downstream, 1 removed
-4 of 200 nodes would be built, 3 tests would be run: 36 s by their last builds, and 1 that were never built
+4 of 200 nodes would be built, 3 tests would be run
+about 36 s with 4 threads, not counting 1 that was never built
+longest chain 24 s over 2 nodes: orders … sales
 
 new (1)
   + regions  models/regions.sql  created, never built
@@ -104,6 +119,32 @@ fn colours_are_only_where_they_are_wanted() {
 }
 
 #[test]
+fn the_time_is_said_as_far_as_it_is_known() {
+    let said = |threads, steps: &[(&str, Cause)]| {
+        let steps = steps.iter().map(|(name, cause)| step(name, *cause, "", &[]));
+        let mut plan = plan_of(steps.collect());
+        plan.estimate.threads = threads;
+        super::plan(&plan, &[], &WIDE).lines().nth(2).map(str::to_owned)
+    };
+    let (old, new) = (("a", Cause::Edited), ("b", Cause::New));
+    let lines = [
+        (said(Some(1), &[old]), "about 12 s with 1 thread"),
+        (said(None, &[old, old]), "about 24 s"),
+        (
+            said(Some(2), &[old, new, new]),
+            "about 12 s with 2 threads, not counting 2 that were never built",
+        ),
+        (
+            said(Some(2), &[new]),
+            "how long that takes is not known, because nothing of it was ever built",
+        ),
+    ];
+    for (line, expected) in lines {
+        assert_eq!(line.as_deref(), Some(expected));
+    }
+}
+
+#[test]
 fn nothing_to_build_is_said_and_so_are_tests_that_have_to_run() {
     let of_tests = |tests| plan(&Plan { tests, ..Plan::of_nothing(5) }, &[], &WIDE);
     assert_eq!(of_tests(0), "there is nothing to build\n");
@@ -115,7 +156,9 @@ fn markdown_has_a_line_for_each_group_that_opens_it() {
     let expected = "\
 ### dbt plan: 1 edited, 1 downstream
 
-2 of 200 nodes would be built: 24 s by their last builds
+2 of 200 nodes would be built
+about 24 s with 4 threads
+longest chain 24 s over 2 nodes: orders … a_rather_long_name_of_a_model_000
 
 <details><summary>edited: body (1)</summary>
 

@@ -36,13 +36,32 @@ fn too_many_nodes_are_refused_while_dbt_waits() {
 }
 
 #[test]
-fn too_long_a_rebuild_is_refused_by_the_seconds_of_the_last_builds() {
+fn too_long_a_rebuild_is_refused_by_the_time_that_it_would_take() {
     let mut fake = Fake::new(chain(&["a", "b"]));
     fake.dbt("seconds", json!({"a": 90.0, "b": 60.0}));
     fake.run(&["run"]).ends_with(0);
     fake.project.edit("a");
-    fake.run(&["--max-rebuild-time", "2m", "run"]).ends_with(77).builds(&[]);
+    let refused = fake.run(&["--max-rebuild-time", "2m", "run", "--threads", "4"]);
+    let why = "take about 150.0 s with 4 threads, but --max-rebuild-time allows 120 s";
+    refused.ends_with(77).builds(&[]).says(&[why]);
     fake.run(&["--max-rebuild-time", "3m", "run"]).ends_with(0).builds(&["a", "b"]);
+}
+
+#[test]
+fn what_is_built_at_the_same_time_counts_once_in_the_time_of_a_rebuild() {
+    let mut fake = Fake::new(project().model("a").model("b").reads("a").model("c").reads("a"));
+    fake.dbt("seconds", json!({"a": 10.0, "b": 60.0, "c": 60.0}));
+    fake.run(&["run"]).ends_with(0);
+    fake.project.edit("a");
+    let limited = ["--max-rebuild-time", "80", "run"];
+    fake.run(&limited).ends_with(77).builds(&[]).says(&["take about 130.0 s with 1 thread, but"]);
+    fake.run(&[&limited[..], &["--threads", "2"]].concat()).ends_with(0).builds(&["a", "b", "c"]);
+    // So it does by the profile, unless the command line says otherwise.
+    fake.project.edit("a");
+    fake.project.set_target("threads: 2");
+    fake.run(&[&limited[..], &["--threads", "1"]].concat()).ends_with(77);
+    fake.run(&[&limited[..], &["--single-threaded"]].concat()).ends_with(77);
+    fake.run(&limited).ends_with(0).builds(&["a", "b", "c"]);
 }
 
 #[test]

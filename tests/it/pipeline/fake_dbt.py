@@ -67,7 +67,7 @@ class Dbt:
         self.target = os.path.join(self.root, target or self.scenario.get("target", "target"))
         self.log = self.options.one("log-path", "DBT_LOG_PATH") or f"{self.root}/logs"
         self.id = os.urandom(8).hex()
-        self.results, self.early = [], {}
+        self.results, self.early, self.clock = [], {}, 0.0
         self.which = self.options.subcommand
         environment = {name: value for name, value in os.environ.items() if name.startswith("DBT")}
         words = [word.encode("utf-8", "surrogateescape").decode("latin-1") for word in argv]
@@ -266,8 +266,16 @@ class Dbt:
         result = {"unique_id": id, "status": status, "message": message}
         if status == "success" and self.project.nodes[id]["resource_type"] != "seed":
             result = {**result, "compiled": True, "compiled_code": self.project.compiled(id)}
-        self.results.append({**result, "execution_time": seconds})
+        timing = [] if status == "skipped" else [self.timed(seconds)]
+        self.results.append({**result, "execution_time": seconds, "timing": timing})
         return seconds
+
+    def timed(self, seconds):
+        """One node is built after the other."""
+        began, self.clock = self.clock, self.clock + seconds
+        day = "2026-01-01T{:02.0f}:{:02.0f}:{:09.6f}Z"
+        at = [day.format(s // 3600, s % 3600 // 60, s % 60) for s in (began, self.clock)]
+        return {"name": "execute", "started_at": at[0], "completed_at": at[1]}
 
     def build_node(self, id):
         """Whether it was built."""

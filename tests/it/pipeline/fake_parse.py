@@ -5,7 +5,7 @@ import os
 
 SWITCHES = (
     "full-refresh write-json quiet partial-parse empty defer favor-state fail-fast warn-error "
-    "debug version help print use-colors version-check populate-cache introspect"
+    "debug version help print use-colors version-check populate-cache introspect single-threaded"
 ).split()
 MANY = "select exclude resource-type exclude-resource-type output-keys".split()
 SHORT = {
