@@ -14,6 +14,9 @@ const GAP: usize = 60;
 const TOP: usize = 64;
 const MARGIN: usize = 12;
 
+/// The most boxes in a column. What stands beside more of them is drawn over several columns.
+const HIGHEST: usize = 40;
+
 /// The longest text in a box, in characters.
 const LONGEST: usize = 36;
 
@@ -33,6 +36,7 @@ type BoxPlace = (usize, usize, usize);
 pub(crate) fn svg(plan: &Plan) -> String {
     let edges = edges(plan);
     let columns = columns(plan.steps.len(), &edges);
+    let columns: Vec<&[usize]> = columns.iter().flat_map(|column| column.chunks(HIGHEST)).collect();
     let labels: Vec<String> = plan.steps.iter().map(|step| shortened(&step.name)).collect();
     let mut places: BTreeMap<usize, BoxPlace> = BTreeMap::new();
     let (mut x, mut bottom) = (MARGIN, TOP);
@@ -46,8 +50,9 @@ pub(crate) fn svg(plan: &Plan) -> String {
         bottom = bottom.max(TOP + column.len() * ROW);
         x += width + GAP;
     }
-    let width = (x + MARGIN).max(760).max(CHAR * total(plan).len() + 2 * MARGIN);
-    let mut text = frame(plan, width, bottom + MARGIN);
+    let total = total(plan).lines().collect::<Vec<_>>().join("; ");
+    let width = (x + MARGIN).max(760).max(CHAR * total.len() + 2 * MARGIN);
+    let mut text = frame(plan, &total, width, bottom + MARGIN);
     for (parent, child) in edges {
         let (Some(from), Some(to)) = (places.get(&parent), places.get(&child)) else { continue };
         text += &curve(*from, *to);
@@ -68,15 +73,15 @@ pub(crate) fn svg(plan: &Plan) -> String {
     text + "</svg>\n"
 }
 
-/// The size, the summary, and what the colours mean.
-fn frame(plan: &Plan, width: usize, height: usize) -> String {
+/// The size, the summary in one line, and what the colours mean.
+fn frame(plan: &Plan, total: &str, width: usize, height: usize) -> String {
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" font-family=\"monospace\" font-size=\"11\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
          <text x=\"{MARGIN}\" y=\"18\" font-weight=\"bold\">{}</text>\n\
          <text x=\"{MARGIN}\" y=\"34\">{}</text>\n",
         escaped(&counts(plan)),
-        escaped(&total(plan)),
+        escaped(total),
     );
     let mut x = MARGIN;
     for cause in CAUSES.into_iter().filter(|cause| plan.steps.iter().any(|s| s.cause == *cause)) {

@@ -227,6 +227,13 @@ fn an_svg_has_a_box_for_each_node_and_a_curve_for_each_that_reads_another() {
     assert!(text.contains(">a&lt;b &amp; c</text>"), "{text}");
     let (x, y) = ("x=\"12\"", "y=\"64\"");
     assert!(text.contains(&format!("<rect {x} {y}")), "{text}");
+    // What is two lines on a screen is one here.
+    let heads = text.lines().filter(|line| line.contains("y=\"34\""));
+    let heads: Vec<&str> = heads.collect();
+    let [head] = heads[..] else { panic!("{text}") };
+    let height = |text: &str| text.split('"').nth(9).map(str::to_owned);
+    assert_eq!(height(&svg(&many(300))), height(&svg(&many(40))));
+    assert!(head.contains("would be run; about ") && head.ends_with("</text>"), "{head}");
 }
 
 #[test]
