@@ -22,6 +22,7 @@ use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::{self, EarlierRun};
 use crate::decide::next;
+use crate::decide::orphans::left_behind;
 use crate::decide::relations::Relations;
 use crate::decide::select_by::SelectBy;
 use crate::digest::Pieces;
@@ -47,6 +48,8 @@ pub struct Plan {
     pub tests: usize,
     /// The nodes that left the project.
     pub removed: Vec<Removed>,
+    /// How many relations that were built are not those of any node any more. `orphans` lists them.
+    pub orphans: usize,
     /// What each word means that stands for a reason of a step.
     pub meanings: BTreeMap<&'static str, &'static str>,
     /// How long the builds will take. Steps that were never built count as nothing.
@@ -187,6 +190,7 @@ impl Plan {
             nodes,
             tests: 0,
             removed: Vec::new(),
+            orphans: 0,
             meanings: BTreeMap::new(),
             estimate: Estimate::default(),
             unknown: Vec::new(),
@@ -244,6 +248,7 @@ impl Plan {
             unknown: unknown.map(|step| step.id.clone()).collect(),
             tests,
             removed: cause::removed(basis),
+            orphans: left_behind(&basis.baseline.left),
             meanings: cause::meanings(&basis.now.needs, steps.iter().map(|step| &step.id)),
             steps,
             doubtful,

@@ -13,7 +13,7 @@ pub(crate) use needs::{
     asking_the_warehouse, changes, compiling, hooks_changed, left_for_later, lone_unit_tests,
     not_settled, not_there, pending, reason_list, settled,
 };
-pub(crate) use plan::{PlanView, dot, mermaid, orphans, over_budget, plan, plan_as_markdown, svg};
+pub(crate) use plan::{PlanView, dot, mermaid, over_budget, plan, plan_as_markdown, svg};
 pub(crate) use waiting::{failures, waiting};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};

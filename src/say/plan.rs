@@ -30,12 +30,12 @@ impl PlanView {
     pub(crate) const PLAIN: Self = Self { width: 100, colour: false, all: false };
 }
 
-/// How many relations may be orphans, if any are.
-pub(crate) fn orphans(count: usize) -> String {
-    match count {
-        0 => String::new(),
-        _ => format!("no node is built into {count} relations any more: dbt-entrypoint orphans\n"),
-    }
+/// How many relations are orphans; `None` if none is.
+fn orphans(plan: &Plan) -> Option<String> {
+    let count = plan.orphans;
+    (count > 0).then(|| {
+        format!("no node is built into {count} relations any more: dbt-entrypoint orphans")
+    })
 }
 
 /// A plan as text. `pending` are the nodes that have to be built but not by this command.

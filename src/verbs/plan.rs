@@ -40,7 +40,8 @@ pub(super) fn plan(
     let shown = Shown { options, view: view(config, options) };
     if started.is_unchanged {
         let (nodes, others) = started.without_dbt()?;
-        return Ok(shown.answer(&Plan::of_nothing(nodes), &others, summary.orphans, None));
+        let plan = Plan { orphans: summary.orphans, ..Plan::of_nothing(nodes) };
+        return Ok(shown.answer(&plan, &others, None));
     }
     let mut parsed = run::parse(&mut started, &mut driver, &mut summary)?;
     let (text, old) = (parsed.text(), started.baseline_text());
@@ -54,7 +55,7 @@ pub(super) fn plan(
     };
     let others: Vec<String> =
         plan.others.keys().filter(|id| !crate::graph::is_test_id(id)).cloned().collect();
-    Ok(shown.answer(&plan, &others, summary.orphans, now.as_ref()))
+    Ok(shown.answer(&plan, &others, now.as_ref()))
 }
 
 /// How the terminal and the options want the plan to look.
@@ -76,15 +77,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn answer(
-        &self,
-        plan: &Plan,
-        others: &[String],
-        orphans: usize,
-        now: Option<&Comparison<'_, '_>>,
-    ) -> Answer {
+    fn answer(&self, plan: &Plan, others: &[String], now: Option<&Comparison<'_, '_>>) -> Answer {
         let mut text = match self.options.form {
-            PlanForm::Words => say::plan(plan, others, &self.view) + &say::orphans(orphans),
+            PlanForm::Words => say::plan(plan, others, &self.view),
             PlanForm::Json => Answer::of(OutputFormat::Json, plan, String::new).text,
             PlanForm::Markdown => say::plan_as_markdown(plan),
             PlanForm::Mermaid => say::mermaid(plan),

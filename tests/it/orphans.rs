@@ -47,6 +47,7 @@ fn are_dropped(shop: &Shop, schema: &str) {
     assert!(done.expect_code(0).stderr.contains(", 2 orphans"), "{done:#?}");
     let plan = shop.run(&["plan"]);
     assert!(plan.stdout.contains("no node is built into 2 relations any more"), "{plan:#?}");
+    assert!(shop.run(&["plan", "--json"]).stdout.contains("\"orphans\": 2"));
     let found = shop.run(&["orphans", "--json"]);
     assert_eq!(listed(found.expect_code(10)), both);
     assert!(shop.run(&["status"]).stdout.contains("2 relations that no node is built into"));

@@ -1,6 +1,7 @@
 //! A plan as Markdown, for a pull request: the summary, and each group behind a line that opens it.
 
 use super::groups::{PlanGroup, counts, deed, groups, mark, total};
+use super::orphans;
 use crate::decide::plan::{Plan, Step};
 use std::fmt::Write;
 
@@ -30,6 +31,9 @@ pub(super) fn markdown(plan: &Plan) -> String {
     }
     if left > 0 {
         let _ = writeln!(text, "\nand {left} more nodes: `dbt-entrypoint plan --all`");
+    }
+    if let Some(words) = orphans(plan) {
+        let _ = writeln!(text, "\n{words}");
     }
     let _ = writeln!(text, "\nplan `{}`", plan.hash);
     text

@@ -58,7 +58,7 @@ fn few() -> Plan {
         relation: "\"db\".\"main\".\"old\"".into(),
         taken_by: None,
     };
-    Plan { removed: vec![removed], tests: 3, ..plan_of(steps) }
+    Plan { removed: vec![removed], tests: 3, orphans: 2, ..plan_of(steps) }
 }
 
 /// A node that was edited, and `count` downstream of it.
@@ -93,6 +93,8 @@ removed (1): dbt drops nothing
 
 waiting: they have to be built, but this command does not build them
     seed.shop.raw
+
+no node is built into 2 relations any more: dbt-entrypoint orphans
 
 body: its SQL or Python code
 plan 0123456789abcdef
