@@ -17,8 +17,8 @@ pub use definition::{Doc, Initial, Value, Variable};
 pub use help::{help, help_on_everything};
 pub use options::{Group, groups};
 pub use verbs::{
-    Adoption, Asking, Exec, Operands, OutputFormat, PlanForm, PlanOptions, Request, UseColor, Verb,
-    VerbDoc, verbs,
+    Adoption, Asking, DiffOptions, Exec, Operands, OutputFormat, PlanForm, PlanOptions, Request,
+    UseColor, Verb, VerbDoc, verbs,
 };
 
 use crate::decide::budget::{Budget, Limit};

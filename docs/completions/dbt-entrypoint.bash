@@ -56,12 +56,13 @@ _dbt_entrypoint() {
     esac
     case $first,$cur in
         ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --log --log-level --help --version' ;;
-        ,*) words='plan status verify orphans history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
+        ,*) words='plan status verify orphans history diff rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--all --diff --markdown --graph --json --color --help' ;;
         status,-*) words='--json --help' ;;
         verify,-*) words='--record --json --help' ;;
         orphans,-*) words='--sql --drop --approve --json --help' ;;
         history,-*) words='--json --help' ;;
+        diff,-*) words='--json --help' ;;
         rollback,-*) words='--help' ;;
         adopt,-*) words='--from --force --help' ;;
         invalidate,-*) words='--help' ;;

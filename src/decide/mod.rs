@@ -2,6 +2,7 @@
 //! checks that it names no system call.
 
 pub mod baseline;
+pub mod between;
 pub mod budget;
 pub mod comparison;
 pub mod doubt;
@@ -9,6 +10,7 @@ pub mod earlier_runs;
 pub(crate) mod intent;
 pub mod needs;
 pub mod next;
+pub mod origin;
 pub mod orphans;
 pub mod plan;
 pub mod record;

@@ -15,6 +15,7 @@ pub mod private;
 pub mod program;
 pub mod project;
 pub mod random;
+pub(crate) mod revision;
 pub mod stderr;
 pub mod supervise;
 pub(crate) mod terminal;

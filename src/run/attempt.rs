@@ -322,7 +322,8 @@ impl Attempt {
         };
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
         let messages = left.messages();
-        let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed };
+        let origin = opened.origin(&summary.command);
+        let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
         let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if let Err(failure) = &saved {

@@ -28,7 +28,7 @@ mod unchanged;
 mod values;
 mod verify;
 
-pub(crate) use adopt::adopt;
+pub(crate) use adopt::{GivenManifest, adopt};
 pub(crate) use carry_out::carry_out;
 pub(crate) use doubt::settle;
 pub(crate) use driver::{Driver, run_without_state};

@@ -71,6 +71,9 @@ pub struct Commit<'a> {
     /// The digest of the present baseline, where that was found sound; where it is `None`, the
     /// present manifest is checked before it is kept in the history.
     pub replaces: Option<&'a str>,
+    /// Whether it says something else of the warehouse than the present baseline, which then goes to
+    /// the history.
+    pub is_change: bool,
     /// Whether a publish hook has to see the baseline.
     pub owes_publish: bool,
 }
@@ -159,7 +162,9 @@ fn replace(turn: &Turn, reservation: Reservation, commit: Commit<'_>) -> Result<
         .context("cannot write the record")?;
     beside.put(&format!("{}.json", saved.digest)).context("cannot rename the record")?;
     records.sync().context("cannot sync the directory of records")?;
-    if let Err(error) = history::keep(&state, &ours, commit.retention, commit.replaces) {
+    if commit.is_change
+        && let Err(error) = history::keep(&state, &ours, commit.retention, commit.replaces)
+    {
         let error = error.context("the present baseline is not kept in the history");
         log::warn!("{}", explained(error, &path));
     }

@@ -156,12 +156,17 @@ impl Store {
         look::manifest(&self.path, digest)
     }
 
+    /// The digest of the present baseline, if that is known to be one.
+    pub(crate) fn present_digest(&self) -> Option<String> {
+        self.glance().ok()?.digest
+    }
+
     /// The history without the present baseline, the newest first.
     ///
     /// # Errors
     /// When the history is there and cannot be read.
     pub(crate) fn earlier(&self) -> Result<Vec<Entry>> {
-        let present = self.glance().ok().and_then(|stored| stored.digest);
+        let present = self.present_digest();
         let mut entries = history::entries(&self.path)?;
         entries.retain(|entry| Some(&entry.digest) != present.as_ref());
         Ok(entries)

@@ -22,6 +22,7 @@ fn record(written_at: u64) -> Record {
         settled: None,
         verified_at: None,
         populating: false,
+        origin: None,
     }
 }
 
@@ -41,6 +42,7 @@ fn commit_keeping(retention: Retention, store: &Locked, node: &str, record: &Rec
         record,
         retention,
         replaces: None,
+        is_change: true,
         owes_publish: true,
     };
     store.commit(store.reserve(1 << 12).unwrap(), next).unwrap().digest

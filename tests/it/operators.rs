@@ -142,7 +142,7 @@ fn rollback_restores_an_earlier_baseline_also_over_a_damaged_one() {
     assert!(first != second);
 
     let listed = shop.run(&["history", "--json"]);
-    assert_eq!(json(&listed.stdout).as_array().map(Vec::len), Some(1), "{listed:#?}");
+    assert_eq!(json(&listed.stdout).as_array().map(Vec::len), Some(2), "{listed:#?}");
     fs::write(&manifest, "{").expect("a writable volume");
     let refused = shop.run(&["run"]);
     refused.expect_code(78);

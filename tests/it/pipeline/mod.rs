@@ -13,6 +13,7 @@ mod external;
 mod first;
 mod halves;
 mod harness;
+mod history;
 mod hooks;
 mod left_out;
 mod news;
