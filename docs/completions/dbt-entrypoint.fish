@@ -9,7 +9,7 @@ function __dbt_entrypoint_first
             continue
         end
         switch $word
-            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --log --log-level
+            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --log --log-level
                 set skip 1
             case '-*'
             case '*'
@@ -38,6 +38,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l lock-timeout -x -d 'ho
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l shared-lock -x -a 'warn required' -d 'whether the lock has to hold on all nodes'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history -x -d 'how many earlier baselines to keep'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history-bytes -x -d 'how much room earlier baselines may take'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l state-mode -x -d 'who may read the baselines, such as 0640'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild -x -d 'refuse (77) to build more nodes than this'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild-time -x -d 'refuse (77) what took longer the last time'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l protect -x -d 'refuse (77) to build these nodes'

@@ -19,6 +19,7 @@ pub mod retention;
 pub mod select_by;
 pub mod settle;
 pub mod start;
+pub mod state_mode;
 pub mod stop;
 pub mod summary;
 pub mod warehouse;

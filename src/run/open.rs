@@ -9,6 +9,7 @@ use crate::dbt::profile::Identity;
 use crate::decide::baseline::{self, Baseline};
 use crate::decide::origin::Origin;
 use crate::decide::start::{self, Found};
+use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::os::inputs::Contents;
 use crate::os::private::PrivateDir;
@@ -27,7 +28,13 @@ use std::sync::Arc;
 /// # Errors
 /// 78 where its path is relative and there is no working directory.
 pub(crate) fn store(config: &Config) -> Result<Store, Failure> {
-    Store::at(&config.state_dir).map_err(Failure::refused)
+    let store = Store::at(&config.state_dir).map_err(Failure::refused)?;
+    Ok(store.with_mode(config.state_mode))
+}
+
+/// What the last run did, if the volume tells.
+pub(crate) fn last_run(config: &Config) -> Option<Summary> {
+    store(config).ok()?.last_run()
 }
 
 /// Admit the state and take its lock. `what` is shown to whoever has to wait.

@@ -16,6 +16,7 @@ mod harness;
 mod history;
 mod hooks;
 mod left_out;
+mod monitoring;
 mod news;
 mod operators;
 mod overlap;
