@@ -176,7 +176,7 @@ impl Opened<'_> {
         origin: Option<Origin>,
     ) -> Result<(), Failure> {
         let is_change = origin.is_some();
-        self.baseline.origin = origin.or(self.baseline.origin.take());
+        self.baseline.origin = origin.or_else(|| self.baseline.origin.take());
         let record = self.baseline.record(self.identity(), clock::now());
         let replaces = self.baseline.digest.take();
         let mut write = |out: &mut dyn Write| manifest.write_without(&absent, out);
