@@ -78,12 +78,14 @@ fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
         settled: None,
         verified_at: None,
         populating: false,
+        origin: None,
     };
     let next = Commit {
         manifest: &mut |out: &mut dyn Write| out.write_all(text.as_bytes()),
         record: &record,
         retention: Retention::default(),
         replaces: None,
+        is_change: true,
         owes_publish: false,
     };
     locked.commit(reservation, next)?;

@@ -17,14 +17,15 @@ pub use definition::{Doc, Initial, Value, Variable};
 pub use help::{help, help_on_everything};
 pub use options::{Group, groups};
 pub use verbs::{
-    Adoption, Asking, Exec, Operands, OutputFormat, PlanForm, PlanOptions, Request, UseColor, Verb,
-    VerbDoc, verbs,
+    Adoption, Asking, DiffOptions, Exec, Operands, OutputFormat, PlanForm, PlanOptions, Request,
+    UseColor, Verb, VerbDoc, verbs,
 };
 
 use crate::decide::budget::{Budget, Limit};
 use crate::decide::doubt::Settle;
 use crate::decide::retention::Retention;
 use crate::decide::start::{Mode, OnEmpty};
+use crate::decide::state_mode::StateMode;
 use crate::decide::warehouse::Verify;
 use crate::environment::{self, Environment};
 use crate::exit::{Failure, Refusal};
@@ -89,6 +90,8 @@ pub struct Config {
     pub publish: Option<Vec<OsString>>,
     /// `--history`, `--history-bytes`.
     pub history: Retention,
+    /// `--state-mode`.
+    pub state_mode: Option<StateMode>,
     /// `--termination-log`.
     pub termination_log: PathBuf,
     /// `--metrics-file`.
@@ -182,6 +185,7 @@ fn blank(environment: Environment) -> Config {
         approve: None,
         publish: None,
         history: Retention::default(),
+        state_mode: None,
         termination_log: PathBuf::new(),
         metrics_file: None,
         events: None,

@@ -57,13 +57,21 @@ pub fn run(
     let mut summary = Summary::begin(subcommand, clock::now());
     say::event(&RunEvent::RunStarted { command: subcommand, tool: &summary.tool });
     let (ended, access) = match Session::new(invocation) {
-        Ok(session) => with_the_state(&mut Driver::new(&session, supervisor), &mut summary),
+        Ok(session) => {
+            summary.locate(&session.project.identity);
+            with_the_state(&mut Driver::new(&session, supervisor), &mut summary)
+        }
         Err(failure) => (Err(failure), None),
     };
     if supervisor.stop_requested().is_some() {
         summary.stop();
     }
     summary.end(clock::now(), began.elapsed().as_secs(), &ended);
+    if summary.succeeded_at.is_none()
+        && let Some(last) = run::last_run(config)
+    {
+        summary.remember(&last);
+    }
     if let Some(state) = access.as_ref().and_then(Access::held) {
         state.keep_summary(&summary);
     }

@@ -10,7 +10,7 @@ _dbt_entrypoint() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --max-rebuild | --max-rebuild-time | --protect | --approve | --verify | --max-missing | --probe | --dbt | --stop-grace | --stop-signal | --on-exit | --publish | --termination-log | --metrics-file | --events | --log | --log-level)
+        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --state-mode | --max-rebuild | --max-rebuild-time | --protect | --approve | --verify | --max-missing | --probe | --dbt | --stop-grace | --stop-signal | --on-exit | --publish | --termination-log | --metrics-file | --events | --log | --log-level)
             ((i++))
             if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
             ;;
@@ -31,6 +31,7 @@ _dbt_entrypoint() {
         --shared-lock) COMPREPLY=($(compgen -W 'warn required' -- "$cur")); return ;;
         --history) :; return ;;
         --history-bytes) :; return ;;
+        --state-mode) :; return ;;
         --max-rebuild) :; return ;;
         --max-rebuild-time) :; return ;;
         --protect) :; return ;;
@@ -56,13 +57,14 @@ _dbt_entrypoint() {
         ;;
     esac
     case $first,$cur in
-        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --log --log-level --help --version' ;;
-        ,*) words='plan status verify orphans history rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
+        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --log --log-level --help --version' ;;
+        ,*) words='plan status verify orphans history diff rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--all --diff --markdown --graph --json --color --help' ;;
         status,-*) words='--json --help' ;;
         verify,-*) words='--record --json --help' ;;
         orphans,-*) words='--sql --drop --approve --json --help' ;;
         history,-*) words='--json --help' ;;
+        diff,-*) words='--json --help' ;;
         rollback,-*) words='--help' ;;
         adopt,-*) words='--from --force --help' ;;
         invalidate,-*) words='--help' ;;

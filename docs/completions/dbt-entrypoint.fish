@@ -9,7 +9,7 @@ function __dbt_entrypoint_first
             continue
         end
         switch $word
-            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --max-rebuild --max-rebuild-time --protect --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --log --log-level
+            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --log --log-level
                 set skip 1
             case '-*'
             case '*'
@@ -38,6 +38,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l lock-timeout -x -d 'ho
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l shared-lock -x -a 'warn required' -d 'whether the lock has to hold on all nodes'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history -x -d 'how many earlier baselines to keep'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l history-bytes -x -d 'how much room earlier baselines may take'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l state-mode -x -d 'who may read the baselines, such as 0640'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild -x -d 'refuse (77) to build more nodes than this'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l max-rebuild-time -x -d 'refuse (77) what would take longer'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l protect -x -d 'refuse (77) to build these nodes'
@@ -75,8 +76,10 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l sql -d 'print the
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l drop -d 'drop those that --approve names'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l approve -x -d 'the hash that `orphans` printed'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at orphans' -l json -d 'write one JSON object'
-complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a history -d 'list the earlier baselines'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a history -d 'list the baselines, and how each came about'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at history' -l json -d 'write one JSON object'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a diff -d 'show what changed between two baselines'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at diff' -l json -d 'write one JSON object'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a rollback -d 'restore an earlier baseline; builds nothing'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -a adopt -d 'record the project as built; builds nothing'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at adopt' -l from -r -F -d 'record what this manifest.json says'

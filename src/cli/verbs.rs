@@ -47,6 +47,8 @@ pub enum Verb {
     Status(OutputFormat),
     /// List the earlier baselines.
     History(OutputFormat),
+    /// Show what changed between two baselines.
+    Diff(DiffOptions),
     /// Go back this many baselines.
     Rollback(usize),
     /// Record the project or a manifest as built.
@@ -80,6 +82,17 @@ pub struct PlanOptions {
     pub diff: bool,
     /// `--color`.
     pub color: UseColor,
+}
+
+/// `diff`. Baselines are named by their steps back; 0 is the present one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiffOptions {
+    /// The one that is compared with.
+    pub from: usize,
+    /// The one that is compared.
+    pub to: usize,
+    /// `--json`.
+    pub form: OutputFormat,
 }
 
 /// How a plan is written on standard output.

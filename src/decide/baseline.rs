@@ -2,6 +2,7 @@
 
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
+use crate::decide::origin::Origin;
 use crate::decide::record::{FORMAT, LeftRelation, NodeRecord, Record, Settled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Baseline {
     pub is_populating: bool,
     /// [`Record::verified_at`].
     pub verified_at: Option<u64>,
+    /// [`Record::origin`].
+    pub origin: Option<Origin>,
 }
 
 impl Baseline {
@@ -57,6 +60,7 @@ impl Baseline {
                 settled,
                 populating: is_populating,
                 verified_at,
+                origin,
                 ..
             }) => Self {
                 manifest,
@@ -68,6 +72,7 @@ impl Baseline {
                 is_recorded: true,
                 is_populating,
                 verified_at,
+                origin,
             },
             None => Self { manifest, digest, ..Self::none(salt) },
         }
@@ -93,6 +98,7 @@ impl Baseline {
             settled: self.settled.clone(),
             populating: self.is_populating,
             verified_at: self.verified_at,
+            origin: self.origin.clone(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::dbt::results::{Fate, Outcome, PARTLY};
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::{self, CurrentProject, Inputs, LastBuild, Scope};
 use crate::decide::relations::Relations;
-use crate::graph::{Graph, is_unit_test_id};
+use crate::graph::{Graph, is_test_id, is_unit_test_id};
 use crate::trees::IntoTree;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,6 +181,18 @@ impl<'m, 'b> Comparison<'m, 'b> {
         let before = self.before.iter().flat_map(Manifest::names).map(|(id, _)| id);
         let mut known = before.chain(baseline.nodes.keys().map(String::as_str));
         known.any(|id| !self.graph.contains_key(id))
+    }
+
+    /// Whether the next baseline, without the nodes that are absent from it, says something else of the
+    /// warehouse than this one. Tests leave nothing there, and what was settled is there as it was.
+    #[must_use]
+    pub fn claims_otherwise(&self, is_absent: impl Fn(&str) -> bool) -> bool {
+        let Some(before) = &self.before else { return true };
+        let is_kept = |id: &str| before.node(id).is_some() != is_absent(id);
+        let is_built = |id: &str| self.needs.contains_key(id) && !is_absent(id);
+        let mut now = self.graph.keys().filter(|id| !is_test_id(id));
+        let mut before = before.names().map(|(id, _)| id).filter(|id| !is_test_id(id));
+        now.any(|id| !is_kept(id) || is_built(id)) || before.any(|id| !self.graph.contains_key(id))
     }
 
     /// Whether a node has to be built that the record does not list as pending yet, so that the next

@@ -2,6 +2,7 @@
 //! checks that it names no system call.
 
 pub mod baseline;
+pub mod between;
 pub mod budget;
 pub mod comparison;
 pub mod doubt;
@@ -10,6 +11,7 @@ pub mod event;
 pub(crate) mod intent;
 pub mod needs;
 pub mod next;
+pub mod origin;
 pub mod orphans;
 pub mod plan;
 pub mod record;
@@ -18,6 +20,7 @@ pub mod retention;
 pub mod select_by;
 pub mod settle;
 pub mod start;
+pub mod state_mode;
 pub mod stop;
 pub mod summary;
 pub mod warehouse;

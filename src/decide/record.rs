@@ -4,6 +4,7 @@
 //! is a valid baseline about which less is known.
 
 use crate::dbt::profile::Identity;
+use crate::decide::origin::Origin;
 use crate::graph::is_test_id;
 use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct Record {
     /// epoch (UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<u64>,
+    /// How the baseline came about. `None` from older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The commands that had nothing left to build, and the inputs with which that holds.

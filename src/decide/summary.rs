@@ -1,6 +1,7 @@
 //! What a run did, as one value: for the last log line, `last-run.json`, the termination message and
 //! the metrics.
 
+use crate::dbt::profile::Identity;
 use crate::dbt::results::{FAILED, Fate, Outcome};
 use crate::decide::next::Absence;
 use crate::exit::{self, Failure};
@@ -20,6 +21,15 @@ pub struct Summary {
     /// The kind of run, such as `first population`, `changes` or `full`. Empty if the run ended
     /// before that was known.
     pub mode: String,
+    /// The project, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The target of its profile, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The schema of the target, if it has one that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// When the run started, in seconds since the epoch (UTC).
     pub started_at: u64,
     /// When the run ended, in seconds since the epoch (UTC).
@@ -29,6 +39,9 @@ pub struct Summary {
     pub took: Option<u64>,
     /// The exit code of the process.
     pub exit: u8,
+    /// When a run last succeeded, this one or an earlier one, in seconds since the epoch (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub succeeded_at: Option<u64>,
     /// Whether somebody told the run to stop.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
@@ -127,6 +140,39 @@ impl Summary {
     pub fn end(&mut self, now: u64, took: u64, ended: &Result<u8, Failure>) {
         (self.ended_at, self.took) = (now, Some(took));
         (self.exit, self.why) = exit::code_and_reason(ended);
+        self.succeeded_at = (self.exit == 0).then_some(now);
+    }
+
+    /// Add what is built, and where.
+    pub fn locate(&mut self, identity: &Identity) {
+        self.project.clone_from(&identity.project);
+        self.target.clone_from(&identity.target);
+        self.schema = identity.location.get("schema").cloned();
+    }
+
+    /// Take over from the last run on the same volume when a run last succeeded, and the place, where
+    /// this run did not get as far as knowing it. A volume of another place says nothing.
+    pub fn remember(&mut self, last: &Self) {
+        let of_last = last.place();
+        let differs = |(own, other): (&Option<String>, Option<&str>)| {
+            own.as_deref().zip(other).is_some_and(|(own, other)| own != other)
+        };
+        if [&self.project, &self.target, &self.schema].into_iter().zip(of_last).any(differs) {
+            return;
+        }
+        for (own, other) in
+            [&mut self.project, &mut self.target, &mut self.schema].into_iter().zip(of_last)
+        {
+            *own = own.take().or_else(|| other.map(str::to_owned));
+        }
+        // Earlier versions did not note it.
+        let of_older = (last.exit == 0 && last.ended_at > 0).then_some(last.ended_at);
+        self.succeeded_at = self.succeeded_at.or(last.succeeded_at).or(of_older);
+    }
+
+    /// The project, the target and the schema.
+    fn place(&self) -> [Option<&str>; 3] {
+        [&self.project, &self.target, &self.schema].map(Option::as_deref)
     }
 
     /// Whether the run got as far as deciding what it starts from.
@@ -228,30 +274,9 @@ impl Summary {
         })
         .to_string()
     }
-
-    /// The summary as metrics in the text format of Prometheus, for the textfile collector or a
-    /// Pushgateway.
-    #[must_use]
-    pub fn prometheus_text(&self) -> String {
-        let count = |map: &BTreeMap<String, String>| map.len().to_string();
-        let gauges = [
-            ("last_run_timestamp_seconds", "When the last run ended.", self.ended_at.to_string()),
-            ("last_run_duration_seconds", "How long it took.", self.seconds().to_string()),
-            ("last_run_exit_code", "Its exit code.", self.exit.to_string()),
-            ("last_run_nodes_built", "Nodes that it built.", self.built.len().to_string()),
-            ("last_run_nodes_failed", "Nodes that it did not finish.", count(&self.failed)),
-            ("nodes_pending", "Nodes that still have to be built.", count(&self.pending)),
-            ("nodes_altered", "Nodes that keep rows of earlier code.", count(&self.altered)),
-        ];
-        let gauge = |(name, help, value): &(&str, &str, String)| {
-            let name = format!("dbt_entrypoint_{name}");
-            format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n")
-        };
-        // A run that was refused before it read the volume does not know what is pending.
-        let known = if self.mode.is_empty() { gauges.len() - 2 } else { gauges.len() };
-        gauges.iter().take(known).map(gauge).collect()
-    }
 }
+
+mod metrics;
 
 #[cfg(test)]
 mod tests {

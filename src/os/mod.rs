@@ -17,6 +17,7 @@ pub mod private;
 pub mod program;
 pub mod project;
 pub mod random;
+pub(crate) mod revision;
 pub mod stderr;
 pub mod supervise;
 pub(crate) mod terminal;

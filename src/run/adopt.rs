@@ -10,14 +10,23 @@ use crate::dbt::reads::asks_for_the_command;
 use crate::dbt::results::Outcome;
 use crate::decide::baseline::Baseline;
 use crate::decide::needs::Scope;
+use crate::decide::origin::{ADOPT, Origin};
 use crate::decide::settle::Completion;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::graph::is_test_id;
-use crate::os::random;
+use crate::os::{clock, random};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A manifest of dbt's that somebody hands us.
+pub(crate) struct GivenManifest {
+    /// What messages call it.
+    pub(crate) name: String,
+    /// Its text.
+    pub(crate) text: String,
+}
 
 /// Take the project as it now stands, or a manifest that is given, for what the warehouse holds;
 /// how many nodes that are, tests left out. Whatever the volume holds is replaced only if `force`
@@ -29,14 +38,17 @@ use std::sync::Arc;
 pub(crate) fn adopt(
     mut opened: Opened<'_>,
     driver: &mut Driver<'_>,
-    given: Option<String>,
+    given: Option<GivenManifest>,
     force: bool,
 ) -> Result<usize, Failure> {
     refuse_to_replace(&opened, force)?;
     opened.baseline = Baseline::none(random::salt().map_err(Failure::internal)?);
     let mut summary = Summary::default();
     match given {
-        Some(text) => adopt_manifest(&mut opened, text, Confirmed::default(), &mut summary)?,
+        Some(GivenManifest { name, text }) => {
+            let origin = Origin { from: Some(name), ..Origin::of_verb(ADOPT, clock::now()) };
+            adopt_manifest(&mut opened, text, Confirmed::default(), origin, &mut summary)?;
+        }
         None => adopt_project(&mut opened, driver, &mut summary)?,
     }
     // What an earlier run left behind says nothing beyond the operator's word.
@@ -60,13 +72,15 @@ pub(super) fn adopt_project(
         Ok(manifest) if !asks_for_the_command(&manifest) => opened.confirm(&seen),
         _ => Confirmed::default(),
     };
-    adopt_manifest(opened, text, confirmed, summary)
+    let origin = opened.origin(ADOPT);
+    adopt_manifest(opened, text, confirmed, origin, summary)
 }
 
 fn adopt_manifest(
     opened: &mut Opened<'_>,
     text: String,
     confirmed: Confirmed,
+    origin: Origin,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     let text = Arc::new(text);
@@ -78,7 +92,8 @@ fn adopt_manifest(
     let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::NothingToBuild);
     let codes = BTreeMap::new();
     let messages = BTreeMap::new();
-    let ran = Ran { now, outcome, messages, codes, scope, refresh: false, ending, confirmed };
+    let refresh = false;
+    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
     opened.commit(reservation, ran, summary)
 }
 

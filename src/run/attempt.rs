@@ -329,7 +329,8 @@ impl Attempt {
             let message = messages.get(id).map(String::as_str);
             say::event(&RunEvent::of_fate(id, fate, message));
         }
-        let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed };
+        let origin = opened.origin(&summary.command);
+        let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
         let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if let Err(failure) = &saved {

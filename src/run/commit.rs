@@ -11,6 +11,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::event::RunEvent;
 use crate::decide::needs::Scope;
 use crate::decide::next::Next;
+use crate::decide::origin::Origin;
 use crate::decide::orphans::left_behind;
 use crate::decide::record::{self, NodeRecord};
 use crate::decide::relations::Relations;
@@ -56,6 +57,8 @@ pub(super) struct Ran<'m, 'b> {
     pub(super) ending: Completion,
     /// The inputs, if nothing moved while dbt read them.
     pub(super) confirmed: Confirmed,
+    /// What made it, without what it built.
+    pub(super) origin: Origin,
 }
 
 impl Opened<'_> {
@@ -87,10 +90,14 @@ impl Opened<'_> {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
-        let Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed } = ran;
+        let Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin } = ran;
         let mut next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
         next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
+        // What is adopted was compared with itself.
+        let is_change =
+            origin.is_adoption() || now.claims_otherwise(|id| next.absent.contains_key(id));
+        let origin = is_change.then(|| origin.with_built(&outcome));
         let torn = now.torn(&self.baseline, &outcome, refresh);
         let torn = torn.into_iter().map(str::to_owned).into_tree();
         if self.access.held().is_some() {
@@ -111,7 +118,10 @@ impl Opened<'_> {
         self.settle(&confirmed, &ending);
         match is_as_it_was {
             true => self.write_record(),
-            false => self.save(reservation, &manifest, next.absent.keys().cloned().into_tree())?,
+            false => {
+                let absent = next.absent.keys().cloned().into_tree();
+                self.save(reservation, &manifest, absent, origin)?;
+            }
         }
         if self.access.held().is_some() {
             say::baseline_saved(&graph, &outcome, &next.absent);
@@ -158,13 +168,17 @@ impl Opened<'_> {
         }
     }
 
-    /// Make this manifest less some nodes the baseline, with the record as we hold it.
+    /// Make this manifest less some nodes the baseline, with the record as we hold it. `origin` is what
+    /// made it, where it says something else of the warehouse than the present one.
     pub(super) fn save(
         &mut self,
         reservation: Option<Reservation>,
         manifest: &Manifest<'_>,
         absent: BTreeSet<String>,
+        origin: Option<Origin>,
     ) -> Result<(), Failure> {
+        let is_change = origin.is_some();
+        self.baseline.origin = origin.or_else(|| self.baseline.origin.take());
         let record = self.baseline.record(self.identity(), clock::now());
         let replaces = self.baseline.digest.take();
         let mut write = |out: &mut dyn Write| manifest.write_without(&absent, out);
@@ -175,6 +189,7 @@ impl Opened<'_> {
                     record: &record,
                     retention: self.session.config.history,
                     replaces: replaces.as_deref(),
+                    is_change,
                     owes_publish: self.session.config.publish.is_some(),
                 };
                 let saved = state.commit(reservation, commit)?;
@@ -218,8 +233,9 @@ impl Opened<'_> {
             let reservation = self.reserve(None)?;
             let (outcome, scope) = (Outcome::new(), Scope::Changes);
             let (messages, codes) = (BTreeMap::new(), BTreeMap::new());
+            let (refresh, origin) = (false, self.origin(&summary.command));
             let ran =
-                Ran { now, outcome, messages, codes, scope, refresh: false, ending, confirmed };
+                Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
             return self.commit(reservation, ran, summary);
         }
         self.settle_in_place(&confirmed, &ending);

@@ -28,11 +28,11 @@ mod unchanged;
 mod values;
 mod verify;
 
-pub(crate) use adopt::adopt;
+pub(crate) use adopt::{GivenManifest, adopt};
 pub(crate) use carry_out::carry_out;
 pub(crate) use doubt::settle;
 pub(crate) use driver::{Driver, run_without_state};
-pub(crate) use open::{Access, Opened, hold, store};
+pub(crate) use open::{Access, Opened, hold, last_run, store};
 pub(crate) use orphans::{Order, Orphans, orphans};
 pub(crate) use parse::parse;
 pub(crate) use plan::{compare, plan, within_budget};

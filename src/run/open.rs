@@ -7,15 +7,18 @@ use crate::cli::Config;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
 use crate::decide::baseline::{self, Baseline};
+use crate::decide::origin::Origin;
 use crate::decide::start::{self, Found};
+use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::os::inputs::Contents;
 use crate::os::private::PrivateDir;
 use crate::os::supervise::Supervisor;
-use crate::os::{gate, paths, random};
+use crate::os::{clock, gate, paths, random, revision};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Locked, Store, Stored};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +28,13 @@ use std::sync::Arc;
 /// # Errors
 /// 78 where its path is relative and there is no working directory.
 pub(crate) fn store(config: &Config) -> Result<Store, Failure> {
-    Store::at(&config.state_dir).map_err(Failure::refused)
+    let store = Store::at(&config.state_dir).map_err(Failure::refused)?;
+    Ok(store.with_mode(config.state_mode))
+}
+
+/// What the last run did, if the volume tells.
+pub(crate) fn last_run(config: &Config) -> Option<Summary> {
+    store(config).ok()?.last_run()
 }
 
 /// Admit the state and take its lock. `what` is shown to whoever has to wait.
@@ -147,6 +156,8 @@ pub(crate) struct Opened<'s> {
     /// The nodes that `dbt compile` has shown to be as they were built, with what was compared of
     /// them.
     pub(super) settled: BTreeMap<String, String>,
+    /// The commit of the project, once it was looked for.
+    commit: OnceCell<Option<String>>,
 }
 
 impl<'s> Opened<'s> {
@@ -163,7 +174,8 @@ impl<'s> Opened<'s> {
         let salt = random::salt().map_err(Failure::internal)?;
         let baseline = Baseline::from_parts(manifest, digest, record, salt);
         let (inputs, settled) = (inputs.map(Arc::new), BTreeMap::new());
-        let mut opened = Self { session, access, found, baseline, inputs, settled };
+        let commit = OnceCell::new();
+        let mut opened = Self { session, access, found, baseline, inputs, settled, commit };
         opened.identify();
         stage.done(opened.found.kind());
         Ok(opened)
@@ -189,6 +201,18 @@ impl<'s> Opened<'s> {
 
     pub(super) fn identity(&self) -> &'s Identity {
         &self.session.project.identity
+    }
+
+    /// What this command makes of the project, before it is known what it builds.
+    pub(super) fn origin(&self, command: &str) -> Origin {
+        let commit = self.note_commit().map(str::to_owned);
+        Origin { commit, ..Origin::of_verb(command, clock::now()) }
+    }
+
+    /// The commit that the project is checked out at, as it was when this was first called.
+    pub(super) fn note_commit(&self) -> Option<&str> {
+        let Session { project, config, .. } = self.session;
+        self.commit.get_or_init(|| revision::of(&project.root, &config.environment)).as_deref()
     }
 
     /// Read the text of the baseline, where it has not been read.

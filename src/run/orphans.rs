@@ -8,8 +8,10 @@ use super::parse::parse_alone;
 use super::verify::usable;
 use crate::dbt::asked::{Address, Ask};
 use crate::dbt::manifest::Manifest;
+use crate::decide::origin::Origin;
 use crate::decide::orphans::{self, Orphan, Whereabouts};
 use crate::exit::{Failure, Refusal};
+use crate::os::clock;
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -144,7 +146,8 @@ impl Opened<'_> {
         match manifest.filter(|manifest| removed.iter().any(|id| manifest.node(id).is_some())) {
             Some(manifest) => {
                 let reservation = self.reserve(None)?;
-                self.save(reservation, &manifest, removed)
+                let origin = Origin::of_verb("orphans", clock::now());
+                self.save(reservation, &manifest, removed, Some(origin))
             }
             None => {
                 self.write_record();

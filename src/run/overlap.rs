@@ -56,7 +56,8 @@ pub(super) fn take_up(
     let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
     let (scope, ending) = (Scope::Changes, Completion::Incomplete);
     let messages = BTreeMap::new();
-    let ran = Ran { now, outcome, messages, codes, scope, refresh: false, ending, confirmed };
+    let (refresh, origin) = (false, opened.origin(&summary.command));
+    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
     opened.commit(reservation, ran, summary)?;
     opened.forget_doubts()?;
     Ok(true)

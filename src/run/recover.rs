@@ -117,7 +117,8 @@ fn recover_killed<'s>(
     let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);
     let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
     let messages = BTreeMap::new();
-    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed };
+    let origin = opened.origin(&summary.command);
+    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;
     Ok((opened, true))

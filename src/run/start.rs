@@ -92,6 +92,7 @@ pub(crate) fn start<'s>(
         started.opened.read_baseline()?;
         if let Some(state) = started.opened.access.held() {
             state.rehearse()?;
+            started.opened.note_commit();
             say::start(&start, approach, started.opened.access.store());
         }
     }

@@ -6,6 +6,7 @@ use super::open::Opened;
 use super::recover;
 use crate::dbt::asked::Ask;
 use crate::dbt::manifest::Manifest;
+use crate::decide::origin::Origin;
 use crate::decide::start::{self, Mode, OnEmpty, Start};
 use crate::decide::summary::Summary;
 use crate::decide::warehouse::{Look, claims};
@@ -94,7 +95,8 @@ impl Opened<'_> {
         let absent: BTreeSet<String> = look.wrong.iter().map(|(id, _)| id.clone()).into_tree();
         let reservation = self.reserve(None)?;
         let manifest = Manifest::read(text).map_err(Failure::refused)?;
-        self.save(reservation, &manifest, absent)
+        let origin = Origin::of_verb("verify", clock::now());
+        self.save(reservation, &manifest, absent, Some(origin))
     }
 }
 

@@ -1,12 +1,14 @@
 //! The messages of this program. They go to standard error through the log; standard output belongs
 //! to dbt.
 
+mod baselines;
 mod diff;
 mod engine;
 mod needs;
 mod plan;
 mod waiting;
 
+pub(crate) use baselines::{after_rollback, between, built_names, origin};
 pub(crate) use diff::diff;
 pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
 pub(crate) use needs::{

@@ -10,7 +10,7 @@ use super::dir::Dir;
 use super::explained::{explained, unusable};
 use super::temporary::{Temporary, Way};
 use super::turn::Turn;
-use super::{CONTROL, MANIFEST, POPULATED, RECORDS, Store, UNPUBLISHED, history, leftovers};
+use super::{CONTROL, MANIFEST, POPULATED, RECORDS, Store, UNPUBLISHED, history, leftovers, shown};
 use crate::dbt::manifest;
 use crate::decide::record::Record;
 use crate::decide::retention::Retention;
@@ -71,6 +71,9 @@ pub struct Commit<'a> {
     /// The digest of the present baseline, where that was found sound; where it is `None`, the
     /// present manifest is checked before it is kept in the history.
     pub replaces: Option<&'a str>,
+    /// Whether it says something else of the warehouse than the present baseline, which then goes to
+    /// the history.
+    pub is_change: bool,
     /// Whether a publish hook has to see the baseline.
     pub owes_publish: bool,
 }
@@ -140,26 +143,37 @@ pub(super) fn commit(
     if commit.owes_publish {
         store.write_file(UNPUBLISHED, b"").map_err(Failure::not_saved)?;
     }
-    let saved = replace(turn, reservation, commit)
+    let saved = replace(store, turn, reservation, commit)
         .context("the new baseline could not be saved (the next run builds the same nodes again)")
         .map_err(told)?;
     leftovers::prune(store.path(), &saved.digest);
+    shown::show(store.path(), store.mode);
     Ok(saved)
 }
 
-fn replace(turn: &Turn, reservation: Reservation, commit: Commit<'_>) -> Result<Saved> {
+fn replace(
+    store: &Store,
+    turn: &Turn,
+    reservation: Reservation,
+    commit: Commit<'_>,
+) -> Result<Saved> {
     let Reservation { path, state, ours, records, manifest: mut next, record: mut beside, .. } =
         reservation;
     let name = path.join(MANIFEST);
     next.fill(commit.manifest, true)
         .with_context(|| format!("cannot write beside {}", name.display()))?;
+    if let Some(mode) = store.mode {
+        next.set_mode(mode.of_file());
+    }
     let saved = checked(&next)?;
     beside
         .fill(&mut |out| Ok(serde_json::to_writer(out, commit.record)?), true)
         .context("cannot write the record")?;
     beside.put(&format!("{}.json", saved.digest)).context("cannot rename the record")?;
     records.sync().context("cannot sync the directory of records")?;
-    if let Err(error) = history::keep(&state, &ours, commit.retention, commit.replaces) {
+    if commit.is_change
+        && let Err(error) = history::keep(&state, &ours, commit.retention, commit.replaces)
+    {
         let error = error.context("the present baseline is not kept in the history");
         log::warn!("{}", explained(error, &path));
     }

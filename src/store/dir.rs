@@ -119,6 +119,25 @@ impl Dir {
         Ok(file)
     }
 
+    /// Give a file that is there this mode.
+    pub(super) fn set_mode(&self, name: &str, mode: u32) -> io::Result<()> {
+        let OpenedFile::File(file) = self.read(name)? else { return Ok(()) };
+        match fstat(&file)?.st_mode & 0o7777 == mode {
+            true => Ok(()),
+            false => Ok(fchmod(&file, Mode::from_bits_truncate(mode))?),
+        }
+    }
+
+    /// Add these bits to the mode of this directory. One that belongs to somebody else stays as it is.
+    pub(super) fn let_enter(&self, bits: u32) {
+        let mode = fstat(&self.file).map(|file| file.st_mode & 0o7777);
+        let missing = mode.ok().filter(|mode| mode & bits != bits);
+        let Some(mode) = missing else { return };
+        if let Err(error) = fchmod(&self.file, Mode::from_bits_truncate(mode | bits)) {
+            log::debug!("the mode of {} stays: {error}", self.path.display());
+        }
+    }
+
     /// Write at the end of a file that is there.
     pub(super) fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;

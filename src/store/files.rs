@@ -3,7 +3,7 @@
 use super::commit::Writer;
 use super::dir::Dir;
 use super::explained::explained;
-use super::{CONTROL, Store};
+use super::{CONTROL, LAST_RUN, Store};
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
@@ -42,6 +42,9 @@ impl Store {
             let (parent, name) = self.parent(below)?;
             let mut file = parent.temporary(name)?;
             file.fill(content, synced)?;
+            if let Some(mode) = self.mode.filter(|_| below == LAST_RUN) {
+                file.set_mode(mode.of_file());
+            }
             file.put(name)?;
             if synced {
                 parent.sync()?;

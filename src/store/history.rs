@@ -1,4 +1,5 @@
-//! Earlier baselines: kept by every commit, bounded, each of them checked before it is used.
+//! Earlier baselines: kept by every commit that says something else of the warehouse, bounded, each of
+//! them checked before it is used.
 //!
 //! `.dbt-entrypoint/history/<n>-<sha256>.json`, with its record under `records`. An entry is
 //! the old file itself under another name (a hard link), so that it costs nothing to make.

@@ -28,6 +28,7 @@ mod look;
 mod place;
 mod rehearsal;
 mod run_dir;
+mod shown;
 mod temporary;
 mod turn;
 mod usage;
@@ -40,6 +41,7 @@ pub use place::Place;
 pub(crate) use run_dir::{Journal, RunDir, StateForDbt};
 
 use crate::decide::record::Record;
+use crate::decide::state_mode::StateMode;
 use crate::decide::summary::Summary;
 use crate::environment::Environment;
 use crate::exit::Failure;
@@ -87,6 +89,7 @@ const LAST_RUN: &str = "last-run.json";
 #[derive(Debug, Clone)]
 pub struct Store {
     path: PathBuf,
+    mode: Option<StateMode>,
 }
 
 impl Store {
@@ -97,7 +100,13 @@ impl Store {
     pub fn at(state_dir: &Path) -> Result<Self> {
         let path = std::path::absolute(state_dir)
             .with_context(|| format!("the state directory {}", state_dir.display()))?;
-        Ok(Self { path })
+        Ok(Self { path, mode: None })
+    }
+
+    /// The same store, whose baselines others may read.
+    #[must_use]
+    pub fn with_mode(self, mode: Option<StateMode>) -> Self {
+        Self { mode, ..self }
     }
 
     /// Where the directory is and whether it can be written, without changing anything.
@@ -121,6 +130,7 @@ impl Store {
     ) -> Result<Locked, Failure> {
         let lock = lock::acquire(&self.path, what, timeout, wait)?;
         leftovers::clean(&self.path);
+        shown::show(&self.path, self.mode);
         let turn = Arc::new(Turn::of(&self)?);
         Ok(Locked { store: self, lock, turn, abilities: OnceCell::new() })
     }
@@ -156,12 +166,17 @@ impl Store {
         look::manifest(&self.path, digest)
     }
 
+    /// The digest of the present baseline, if that is known to be one.
+    pub(crate) fn present_digest(&self) -> Option<String> {
+        self.glance().ok()?.digest
+    }
+
     /// The history without the present baseline, the newest first.
     ///
     /// # Errors
     /// When the history is there and cannot be read.
     pub(crate) fn earlier(&self) -> Result<Vec<Entry>> {
-        let present = self.glance().ok().and_then(|stored| stored.digest);
+        let present = self.present_digest();
         let mut entries = history::entries(&self.path)?;
         entries.retain(|entry| Some(&entry.digest) != present.as_ref());
         Ok(entries)

@@ -103,6 +103,13 @@ impl Temporary {
         self.dir.content(&self.name)
     }
 
+    /// Give the written file this mode, before others find it.
+    pub(super) fn set_mode(&self, mode: u32) {
+        if let Err(error) = self.dir.set_mode(&self.name, mode) {
+            log::debug!("the mode {mode:o} cannot be set: {error}");
+        }
+    }
+
     /// Put it in place, atomically; [`Dir::sync`] makes that durable.
     pub(super) fn put(self, name: &str) -> io::Result<()> {
         self.dir.rename(&self.name, name)

@@ -22,6 +22,7 @@ fn record(written_at: u64) -> Record {
         settled: None,
         verified_at: None,
         populating: false,
+        origin: None,
     }
 }
 
@@ -41,6 +42,7 @@ fn commit_keeping(retention: Retention, store: &Locked, node: &str, record: &Rec
         record,
         retention,
         replaces: None,
+        is_change: true,
         owes_publish: true,
     };
     store.commit(store.reserve(1 << 12).unwrap(), next).unwrap().digest
@@ -98,6 +100,49 @@ fn the_hook_is_owed_until_it_has_published_and_the_last_run_is_kept() {
     assert_eq!((store.is_publish_owed(), store.last_run()), (true, Some(summary)));
     store.published().unwrap();
     assert!(!store.is_publish_owed());
+}
+
+#[test]
+fn the_group_may_read_the_baselines_and_the_summary_and_no_salt() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let mode = |name: &str| {
+        let file = std::fs::metadata(dir.path().join(name)).unwrap();
+        file.permissions().mode() & 0o7777
+    };
+    let files = |store: &Locked| {
+        let mut history = Vec::new();
+        for entry in std::fs::read_dir(store.path_of(HISTORY)).unwrap() {
+            history.push(format!("{CONTROL}/{HISTORY}/{}", entry.unwrap().file_name().display()));
+        }
+        history.sort();
+        let record = format!("{CONTROL}/{RECORDS}/{}.json", store.present_digest().unwrap());
+        let last = format!("{CONTROL}/{LAST_RUN}");
+        let lock = format!("{CONTROL}/lock");
+        [MANIFEST, history.last().unwrap(), &last, &record, &lock].map(mode)
+    };
+    let directories = || {
+        ["", CONTROL, &format!("{CONTROL}/{HISTORY}"), &format!("{CONTROL}/{RECORDS}")].map(mode)
+    };
+    let private = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(dir.path(), private).unwrap();
+    let store = locked(dir.path());
+    ["a", "b"].iter().for_each(|node| drop(commit(&store, node, &record(1))));
+    store.keep_summary(&Summary::begin("run", 7));
+    assert_eq!((files(&store), directories()), ([0o600; 5], [0o700; 4]));
+    drop(store);
+    let shown = StateMode::read("0640").unwrap();
+    let store = Store::at(dir.path()).unwrap().with_mode(Some(shown));
+    let store = store.lock("a test", Duration::ZERO, &mut |_| None).unwrap();
+    // What was there, and what comes.
+    for node in ["", "c"] {
+        if !node.is_empty() {
+            commit(&store, node, &record(1));
+            store.keep_summary(&Summary::begin("run", 7));
+        }
+        let expected = ([0o640, 0o640, 0o640, 0o600, 0o600], [0o750, 0o750, 0o750, 0o700]);
+        assert_eq!((files(&store), directories()), expected, "{node}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::dbt::json;
 use crate::dbt::manifest::Manifest;
 use crate::exit::Failure;
 use crate::os::supervise::Supervisor;
-use crate::run::{self, Access, Driver, Opened};
+use crate::run::{self, Access, Driver, GivenManifest, Opened};
 use crate::session::{DbtCommand, Session};
 use anyhow::{Context, Result};
 use std::ffi::{OsStr, OsString};
@@ -40,8 +40,8 @@ pub(super) fn adopt(
     )))
 }
 
-/// The text of a manifest of dbt's.
-fn given(from: &OsStr) -> Result<String> {
+/// A manifest of dbt's.
+fn given(from: &OsStr) -> Result<GivenManifest> {
     let name = from.display();
     let text = if from == "-" {
         let mut text = String::new();
@@ -51,5 +51,6 @@ fn given(from: &OsStr) -> Result<String> {
     };
     let text = json::standard(text.with_context(|| format!("--from {name} cannot be read"))?);
     Manifest::read(&text).with_context(|| format!("--from {name}"))?;
-    Ok(text)
+    let name = if from == "-" { "standard input".to_owned() } else { name.to_string() };
+    Ok(GivenManifest { name, text })
 }

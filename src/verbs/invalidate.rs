@@ -3,10 +3,12 @@
 use super::Answer;
 use crate::cli::Config;
 use crate::dbt::manifest::Manifest;
+use crate::decide::origin::Origin;
 use crate::decide::record::Record;
 use crate::decide::start::Found;
 use crate::exit::Failure;
 use crate::graph::Graph;
+use crate::os::clock;
 use crate::os::supervise::Supervisor;
 use crate::run;
 use crate::store::Commit;
@@ -32,16 +34,21 @@ pub(super) fn invalidate(
     let manifest = Manifest::read(&text).map_err(Failure::refused)?;
     let mut record = match stored.record {
         Some(record) => record,
-        None => super::history::without_record(&text).map_err(Failure::internal)?,
+        None => super::kept::without_record(&text).map_err(Failure::internal)?,
     };
     let named = named(&manifest, &record, terms).map_err(Failure::refused)?;
+    let is_change = named.iter().any(|id| manifest.node(id).is_some());
     mark(&mut record, &manifest, &named);
+    if is_change {
+        record.origin = Some(Origin::of_verb("invalidate", clock::now()));
+    }
     let room = u64::try_from(text.len()).unwrap_or(u64::MAX);
     let next = Commit {
         manifest: &mut |out: &mut dyn Write| manifest.write_without(&named, out),
         record: &record,
         retention: config.history,
         replaces: stored.digest.as_deref(),
+        is_change,
         owes_publish: config.publish.is_some(),
     };
     locked.commit(locked.reserve(room)?, next)?;

@@ -1,10 +1,13 @@
 //! What operators ask and order, apart from running dbt. Answers go to standard output.
 
 mod adopt;
+mod diff;
 mod history;
 mod invalidate;
+mod kept;
 mod orphans;
 mod plan;
+mod rollback;
 mod status;
 mod verify;
 
@@ -52,7 +55,8 @@ pub fn answer(
     match verb {
         Verb::Status(form) => status::status(config, *form),
         Verb::History(form) => history::history(config, *form),
-        Verb::Rollback(steps) => history::rollback(config, *steps, supervisor),
+        Verb::Diff(options) => diff::diff(config, *options),
+        Verb::Rollback(steps) => rollback::rollback(config, *steps, supervisor),
         Verb::Plan(words, form) => plan::plan(config, words, *form, supervisor),
         Verb::Verify(asking) => verify::verify(config, asking, supervisor),
         Verb::Orphans(asking) => orphans::orphans(config, asking, supervisor),

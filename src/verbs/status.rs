@@ -4,6 +4,7 @@ use super::Answer;
 use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
+use crate::decide::origin::Origin;
 use crate::decide::orphans::left_behind;
 use crate::decide::record;
 use crate::decide::start::Found;
@@ -35,6 +36,8 @@ struct Status {
     dbt_version: Option<String>,
     written_by: Option<String>,
     written_at: Option<u64>,
+    /// How the baseline came about; unknown in records of earlier versions.
+    origin: Option<Origin>,
     complete: bool,
     pending: BTreeMap<String, String>,
     altered: BTreeMap<String, String>,
@@ -71,6 +74,7 @@ fn look(store: &Store, place: &Place) -> Status {
         dbt_version: None,
         written_by: None,
         written_at: None,
+        origin: None,
         complete: false,
         pending: BTreeMap::new(),
         altered: BTreeMap::new(),
@@ -122,6 +126,7 @@ impl Status {
             self.verified_at = record.verified_at;
             self.written_by = Some(record.tool);
             self.written_at = Some(record.written_at);
+            self.origin = record.origin;
             self.identity = Some(record.identity);
         }
         self.complete = self.holds == "baseline" && self.pending.is_empty() && !self.interrupted;
@@ -162,6 +167,9 @@ fn words(status: &Status) -> String {
         let when = status.written_at.map_or_else(String::new, |at| format!("{}, ", clock::utc(at)));
         line("since", format!("{when}{by}, dbt {}", status.dbt_version.as_deref().unwrap_or("?")));
     }
+    if let Some(origin) = &status.origin {
+        line("made", made(origin));
+    }
     let run = status.last_run.as_ref();
     let parts = [
         ("failed", run.map(|run| say::failures(run, NAMED)).unwrap_or_default()),
@@ -199,6 +207,13 @@ fn words(status: &Status) -> String {
     }
     line("room", format!("{}, {} earlier baselines", size(status.bytes), status.earlier_baselines));
     text
+}
+
+fn made(origin: &Origin) -> String {
+    let at = clock::utc(origin.at);
+    let restored = origin.restored_at.map(clock::utc);
+    let restored = restored.map_or_else(String::new, |at| format!(", restored {at}"));
+    format!("{at}, {}{restored}", say::origin(origin))
 }
 
 fn holds(status: &Status) -> String {

@@ -5,6 +5,8 @@ mod pods;
 mod rendering;
 
 use crate::support::root;
+use dbt_entrypoint::dbt::profile::Identity;
+use dbt_entrypoint::decide::summary::Summary;
 use rendering::{Rendering, containers, installed, list, parsed, pod_template, text};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -400,5 +402,67 @@ fn shipped_yaml_and_shell_and_dockerfiles_pass_their_linters() {
         let output = Command::new(program).args(words).current_dir(root()).output().expect(linter);
         let found = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{linter}: {found} {output:?}");
+    }
+}
+
+/// Every name in a text that begins like this.
+fn names<'t>(text: &'t str, start: &str) -> BTreeSet<&'t str> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let ends = text.match_indices(start).map(|(at, _)| &text[at..]);
+    ends.map(|rest| {
+        let length = rest[start.len()..].find(|letter| !is_letter(letter));
+        length.map_or(rest, |length| &rest[..start.len() + length])
+    })
+    .collect()
+}
+
+#[test]
+fn every_alert_asks_for_metrics_and_labels_that_a_run_writes() {
+    let mut summary = Summary::begin("build", 5);
+    summary.locate(&Identity {
+        project: Some("shop".into()),
+        target: Some("prod".into()),
+        location: [("schema".to_owned(), "s".to_owned())].into(),
+        ..Identity::default()
+    });
+    summary.mode = "changes".into();
+    summary.end(9, 4, &Ok(0));
+    let metrics = summary.prometheus_text();
+    let written = names(&metrics, "dbt_entrypoint_");
+    let documents =
+        ["k8s/components/alerts/prometheus-rule.yaml", "docs/kubernetes.md", "docs/operators.md"];
+    for document in documents {
+        let text = file(document);
+        let unknown: Vec<_> =
+            names(&text, "dbt_entrypoint_").difference(&written).copied().collect();
+        assert_eq!(unknown, [""; 0], "{document}");
+        for label in names(&text, "$labels.") {
+            let label = label.trim_start_matches("$labels.");
+            assert!(metrics.contains(&format!("{label}=\"")), "{document}: {label}");
+        }
+    }
+    let alerts = file(documents[0]);
+    let expressions = alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    let expressions: Vec<&str> = expressions.collect();
+    assert_eq!(expressions.len(), alerts.matches("- alert: ").count());
+    for expression in expressions {
+        assert_eq!(names(expression, "dbt_entrypoint_").len(), 1, "{expression}");
+        assert_eq!(expression.matches('(').count(), expression.matches(')').count());
+    }
+}
+
+#[test]
+fn the_alerts_come_with_every_overlay_of_a_job() {
+    for overlay in ["cronjob", "job"] {
+        let Some(rendering) = rendering::with_component("alerts", overlay) else { return };
+        let rules: Vec<_> = rendering.kind("PrometheusRule").collect();
+        let groups = rules[0]["spec"]["groups"].as_array().expect("groups");
+        let alerts: Vec<_> = groups[0]["rules"].as_array().expect("rules").iter().collect();
+        assert_eq!((rules.len(), groups.len(), alerts.len()), (1, 1, 4));
+        for alert in alerts {
+            for text in [&alert["alert"], &alert["expr"], &alert["annotations"]["summary"]] {
+                assert!(text.as_str().is_some_and(|text| !text.is_empty()), "{alert:#}");
+            }
+        }
     }
 }

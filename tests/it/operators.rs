@@ -68,8 +68,12 @@ fn a_run_ends_with_one_summary_for_people_the_volume_kubernetes_and_prometheus()
     );
     assert_eq!(verdict["messages"]["model.shop.orders"], message);
     let metrics = fs::read_to_string(metrics).expect("metrics");
-    assert!(metrics.contains("\ndbt_entrypoint_last_run_exit_code 1\n"), "{metrics}");
-    assert!(metrics.contains("\ndbt_entrypoint_nodes_pending 5\n"), "{metrics}");
+    let failed =
+        "\ndbt_entrypoint_last_run_exit_code{command=\"build\",project=\"shop\",target=\"dev\"";
+    assert!(metrics.contains(failed), "{metrics}");
+    let pending = metrics.lines().find(|line| line.starts_with("dbt_entrypoint_nodes_pending{"));
+    assert!(pending.is_some_and(|line| line.ends_with("} 5")), "{metrics}");
+    assert!(!metrics.contains("success"), "{metrics}");
 }
 
 #[test]
@@ -129,7 +133,12 @@ fn a_refusal_stands_on_the_volume_for_status_unless_the_volume_is_not_ours() {
     shop.run(&["run"]).expect_code(78);
     assert_eq!(last_run(&shop)["exit"], 78);
     let metrics = fs::read_to_string(metrics).expect("metrics");
-    assert!(metrics.contains("exit_code 78\n") && !metrics.contains("nodes_pending"), "{metrics}");
+    assert!(
+        metrics.contains("exit_code{command=\"run\",")
+            && metrics.contains("} 78\n")
+            && !metrics.contains("nodes_pending"),
+        "{metrics}"
+    );
     assert_eq!(fs::read(manifest).expect("the damaged baseline"), b"{");
 }
 
@@ -144,7 +153,7 @@ fn rollback_restores_an_earlier_baseline_also_over_a_damaged_one() {
     assert!(first != second);
 
     let listed = shop.run(&["history", "--json"]);
-    assert_eq!(json(&listed.stdout).as_array().map(Vec::len), Some(1), "{listed:#?}");
+    assert_eq!(json(&listed.stdout).as_array().map(Vec::len), Some(2), "{listed:#?}");
     fs::write(&manifest, "{").expect("a writable volume");
     let refused = shop.run(&["run"]);
     refused.expect_code(78);

@@ -2,10 +2,11 @@
 
 use crate::cli::Config;
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
-use crate::cli::values::{bytes, duration, one_of, path, switch, whole};
+use crate::cli::values::{bytes, duration, one_of, path, switch, text, whole};
 use crate::decide::start::OnEmpty;
+use crate::decide::state_mode::StateMode;
 
-pub(super) static OPTIONS: [&Definition<Config>; 7] = [
+pub(super) static OPTIONS: [&Definition<Config>; 8] = [
     &STATE_DIR,
     &ON_EMPTY,
     &ALLOW_EPHEMERAL,
@@ -13,6 +14,7 @@ pub(super) static OPTIONS: [&Definition<Config>; 7] = [
     &SHARED_LOCK,
     &HISTORY,
     &HISTORY_BYTES,
+    &STATE_MODE,
 ];
 
 static STATE_DIR: Definition<Config> = Definition {
@@ -163,6 +165,29 @@ static HISTORY_BYTES: Definition<Config> = Definition {
     },
     set: |config, value| {
         config.history.bytes = bytes(value)?;
+        Ok(())
+    },
+};
+
+static STATE_MODE: Definition<Config> = Definition {
+    doc: Doc {
+        name: "state-mode",
+        common: false,
+        letter: None,
+        value: Value::Text("MODE"),
+        default: Initial::Unset("by the volume"),
+        variable: Variable::Own,
+        help: "who may read the baselines, such as 0640",
+        manual: "The octal mode of the baselines and of last-run.json on the volume, such as `0640` \
+                 for the group; the directories above them get the x bits that go with it. What is \
+                 there already gets it as well. The rest stays private: the records hold the salt \
+                 of the fingerprints of secrets, the journal of a run may hold anything, and \
+                 whoever can open the lock can hold it. Without this option files are private, \
+                 unless the directory is setgid or writable by its group. A mode that lets \
+                 everybody write, or that locks out the owner, is an error.",
+    },
+    set: |config, value| {
+        config.state_mode = Some(StateMode::read(text(value)?)?);
         Ok(())
     },
 };

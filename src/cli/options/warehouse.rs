@@ -59,7 +59,7 @@ static MAX_MISSING: Definition<Config> = Definition {
 static PROBE: Definition<Config> = Definition {
     doc: Doc {
         name: "probe",
-        common: true,
+        common: false,
         letter: None,
         value: Value::Text("COMMAND"),
         default: Initial::Unset("none"),

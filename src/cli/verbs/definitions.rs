@@ -64,8 +64,8 @@ pub(super) fn named(name: &str) -> Option<&'static VerbDefinition> {
     VERBS.iter().copied().find(|verb| verb.doc.name == name)
 }
 
-static VERBS: [&VerbDefinition; 9] =
-    [&PLAN, &STATUS, &VERIFY, &ORPHANS, &HISTORY, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
+static VERBS: [&VerbDefinition; 10] =
+    [&PLAN, &STATUS, &VERIFY, &ORPHANS, &HISTORY, &DIFF, &ROLLBACK, &ADOPT, &INVALIDATE, &EXEC];
 
 static PLAN: VerbDefinition = VerbDefinition {
     doc: VerbDoc {
@@ -175,16 +175,41 @@ static HISTORY: VerbDefinition = VerbDefinition {
         name: "history",
         takes: "",
         usage: "history [--json]",
-        help: "list the earlier baselines",
-        manual: "Lists the earlier baselines that the volume keeps, the newest first. The number \
-                 in front of each is what `rollback` takes. `--history` and `--history-bytes` \
-                 limit how many are kept. The list shows when each was written, how many nodes it \
-                 has, and whether it can be used.",
+        help: "list the baselines, and how each came about",
+        manual: "Lists the baselines that the volume keeps, the newest first, and how each came \
+                 about. The number in front of each is what `rollback` and `diff` take; 0 is the \
+                 present one. The list shows when it was made, by which command, what was built, \
+                 and the commit of the project, which is read from `.git`, or from a variable of \
+                 the CI service (`GIT_COMMIT`, `GITHUB_SHA`, `CI_COMMIT_SHA`) if there is no \
+                 `.git`. Only a run that changes what the baseline says adds an entry: a test, or \
+                 a build of unchanged nodes, does not. `--history` and `--history-bytes` limit how \
+                 many are kept.",
         examples: &[("dbt-entrypoint history", "")],
         options: &[&read::JSON.doc],
         operands: Operands::None,
     },
     read: read::history,
+};
+
+static DIFF: VerbDefinition = VerbDefinition {
+    doc: VerbDoc {
+        name: "diff",
+        takes: "A [B]",
+        usage: "diff A [B] [--json]",
+        help: "show what changed between two baselines",
+        manual: "Shows what changed between two baselines: which nodes changed and why, which were \
+                 added or removed, and which have to be built. A and B are numbers from `history`; \
+                 without B, A is compared with the present baseline. Tests are left out. It needs \
+                 neither dbt nor the project, and changes nothing. The exit code is 0 whatever \
+                 differs.",
+        examples: &[
+            ("dbt-entrypoint diff 1", "what the last change was"),
+            ("dbt-entrypoint diff 3 2 --json", "between two earlier ones"),
+        ],
+        options: &[&read::JSON.doc],
+        operands: Operands::Words,
+    },
+    read: read::diff,
 };
 
 static ROLLBACK: VerbDefinition = VerbDefinition {
@@ -195,7 +220,9 @@ static ROLLBACK: VerbDefinition = VerbDefinition {
         help: "restore an earlier baseline; builds nothing",
         manual: "Restores an earlier baseline; builds nothing. N is a number from `history`; \
                  without it, the newest is restored. This asserts that the warehouse holds what \
-                 that baseline says, as after a restore of the warehouse from a backup. It also \
+                 that baseline says, as after a restore of the warehouse from a backup. It tells \
+                 what the next run builds if the project is still what the replaced baseline was \
+                 built from; `plan` gives the exact answer. It also \
                  repairs a damaged baseline; the next run then builds a little more than it has \
                  to. The baseline that is replaced goes to the history, unless it is damaged, so a \
                  second `rollback` undoes the first.",

@@ -2,7 +2,7 @@
 
 use super::dbt_words::{self, DbtOptions};
 use super::definitions::VerbDoc;
-use super::{Adoption, Exec, OutputFormat, Request, Verb};
+use super::{Adoption, DiffOptions, Exec, OutputFormat, Request, Verb};
 use crate::cli::argv;
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::nearest::{near, slip};
@@ -161,17 +161,37 @@ pub(super) fn rollback(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, 
     let operands = operands::<()>(verb, &[], &mut (), words)?;
     let steps = match operands.as_slice() {
         [] => 1,
-        [number] => number
-            .to_str()
-            .and_then(|number| number.parse().ok())
-            .filter(|steps| *steps > 0)
-            .ok_or_else(|| {
-                Refusal::new(format!("rollback: {number:?} is not a number of at least 1"))
-                    .remedy("dbt-entrypoint history     (lists the baselines with their numbers)")
-            })?,
+        [number] => steps(verb, number, 1)?,
         [_, word, ..] => return Err(takes_no(verb, word).into()),
     };
     Ok(Request::Verb(Verb::Rollback(steps)))
+}
+
+pub(super) fn diff(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {
+    let mut form = OutputFormat::Words;
+    let operands = operands(verb, &[&JSON], &mut form, words)?;
+    let (from, to) = match operands.as_slice() {
+        [from] => (steps(verb, from, 0)?, 0),
+        [from, to] => (steps(verb, from, 0)?, steps(verb, to, 0)?),
+        [] => {
+            return Err(Refusal::new("diff needs the number of a baseline")
+                .remedy("dbt-entrypoint history     (lists the baselines with their numbers)")
+                .remedy("dbt-entrypoint diff 1     (what the last change was)")
+                .into());
+        }
+        [_, _, word, ..] => return Err(takes_no(verb, word).into()),
+    };
+    Ok(Request::Verb(Verb::Diff(DiffOptions { from, to, form })))
+}
+
+/// The number of a baseline, as `history` lists it.
+fn steps(verb: &VerbDoc, word: &OsStr, least: usize) -> Result<usize, Refusal> {
+    let number = word.to_str().and_then(|number| number.parse().ok());
+    number.filter(|steps| *steps >= least).ok_or_else(|| {
+        let name = verb.name;
+        Refusal::new(format!("{name}: {word:?} is not a number of at least {least}"))
+            .remedy("dbt-entrypoint history     (lists the baselines with their numbers)")
+    })
 }
 
 pub(super) fn adopt(verb: &VerbDoc, words: Vec<OsString>) -> Result<Request, Stop> {

@@ -231,6 +231,12 @@ fn simple_verbs_are_read_whole() {
     assert_eq!(read(&["history", "--json", "--"]), verb(Verb::History(OutputFormat::Json)));
     assert_eq!(read(&["rollback"]), verb(Verb::Rollback(1)));
     assert_eq!(read(&["rollback", "--", "2"]), verb(Verb::Rollback(2)));
+    let diff = |from, to, form| verb(Verb::Diff(DiffOptions { from, to, form }));
+    assert_eq!(read(&["diff", "3"]), diff(3, 0, OutputFormat::Words));
+    assert_eq!(read(&["diff", "0", "--json", "1"]), diff(0, 1, OutputFormat::Json));
+    assert_eq!(found(&["diff"]), "diff needs the number of a baseline");
+    assert_eq!(found(&["diff", "x"]), "diff: \"x\" is not a number of at least 0");
+    assert_eq!(found(&["diff", "1", "2", "3"]), "diff does not take the word \"3\"");
     let terms = ["orders+", "tag:x"].map(str::to_owned).to_vec();
     assert_eq!(read(&["invalidate", "orders+", "tag:x"]), verb(Verb::Invalidate(terms)));
 }

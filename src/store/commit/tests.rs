@@ -30,6 +30,7 @@ fn record(written_at: u64) -> Record {
         settled: None,
         verified_at: None,
         populating: false,
+        origin: None,
     }
 }
 
@@ -45,8 +46,9 @@ fn commit_reserved(
 ) -> Result<String, Failure> {
     let mut manifest = |out: &mut dyn Write| out.write_all(text.as_bytes());
     let (retention, replaces) = (Retention::default(), None);
-    let owes_publish = false;
-    let next = Commit { manifest: &mut manifest, record, retention, replaces, owes_publish };
+    let (is_change, owes_publish) = (true, false);
+    let manifest = &mut manifest;
+    let next = Commit { manifest, record, retention, replaces, is_change, owes_publish };
     commit_in_turn(&Store::at(dir).unwrap(), reservation, next).map(|saved| saved.digest)
 }
 
@@ -192,6 +194,7 @@ fn a_publish_hook_is_owed_from_before_the_change() {
         record: &record(1),
         retention: Retention::default(),
         replaces: None,
+        is_change: true,
         owes_publish: true,
     };
     commit_in_turn(&store, reserve(dir.path(), 10, Way::Allocated).unwrap(), next).unwrap();

@@ -28,9 +28,10 @@ fn one_that_fails_ends_with_1_until_it_passes_and_builds_nothing() {
     for _ in 0..3 {
         fake.run(&["build"]).ends_with(1).starts(&["build", "test"]).builds(&[]);
     }
-    assert_eq!(fake.history(), entries + 1);
+    assert_eq!(fake.history(), entries);
     fake.dbt_is_well();
     fake.run(&["build"]).ends_with(0).builds(&["u"]);
+    assert_eq!(fake.history(), entries);
     fake.run(&["build"]).ends_with(0).starts(&[]);
 }
 
