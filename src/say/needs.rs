@@ -55,11 +55,17 @@ pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
         }
         return;
     }
-    info!(
-        "to build: {} of {} nodes, and everything downstream of them",
-        plan.wanted.len(),
-        now.graph.len()
-    );
+    let tests = plan.wanted.iter().filter(|id| now.graph.is_test(id)).count();
+    match (plan.wanted.len() - tests, tests) {
+        (0, tests) => info!("to test: {tests} tests"),
+        (nodes, 0) => {
+            info!("to build: {nodes} of {} nodes, and everything downstream of them", plan.nodes);
+        }
+        (nodes, tests) => info!(
+            "to build: {nodes} of {} nodes, and everything downstream of them; to test: {tests} tests",
+            plan.nodes
+        ),
+    }
     for id in plan.wanted.iter().take(LISTED) {
         info!("  {id}: {}", reason_list(now.needs.get(id).map(Vec::as_slice).unwrap_or_default()));
     }
