@@ -133,4 +133,7 @@ class Bucket(Operations):
 
 if __name__ == "__main__":
     directory, mount, *refused = sys.argv[1:]
-    FUSE(Bucket(directory, refused), mount, foreground=True, subtype="bucket", attr_timeout=0)
+    # Without `hard_remove`, libfuse renames what is removed before its last close has arrived, which a
+    # bucket that cannot rename refuses.
+    options = {"subtype": "bucket", "attr_timeout": 0, "hard_remove": True}
+    FUSE(Bucket(directory, refused), mount, foreground=True, **options)
