@@ -15,6 +15,7 @@ pub mod origin;
 pub mod orphans;
 pub mod plan;
 pub mod record;
+pub(crate) mod refused_plan;
 pub mod relations;
 pub mod retention;
 pub mod select_by;

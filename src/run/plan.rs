@@ -11,6 +11,7 @@ use crate::decide::budget::Budget;
 use crate::decide::comparison::Comparison;
 use crate::decide::event::RunEvent;
 use crate::decide::plan::{Plan, PlanRequest};
+use crate::decide::refused_plan::RefusedPlan;
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::os::supervise::Stdout;
@@ -187,9 +188,18 @@ fn check_budget(
     if beyond.is_empty() || config.approve.as_deref() == Some(&plan.hash) {
         return Ok(());
     }
+    let mut since = None;
     if let Some(approved) = &config.approve {
         let now = &plan.hash;
         beyond.push(format!("--approve {approved} is for another plan; the plan is now {now}"));
+        let refused = started.opened.access.store().refused_plan();
+        since = refused.and_then(|refused| refused.changed_since(approved, plan));
+    }
+    match (since, started.opened.access.held()) {
+        // The plan that was approved stays, for a Job that tries again.
+        (Some(since), _) => beyond.push(since),
+        (None, Some(state)) => state.keep_refused_plan(&RefusedPlan::of(plan)),
+        (None, None) => {}
     }
     Err(Failure::over_budget(say::over_budget(&beyond, plan)))
 }

@@ -41,6 +41,7 @@ pub use place::Place;
 pub(crate) use run_dir::{Journal, RunDir, StateForDbt};
 
 use crate::decide::record::Record;
+use crate::decide::refused_plan::RefusedPlan;
 use crate::decide::state_mode::StateMode;
 use crate::decide::summary::Summary;
 use crate::environment::Environment;
@@ -83,6 +84,8 @@ const ONE_AT_A_TIME: &str =
     "let one run at a time use it: in Kubernetes `concurrencyPolicy: Forbid` and `parallelism: 1`";
 /// In [`CONTROL`]: the summary of the last run.
 const LAST_RUN: &str = "last-run.json";
+/// In [`CONTROL`]: the plan that was refused last.
+const REFUSED_PLAN: &str = "refused-plan.json";
 
 /// A state directory, which may be missing or hold anything. Its methods read it, and none of
 /// them waits for the lock. `Display` is the path.
@@ -193,6 +196,11 @@ impl Store {
     /// What the last run did, if a summary is there and can be read.
     pub(crate) fn last_run(&self) -> Option<Summary> {
         self.read_json(LAST_RUN)
+    }
+
+    /// The plan that was refused last, if there was one.
+    pub(crate) fn refused_plan(&self) -> Option<RefusedPlan> {
+        self.read_json(REFUSED_PLAN)
     }
 
     /// The room that all files of the volume take, in bytes.
@@ -311,6 +319,14 @@ impl Locked {
         let text = serde_json::to_vec_pretty(summary).unwrap_or_default();
         if let Err(error) = self.write_note(LAST_RUN, &text) {
             log::warn!("`dbt-entrypoint status` will not show this run: {error:#}");
+        }
+    }
+
+    /// Keep a plan that is refused, for an approval of it. Nothing depends on it.
+    pub(crate) fn keep_refused_plan(&self, plan: &RefusedPlan) {
+        let text = serde_json::to_vec(plan).unwrap_or_default();
+        if let Err(error) = self.write_note(REFUSED_PLAN, &text) {
+            log::debug!("{error:#}");
         }
     }
 

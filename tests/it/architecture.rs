@@ -326,6 +326,7 @@ fn the_volume_is_known_to_the_store_alone() {
         "\"record.json",
         "\"intent.json",
         "\"last-run.json",
+        "\"refused-plan",
         "\"doubts",
         "\"unpublished",
     ];

@@ -100,6 +100,31 @@ fn an_approval_does_not_cover_what_was_edited_since() {
 }
 
 #[test]
+fn an_approval_that_comes_too_late_is_told_what_changed_since() {
+    let mut fake = Fake::populated(chain(&["a", "b"]).model("c"));
+    fake.project.edit("b");
+    let approved = hash(&fake.run(&["--max-rebuild", "0", "run"]).ends_with(77).stderr);
+    let words = ["--max-rebuild", "0", "--approve", &approved, "run"];
+    fake.project.edit("c");
+    let since = "since then: also built now: model.shop.c\n";
+    // A Job that tries again is told the same.
+    for _ in 0..2 {
+        fake.run(&words).ends_with(77).builds(&[]).says(&["is for another plan", since]);
+    }
+    fake.project.revert("b");
+    let since = "since then: also built now: model.shop.c; not built any more: model.shop.b\n";
+    fake.run(&words).ends_with(77).says(&[since]);
+    fake.project.revert("c");
+    fake.project.edit("b");
+    fake.project.edit("b");
+    let since = "the code or the values of a node in it have changed since\n";
+    fake.run(&words).ends_with(77).says(&[since]);
+    let other = ["--max-rebuild", "0", "--approve", "0123456789abcdef", "run"];
+    let told = fake.run(&other);
+    assert!(!told.ends_with(77).stderr.contains("since"), "{told:#?}");
+}
+
+#[test]
 fn an_approval_covers_ephemeral_models_values_hooks_and_configuration() {
     let project = project().model("e").as_("ephemeral").model("f").as_("ephemeral").reads("e");
     let project = project.model("a").reads("f").says("{{ var('v') }}").calls("m").a_macro("m");
