@@ -19,7 +19,7 @@ pub(crate) fn origin(origin: &Origin) -> String {
     let mut text = match (origin.is_adoption(), origin.from.as_deref(), origin.command.as_str()) {
         (true, None, _) => "adopted from the project".to_owned(),
         (true, Some(from), _) => format!("adopted from {from}"),
-        (false, _, "") => format!("{} built", origin.built),
+        (false, _, "") => "by an earlier version".to_owned(),
         (false, _, "verify" | "orphans" | "invalidate") => origin.command.clone(),
         (false, _, command) => format!("{command}, {} built", origin.built),
     };
@@ -120,7 +120,7 @@ mod tests {
             ..Origin::of_verb("build", 5)
         };
         assert_eq!(origin(&build), "build, 3 built, commit 1a2b3c4d5e6f");
-        assert_eq!(origin(&Origin::of_verb("", 5)), "0 built");
+        assert_eq!(origin(&Origin::of_verb("", 5)), "by an earlier version");
         assert_eq!(origin(&Origin::of_verb("invalidate", 5)), "invalidate");
         let adopt = Origin::of_verb("adopt", 5);
         assert_eq!(origin(&adopt), "adopted from the project");

@@ -34,10 +34,8 @@ pub(super) fn history(config: &Config, form: OutputFormat) -> Result<Answer, Fai
     let store = run::store(config)?;
     let entries = store.earlier().map_err(Failure::refused)?;
     let present = kept::present(&store);
-    let present = (!matches!(present, Ok(None))).then(|| {
-        let digest = store.present_digest().unwrap_or_default();
-        Listed { digest, ..Listed::of(0, present.map(Option::unwrap_or_default)) }
-    });
+    let present = (!matches!(present, Ok(None)))
+        .then(|| Listed::of(0, present.map(Option::unwrap_or_default)));
     let earlier = (1..).zip(&entries).map(|(steps, entry)| Listed {
         digest: entry.digest.clone(),
         bytes: entry.bytes,
@@ -55,8 +53,10 @@ impl Listed {
         }
     }
 
-    pub(super) fn of_sound(steps: usize, KeptBaseline { text, record }: &KeptBaseline) -> Self {
-        let mut listed = Self { steps, bytes: text.len() as u64, ..Self::default() };
+    pub(super) fn of_sound(steps: usize, kept: &KeptBaseline) -> Self {
+        let KeptBaseline { digest, text, record } = kept;
+        let (digest, bytes) = (digest.clone(), text.len() as u64);
+        let mut listed = Self { steps, digest, bytes, ..Self::default() };
         if let Ok(manifest) = Manifest::read(text) {
             listed.nodes = manifest.graph().count_built();
             listed.dbt_version = Some(manifest.dbt_version().to_owned());

@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 /// A baseline that can be read.
 #[derive(Debug, Default)]
 pub(super) struct KeptBaseline {
+    /// SHA-256 of the text, in hexadecimal; empty where it is not known.
+    pub(super) digest: String,
     pub(super) text: String,
     pub(super) record: Option<Record>,
 }
@@ -32,9 +34,11 @@ pub(super) fn present(store: &Store) -> Result<Option<KeptBaseline>> {
     match (stored.found, stored.manifest) {
         (Found::Empty, _) => Ok(None),
         (Found::Damaged(why) | Found::Newer(why), _) => Err(anyhow::Error::msg(why)),
-        (Found::Baseline(_), text) => {
-            Ok(Some(KeptBaseline { text: text.unwrap_or_default(), record: stored.record }))
-        }
+        (Found::Baseline(_), text) => Ok(Some(KeptBaseline {
+            digest: stored.digest.unwrap_or_default(),
+            text: text.unwrap_or_default(),
+            record: stored.record,
+        })),
     }
 }
 
@@ -43,7 +47,8 @@ pub(super) fn present(store: &Store) -> Result<Option<KeptBaseline>> {
 /// # Errors
 /// It is damaged, or cannot be read.
 pub(super) fn read(store: &Store, entry: &Entry) -> Result<KeptBaseline> {
-    store.read_earlier(entry).map(|(text, record)| KeptBaseline { text, record })
+    let digest = entry.digest.clone();
+    store.read_earlier(entry).map(|(text, record)| KeptBaseline { digest, text, record })
 }
 
 /// The baseline so many steps back.

@@ -40,7 +40,7 @@ pub(super) fn rollback(
         owes_publish: config.publish.is_some(),
     };
     locked.commit(locked.reserve(room)?, next)?;
-    let at = record.origin.as_ref().map(|origin| origin.at).filter(|at| *at > 0);
+    let at = record.origin.as_ref().map(|origin| origin.at);
     Ok(Answer::new(format!(
         "the baseline of {} is the baseline again, and the warehouse is taken to hold what it says\n\
          {}the project itself was not looked at: dbt-entrypoint plan     (gives the exact answer)\n",
@@ -55,7 +55,8 @@ fn record(restored: &KeptBaseline) -> Result<Record> {
         Some(record) => record.clone(),
         None => kept::without_record(&restored.text)?,
     };
-    let origin = record.origin.clone().unwrap_or_default();
+    let unknown = || Origin::of_verb("", record.written_at);
+    let origin = record.origin.clone().unwrap_or_else(unknown);
     let origin = Origin { restored_at: Some(clock::now()), ..origin };
     Ok(Record { origin: Some(origin), ..record })
 }

@@ -54,6 +54,10 @@ fn a_plan_names_what_was_edited_added_and_removed_and_its_json_has_a_schema() {
     ] {
         assert!(plan.stdout.contains(words), "{words}: {plan:#?}");
     }
+    conforms(&shop, "history.json", &shop.run(&["history", "--json"]));
+    conforms(&shop, "diff.json", &shop.run(&["diff", "0", "--json"]));
+    assert_ne!(against_schema(&shop, "history.json", &serde_json::json!([{"steps": -1}])), "");
+    assert_ne!(against_schema(&shop, "diff.json", &serde_json::json!({"added": []})), "");
     let json = shop.run(&["plan", "--json"]);
     let json = conforms(&shop, "plan.json", json.expect_code(10));
     assert_eq!(json["removed"][0]["id"], "model.shop.loyal_customers");

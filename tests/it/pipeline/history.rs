@@ -104,6 +104,12 @@ fn a_record_of_an_earlier_version_has_no_origin_and_is_listed() {
     fake.trust();
     fake.run(&["diff", "1"]).ends_with(0);
     fake.run(&["rollback"]).ends_with(0);
+    let status = fake.run(&["status"]).ends_with(0).stdout.clone();
+    let made = status.lines().find(|line| line.starts_with("made")).expect("an origin");
+    assert!(
+        made.contains("by an earlier version, restored 20") && !made.contains("1970"),
+        "{made}"
+    );
 }
 
 #[test]
@@ -122,6 +128,8 @@ fn a_diff_names_what_changed_and_why() {
         assert_eq!(diff[part], expected[part], "{part}");
     }
     assert_eq!((&diff["from"]["steps"], &diff["to"]["steps"]), (&json!(1), &json!(0)));
+    let history = fake.run(&["history", "--json"]).ends_with(0).json();
+    assert_eq!(json!([diff["to"], diff["from"]]), history);
     let words = fake.run(&["diff", "1"]).ends_with(0).stdout.clone();
     let list = "changed: 1\n  model.shop.a: body\nadded: 1\n  model.shop.new\nremoved: 1\n  \
                 model.shop.gone\nto be built: 1\n  model.shop.fails: failed in the last run\n";
