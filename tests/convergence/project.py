@@ -215,8 +215,7 @@ def config(world, name, warehouse):
         words += [f"{key}={value!r}" for key, value in told.items()]
     if model.hook:
         value = read(*model.hook).replace('"', '\\"')
-        words.append(f'post_hook=["drop table if exists main.hook_{name}", '
-                     f"\"create table main.hook_{name} as select '{value}' as signature\"]")
+        words.append("post_hook=" + warehouse.hook(f"hook_{name}", f"select '{value}' as signature"))
     return "{{ config(" + ", ".join(words) + ") }}\n"
 
 

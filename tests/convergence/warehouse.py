@@ -73,6 +73,10 @@ class DuckDb(Warehouse):
             raise Unreadable(str(error)) from None
 
     @staticmethod
+    def hook(name, select):
+        return f'"create or replace table {SCHEMA}.{name} as {select}"'
+
+    @staticmethod
     def gate(name):
         return (f"read_csv('gates/{name}', columns={{'word': 'varchar'}}, header=false, "
                 "auto_detect=false)")
@@ -147,6 +151,11 @@ class Postgres(Warehouse):
                 return cursor.fetchall()
         except psycopg2.Error as error:
             raise Unreadable(str(error)) from None
+
+    @staticmethod
+    def hook(name, select):
+        return (f'["drop table if exists {SCHEMA}.{name}", '
+                f'"create table {SCHEMA}.{name} as {select}"]')
 
     @staticmethod
     def gate(name):

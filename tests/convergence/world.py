@@ -161,8 +161,9 @@ class World:
         self.knob(f"badunit:{model.name}", [False, True], False)
 
     def make_swap(self):
-        """Let two models exchange their relations."""
-        able = [name for name in self.models
+        """Let two models exchange their relations. A microbatch model would keep the row of the other:
+        that a build keeps rows of another model is only noted (`--refresh-changed` refreshes it)."""
+        able = [name for name in self.readable()
                 if f"alias:{name}" not in self.knobs and self.kind(name) != "ephemeral"]
         self.swapped = self.random.sample(able, 2) if len(able) > 1 else []
         if self.swapped:
@@ -271,6 +272,13 @@ class World:
         values = [self.value_of(model, kind, what) for kind, what in model.reads]
         return [f"{name}:{self.knobs[f'body:{name}']}", *values, *self.stamp(model)]
 
+    def values_of(self, model):
+        """Return the variables that a model reads, itself, in its macros or in its hook."""
+        kinds = ("env", "var", "typed")
+        direct = [read for read in [*model.reads, model.hook] if read and read[0] in kinds]
+        through = [self.macros[name][1] for name in self.macros_of(model)]
+        return direct + [read for read in through if read]
+
     def own(self, name):
         """Return everything that defines the node, without the contents of its parents. If it differs
         from what the node was built from, the node has to be built."""
@@ -299,7 +307,7 @@ class World:
         if not (is_told_by_code and knobs["settle:"] == "changes"):
             found.append(knobs[f"jnote:{name}"])
             found += [knobs[f"mnote:{name}"] for name in self.macros_of(model)]
-            found.append([repr(self.var(what)) for kind, what in model.reads if kind == "var"])
+            found += [repr(self.var(what)) for kind, what in self.values_of(model) if kind != "env"]
             found.append(self.read("env", model.switch) if model.switch else None)
         if not is_told_by_code:
             kinds = {kind for kind, _ in model.reads}
