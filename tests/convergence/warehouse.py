@@ -53,13 +53,14 @@ class Warehouse:
 
 
 class DuckDb(Warehouse):
-    """A file in the project. A gate is a file too; it is held if it is a FIFO."""
+    """A file in the project. A gate is a file beside the project (a FIFO inside, which nobody can
+    compare, would keep the program from knowing what dbt reads); it is held if it is a FIFO."""
     adapter = "duckdb"
     views = ("select view_name, sql from duckdb_views() "
              f"where schema_name = '{SCHEMA}' and not internal")
 
     def __init__(self, project):
-        self.project = project
+        self.project, self.gates = project, project.parent / "gates"
 
     def target(self, threads):
         return {"type": "duckdb", "path": "world.duckdb", "threads": threads}
@@ -78,21 +79,20 @@ class DuckDb(Warehouse):
 
     @staticmethod
     def gate(name):
-        return (f"read_csv('gates/{name}', columns={{'word': 'varchar'}}, header=false, "
+        return (f"read_csv('../gates/{name}', columns={{'word': 'varchar'}}, header=false, "
                 "auto_detect=false)")
 
     def set_gates(self, gates):
         """Let those gates be there that are open, and no others."""
-        folder = self.project / "gates"
-        folder.mkdir(exist_ok=True)
-        for old in folder.iterdir():
+        self.gates.mkdir(exist_ok=True)
+        for old in self.gates.iterdir():
             old.unlink()  # It may be a FIFO.
         for name, state in gates.items():
             if state == "open":
-                (folder / name).write_text("open\n")
+                (self.gates / name).write_text("open\n")
 
     def hold(self, name):
-        path = self.project / "gates" / name
+        path = self.gates / name
         path.unlink()
         os.mkfifo(path)
         return FifoGate(path)
