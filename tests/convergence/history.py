@@ -67,6 +67,8 @@ class History(Interrupts, Checks):
         if self.random.random() < 0.25:
             self.log.append("a fresh target")
             shutil.rmtree(self.way.project / "target", ignore_errors=True)
+        if self.way.program:
+            self.way.pretend_slow()
         self.begun_now = set()
         getattr(self, command)()
         self.oracle.forget()

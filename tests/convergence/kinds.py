@@ -26,7 +26,7 @@ EDITS = {
     "columns": "the columns in the YAML of a model, which `model.columns` reads",
     "order": "the order of the columns of an enforced contract",
     "text": "the description of a model, which `model.description` reads",
-    "threads": "the threads of the target, which `target.threads` reads",
+    "threads": "the threads of the target, which are no reason to build even for who reads `target`",
     "note": "a comment in the SQL of a model",
     "space": "the white space in the SQL of a model",
     "jnote": "a comment in the Jinja of a model",

@@ -43,6 +43,6 @@ def quoted(kind, name):
         "joined": '{{ env_var(["C", "%s"] | join, "-") }}' % name[1:],
         "columns": '{{ model.columns | join("+") }}',
         "text": "{{ model.description }}",
-        "target": "{{ target.threads }}",
+        "target": "{{ target.name }}",
         "graph": GRAPH,
     }[kind]

@@ -1,5 +1,6 @@
 """Two ways to run dbt with state: our entrypoint, and the usual shell script."""
 
+import json
 import pathlib
 
 import project
@@ -46,6 +47,16 @@ class Entrypoint(Way):
         said = project.options(world) if plain else self.arguments(world)
         argv = [self.program, *options, *words, *said]
         return runs.Run(argv, self.project, environment, self.engine)
+
+    def pretend_slow(self):
+        """Let the record say that each node took a minute: a build that takes less than a compile is
+        built rather than asked about."""
+        for path in self.state.glob(".dbt-entrypoint/records/*.json"):
+            record = json.loads(path.read_text())
+            for node in record["nodes"].values():
+                if node.get("seconds") is not None:
+                    node["seconds"] = 60.0
+            path.write_text(json.dumps(record))
 
     def manifest_copy(self):
         return self.state / ".dbt-entrypoint/run/manifest.json"

@@ -222,7 +222,7 @@ class World:
                 "call": lambda: f"inner:{self.knobs['caller:kc']}",
                 "columns": lambda: "+".join(self.columns(model)),
                 "text": lambda: str(self.knobs[f"text:{model.name}"]),
-                "target": lambda: str(self.knobs["threads:"]),
+                "target": lambda: "dev",
                 "graph": lambda: "+".join(sorted(self.present()))}[kind]()
 
     def columns(self, model):
