@@ -2,24 +2,34 @@
 than necessary.
 
     converge.py --program DBT-ENTRYPOINT [--histories N] [--seed S] [--steps N] [--jobs N]
-                [--way entrypoint|script] [--dbt DBT] [--keep DIR] [--verbose]
+                [--way entrypoint|script] [--dbt NAME] [--world duckdb|postgres] [--cold]
+                [--keep DIR] [--verbose]
+    converge.py --list
 
-Run it with the Python of an environment that has dbt-duckdb. History n has the seed S+n. Prints a line
-for each history and, at the end, `converged N/N, minimal N/N, idempotent N/N`. Exits with 0 if all
-three are complete. With --dbt, each command starts this program; without, it forks a Python process
-that has already imported dbt.
+History n has the seed S+n. Prints a line for each history and, at the end, `converged N/N, minimal
+N/N, idempotent N/N`. Exits with 0 if all three are complete. `--list` prints the kinds of edits and
+steps.
+
+`--dbt` (or CONVERGENCE_DBT) names an environment in .cache, such as 1.9 or v2; `--world` (or
+CONVERGENCE_WORLD) says where the relations are. A dbt 1 is a fork of a Python process that has already
+imported dbt, unless `--cold` is given.
 """
 
 import argparse
 import concurrent.futures
+import os
 import pathlib
 import sys
 import tempfile
 import time
 import traceback
 
+import kinds
 import ways
+from engines import ENGINES
 from history import History
+from server import Server
+from warehouse import DuckDb, Postgres
 from warm_dbt import WarmDbt
 
 ASPECTS = ["converged", "minimal", "idempotent"]
@@ -27,44 +37,63 @@ ASPECTS = ["converged", "minimal", "idempotent"]
 
 def main():
     words = arguments()
+    if words.list:
+        print("\n".join(f"{kind}: {what}" for kind, what in kinds.every().items()))
+        return 0
+    engine = ENGINES["postgres" if words.world == "postgres" else words.dbt]
+    if pathlib.Path(sys.prefix) != engine.environment():
+        os.execv(engine.python(), [engine.python(), *sys.argv])
     with tempfile.TemporaryDirectory(prefix="convergence-") as work:
-        warm = None if words.dbt else WarmDbt(work)
+        warm = None if words.cold or engine.is_native else WarmDbt(work)
+        server = Server(work) if words.world == "postgres" else None
         try:
             directory = pathlib.Path(words.keep or work).absolute()
-            return report(play_all(words, directory, words.dbt or warm.program))
+            dbt = warm.program if warm else engine.program()
+            return report(play_all(words, directory, dbt, engine, server))
         finally:
             if warm:
                 warm.close()
+            if server:
+                server.close()
 
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--program", required=True)
+    told = os.environ.get
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--program", type=os.path.abspath)
     parser.add_argument("--way", choices=["entrypoint", "script"], default="entrypoint")
     parser.add_argument("--histories", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=9)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--dbt")
+    parser.add_argument("--dbt", choices=ENGINES, default=told("CONVERGENCE_DBT", "1.11"))
+    parser.add_argument("--world", choices=["duckdb", "postgres"],
+                        default=told("CONVERGENCE_WORLD", "duckdb"))
+    parser.add_argument("--cold", action="store_true")
     parser.add_argument("--keep")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 
 
-def play_all(words, directory, dbt):
+def play_all(words, directory, *tools):
     seeds = range(words.seed, words.seed + words.histories)
     with concurrent.futures.ThreadPoolExecutor(words.jobs) as pool:
-        played = [pool.submit(play, seed, words, directory, dbt) for seed in seeds]
+        played = [pool.submit(play, seed, words, directory, *tools) for seed in seeds]
         for history in concurrent.futures.as_completed(played):
             yield history.result()
 
 
-def play(seed, words, directory, dbt):
+def play(seed, words, directory, dbt, engine, server):
     began = time.monotonic()
     place = directory / f"history-{words.way}-{seed}"
-    way = (ways.Entrypoint(place, dbt, words.program) if words.way == "entrypoint"
-           else ways.Script(place, dbt))
-    history = History(seed, way, words.steps)
+    way = (ways.Entrypoint(place, dbt, engine, words.program) if words.way == "entrypoint"
+           else ways.Script(place, dbt, engine))
+
+    def warehouse(project, purpose):
+        name = f"world_{words.way}_{seed}_{purpose}"
+        return Postgres(server.connection, name) if server else DuckDb(project)
+    history = History(seed, way, words.steps, warehouse)
     try:
         history.play()
     except Exception:

@@ -12,17 +12,35 @@ class Oracle:
         self.clock = 0
         self.built_own, self.built_at, self.renewed_at = {}, {}, {}
         self.touched = set()
+        # What may have been a reason to build each node, as it was then: it may say more, or less.
+        self.built_vague = {}
+        # The nodes that were last built by a run that ended in an orderly way.
+        self.sealed = set()
         # The relation that each node was last built into.
         self.places = {}
 
-    def due(self):
-        """Return the nodes that may be built now."""
+    def due(self, settles=False):
+        """Return the nodes that may be built now, by a run that settles doubts or does not."""
         due = set()
         for name in self.world.nodes():  # Parents come first.
             parents = self.world.parents(name)
-            if due.intersection(parents) or self.is_due(name):
+            if due.intersection(parents) or self.is_due(name) or self.is_vague(name, settles):
                 due.add(name)
         return due
+
+    def must(self):
+        """Return the nodes that a whole build may not leave as they are."""
+        return {name for name in self.world.nodes()
+                if name not in self.touched and self.world.kind(name) != "ephemeral"
+                and self.built_own.get(name, ...) not in (..., self.world.own(name))}
+
+    def is_vague(self, name, settles):
+        settles = settles and name in self.sealed and self.world.is_told_by_code(name)
+        return self.built_vague.get(name, {}).get(settles) != self.vague(name)[settles]
+
+    def vague(self, name):
+        """Return what may be a reason to build a node, by whether the run settles doubts."""
+        return {settles: self.world.vague(name, settles) for settles in (False, True)}
 
     def is_due(self, name):
         return (name in self.touched or self.built_own.get(name) != self.world.own(name)
@@ -51,6 +69,7 @@ class Oracle:
         if self.is_due(name) or (refreshed and self.world.kind(name) == "incremental"):
             self.renewed_at[name] = self.clock
         self.built_own[name] = self.world.own(name)
+        self.built_vague[name] = self.vague(name)
         self.built_at[name] = self.clock
         self.touched.discard(name)
 

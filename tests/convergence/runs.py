@@ -3,13 +3,11 @@
 import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import threading
 
 DEADLINE = 300
-LINE = re.compile(r"\d+ of \d+ (START|OK|ERROR|SKIP|CANCEL)\b.*? (?:model|file|relation) main\.(\w+)")
 
 
 class Stuck(Exception):
@@ -19,8 +17,8 @@ class Stuck(Exception):
 class Run:
     """A started command and its output, as events in order."""
 
-    def __init__(self, argv, directory, environment):
-        self.argv, self.lines, self.words = argv, queue.Queue(), {"out": [], "err": []}
+    def __init__(self, argv, directory, environment, engine):
+        self.engine, self.argv, self.lines, self.words = engine, argv, queue.Queue(), {"out": [], "err": []}
         self.process = subprocess.Popen(
             [str(word) for word in argv], cwd=directory, env=environment, preexec_fn=os.setpgrp,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -67,24 +65,27 @@ class Run:
         except ProcessLookupError:
             pass
 
+    def kill_first(self):
+        """Kill the first process alone. What it started lives on."""
+        self.process.kill()
+
     def events(self):
-        return events(self.words["out"])
+        return self.engine.events(self.words["out"])
 
     def said(self):
-        return "\n".join([" ".join(map(str, self.argv)), *self.words["err"], *self.words["out"]])
+        """Return what explains an outcome; dbt 2 also says every statement, which is left out."""
+        out = self.words["out"]
+        if self.engine.is_native:
+            out = [line for line in out if self.engine.events([line])]
+        return "\n".join([" ".join(map(str, self.argv)), *self.words["err"], *out])
 
 
-def events(lines):
-    """Return [(START | OK | ERROR | SKIP | CANCEL, relation)]."""
-    return [match.groups() for match in map(LINE.search, lines) if match]
-
-
-def journal(path):
-    """Return the same from dbt's JSON log. An incomplete last line is ignored."""
+def journal(path, engine):
+    """Return the same events from dbt's JSON log. An incomplete last line is ignored."""
     said = []
     for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:
             said.append(json.loads(line)["info"]["msg"])
         except (ValueError, KeyError):
             pass
-    return events(said)
+    return engine.events(said)

@@ -1,5 +1,6 @@
 """Two ways to run dbt with state: our entrypoint, and the usual shell script."""
 
+import json
 import pathlib
 
 import project
@@ -11,8 +12,8 @@ HERE = pathlib.Path(__file__).parent
 class Way:
     program = None
 
-    def __init__(self, directory, dbt):
-        self.directory, self.dbt = directory, dbt
+    def __init__(self, directory, dbt, engine):
+        self.directory, self.dbt, self.engine = directory, dbt, engine
         self.project, self.state = directory / "project", directory / "state"
         for path in (self.project, self.state, directory / "home"):
             path.mkdir(parents=True)
@@ -23,23 +24,39 @@ class Way:
 
     def bare(self, world, words, dbt=None):
         """Run plain dbt."""
-        argv = [dbt or self.dbt, *words, *project.options(world)]
-        return runs.Run(argv, self.project, self.environment(world))
+        argv = [dbt or self.dbt, *words, *self.arguments(world)]
+        return runs.Run(argv, self.project, self.environment(world), self.engine)
+
+    def arguments(self, world):
+        return [*self.engine.options(), *project.options(world)]
 
 
 class Entrypoint(Way):
-    def __init__(self, directory, dbt, program):
-        super().__init__(directory, dbt)
+    def __init__(self, directory, dbt, engine, program):
+        super().__init__(directory, dbt, engine)
         self.program = program
 
-    def start(self, world, words, options=(), target=None):
+    def start(self, world, words, options=(), target=None, plain=False):
+        """A plain command has no options of dbt: it is a verb of ours."""
         environment = {**self.environment(world),
                        "DBT_ENTRYPOINT_STATE_DIR": str(self.state),
                        "DBT_ENTRYPOINT_DBT": str(self.dbt),
-                       "DBT_ENTRYPOINT_ALLOW_EPHEMERAL": "yes"}
+                       "DBT_ENTRYPOINT_ALLOW_EPHEMERAL": "yes",
+                       "DBT_ENTRYPOINT_SETTLE": world.knobs["settle:"]}
         environment |= {"DBT_TARGET_PATH": target} if target else {}
-        argv = [self.program, *options, *words, *project.options(world)]
-        return runs.Run(argv, self.project, environment)
+        said = project.options(world) if plain else self.arguments(world)
+        argv = [self.program, *options, *words, *said]
+        return runs.Run(argv, self.project, environment, self.engine)
+
+    def pretend_slow(self):
+        """Let the record say that each node took a minute: a build that takes less than a compile is
+        built rather than asked about."""
+        for path in self.state.glob(".dbt-entrypoint/records/*.json"):
+            record = json.loads(path.read_text())
+            for node in record["nodes"].values():
+                if node.get("seconds") is not None:
+                    node["seconds"] = 60.0
+            path.write_text(json.dumps(record))
 
     def manifest_copy(self):
         return self.state / ".dbt-entrypoint/run/manifest.json"
@@ -54,12 +71,13 @@ class Entrypoint(Way):
 class Script(Way):
     """The usual script. It has neither the entrypoint's options nor its lock, so these are left out."""
 
-    def start(self, world, words, options=(), target=None):
-        arguments = [*words, *project.options(world)]
+    def start(self, world, words, options=(), target=None, plain=False):
+        arguments = [*words, *self.arguments(world)]
         environment = {**self.environment(world), "DBT": str(self.dbt), "STATE": str(self.state)}
         if "--vars" in arguments:
             environment["VARS"] = arguments[arguments.index("--vars") + 1]
-        return runs.Run(["sh", HERE / "script.sh", *arguments], self.project, environment)
+        return runs.Run(["sh", HERE / "script.sh", *arguments], self.project, environment,
+                        self.engine)
 
     def manifest_copy(self):
         return self.directory / "none"

@@ -109,6 +109,25 @@ fn what_dbt_2_selects_with_the_volume_as_its_state_is_what_status_calls_pending(
 }
 
 #[test]
+fn a_unit_test_that_is_run_alone_does_not_count_as_a_build_of_its_model() {
+    for shop in populated() {
+        let tested = "unit_tests: [{name: one_customer, model: stg_customers, given: [], \
+                      expect: {rows: []}}]";
+        shop.write("models/staging/tested.yml", tested);
+        shop.touch("models/staging/stg_customers.sql");
+        // dbt 2 says that the model was a success as well: it has rendered it.
+        shop.run(&["build", "--select", "one_customer"]);
+        assert!(pending(&shop).contains("stg_customers"), "{:#?}", shop.run(&["status"]));
+        let done = shop.run(&["run"]);
+        assert!(done.expect_code(0).built.contains("stg_customers"), "{done:#?}");
+        // Nor is a model built for its unit test.
+        shop.edit("models/staging/tested.yml", |text| text.replace("one_customer", "no_customer"));
+        shop.run(&["build"]);
+        assert_eq!(pending(&shop), BTreeSet::new());
+    }
+}
+
+#[test]
 fn when_dbt_2_cannot_reach_the_warehouse_nothing_is_taken_for_built() {
     for shop in populated() {
         shop.touch("models/marts/orders.sql");

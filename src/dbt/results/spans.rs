@@ -11,6 +11,9 @@ use serde::Deserialize;
 const NODE: &str = ".NodeProcessed";
 const PROCESS: &str = ".Process";
 
+/// The phase in which the warehouse is asked to build or test a node.
+const RUN: &str = "EXECUTION_PHASE_RUN";
+
 /// One line of the log.
 #[derive(Deserialize)]
 pub(super) struct Span<'a> {
@@ -32,6 +35,8 @@ struct Attributes<'a> {
     materialization: Text<'a>,
     #[serde(borrow, default)]
     node_outcome: Text<'a>,
+    #[serde(borrow, default)]
+    last_phase: Text<'a>,
     #[serde(borrow, default)]
     node_skip_reason: Text<'a>,
     #[serde(borrow, default)]
@@ -88,7 +93,11 @@ impl Span<'_> {
     fn end<'s>(&'s self, id: &'s str) -> News<'s> {
         let Attributes { node_outcome, node_skip_reason, node_test_detail, duration_ms, .. } =
             &self.attributes;
+        // That a node was rendered is a success too: for its unit tests, and in a dbt that is told to
+        // stop. Nothing was done to its relation.
+        let was_run = matches!(&*self.attributes.last_phase, "" | RUN);
         let status = match (&**node_outcome, &**node_skip_reason) {
+            ("NODE_OUTCOME_SUCCESS", _) if !was_run => "skipped",
             ("NODE_OUTCOME_SUCCESS", _) => match &*node_test_detail.test_outcome {
                 "TEST_OUTCOME_FAILED" => "fail",
                 "" | "TEST_OUTCOME_PASSED" | "TEST_OUTCOME_WARNED" => "success",
@@ -138,6 +147,10 @@ mod tests {
         format!(r#""node_outcome":"NODE_OUTCOME_{outcome}""#)
     }
 
+    fn success_in(phase: &str) -> String {
+        format!(r#"{},"last_phase":"EXECUTION_PHASE_{phase}""#, outcome("SUCCESS"))
+    }
+
     fn skipped(reason: &str) -> String {
         format!(r#"{},"node_skip_reason":"NODE_SKIP_REASON_{reason}""#, outcome("SKIPPED"))
     }
@@ -158,6 +171,9 @@ mod tests {
         let unknown = Some(Fate::Touched("ended with an unknown status in the last run"));
         for (rest, fate, in_flight) in [
             (outcome("SUCCESS"), built.clone(), 0),
+            (success_in("RUN"), built.clone(), 0),
+            (success_in("RENDER"), None, 0),
+            (success_in("ANALYZE"), None, 0),
             (tested("WARNED"), built, 0),
             (tested("FAILED"), failed.clone(), 0),
             (outcome("ERROR"), failed, 0),
