@@ -69,7 +69,7 @@ fn so_it_does_with_dbt_2() {
     if variable("CONVERGENCE_DBT").or_else(|| variable("CONVERGENCE_WORLD")).is_some() {
         return;
     }
-    let Some(said) = play("entrypoint", "v2", "3") else { return };
+    let Some(said) = play("entrypoint", "v2", "2") else { return };
     expect_sound(&said);
 }
 
