@@ -12,6 +12,7 @@ pub mod needs;
 pub mod next;
 pub mod orphans;
 pub mod plan;
+pub mod progress;
 pub mod record;
 pub mod relations;
 pub mod retention;

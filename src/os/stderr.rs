@@ -4,7 +4,7 @@
 use super::events::EventStream;
 use super::patience::{self, Patience};
 use super::{clock, random};
-use crate::log_style::{EVENT, LogStyle, OBJECT};
+use crate::log_style::{EVENT, LogStyle, OBJECT, STAYING};
 use log::{LevelFilter, Metadata, Record};
 use nix::errno::Errno;
 use std::io::{self, Write};
@@ -17,14 +17,26 @@ use std::path::Path;
 /// * If the pipe is broken, lines are dropped too. The PIPE signal that the write raises is not
 ///   forwarded to the child.
 /// * All signals are blocked in this process, including TTOU, so `stty tostop` does not suspend it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Stderr {
     /// Whether the last line was dropped because the pipe was full.
     is_stuck: bool,
+    /// Whether the last line is one that the next line replaces.
+    has_staying_line: bool,
 }
+
+/// To the begin of the line, and what erases the rest of it.
+const RETURN: &str = "\r";
+const ERASE: &str = "\x1b[K";
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if std::mem::take(&mut self.has_staying_line) {
+            let erased = [RETURN, ERASE].concat();
+            patience::write_part(io::stderr(), erased.as_bytes(), Patience::None).ok();
+        }
+        // No other line begins so: control characters are escaped.
+        self.has_staying_line = bytes.starts_with(RETURN.as_bytes());
         let patience = if self.is_stuck { Patience::None } else { Patience::Second };
         let written = patience::write_part(io::stderr(), bytes, patience);
         self.is_stuck = written == Err(Errno::EAGAIN);
@@ -87,11 +99,12 @@ pub fn start_log(settings: LogSettings<'_>) {
     let LogSettings { style, level, events } = settings;
     let run = random::run_id();
     let mut builder = env_logger::Builder::new();
-    builder
-        .filter_level(level)
-        .target(env_logger::Target::Pipe(Box::new(Stderr { is_stuck: false })));
+    builder.filter_level(level).target(env_logger::Target::Pipe(Box::new(Stderr::default())));
     let id = run.clone();
     builder.format(move |out, record| {
+        if record.target() == STAYING {
+            return write!(out, "{RETURN}{}{ERASE}", record.args());
+        }
         writeln!(out, "{}", line(style, &id, &clock::timestamp(), record))
     });
     let opened = events.map(|path| (path, EventStream::open(path)));

@@ -5,6 +5,7 @@ mod history;
 mod invalidate;
 mod orphans;
 mod plan;
+mod progress;
 mod status;
 mod verify;
 

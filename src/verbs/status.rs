@@ -1,6 +1,7 @@
 //! `status`: the doctor. It reads, waits for nobody, and never fails on what it finds.
 
 use super::Answer;
+use super::progress::{self, RunningProgress};
 use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
@@ -47,6 +48,8 @@ struct Status {
     /// Why it could not be recorded, if it was not killed.
     unsaved: Option<String>,
     at_work: Option<Holder>,
+    /// How far that run has come.
+    progress: Option<RunningProgress>,
     last_run: Option<Summary>,
     earlier_baselines: usize,
     bytes: u64,
@@ -60,6 +63,7 @@ pub(super) fn status(config: &Config, form: OutputFormat) -> Result<Answer, Fail
 
 fn look(store: &Store, place: &Place) -> Status {
     let (mount, lasting) = mounted(place);
+    let at_work = store.holder();
     let mut status = Status {
         state_dir: store.to_string(),
         mount,
@@ -78,7 +82,8 @@ fn look(store: &Store, place: &Place) -> Status {
         verified_at: None,
         interrupted: store.has_unfinished_run(),
         unsaved: unsaved(store),
-        at_work: store.holder(),
+        progress: progress::of_run(store, at_work.as_ref()),
+        at_work,
         last_run: store.last_run(),
         earlier_baselines: store.earlier().map_or(0, |entries| entries.len()),
         bytes: store.bytes(),
@@ -192,6 +197,9 @@ fn words(status: &Status) -> String {
     }
     if let Some(holder) = &status.at_work {
         line("at work", holder.to_string());
+    }
+    for (name, words) in status.progress.iter().flat_map(|progress| progress.lines(NAMED)) {
+        line(name, words);
     }
     line("last run", last_run(status.last_run.as_ref()));
     if let Some(why) = status.last_run.as_ref().and_then(|run| run.doubt.as_deref()) {
