@@ -21,7 +21,7 @@ pub enum ProgressForm {
 
 /// What a run of dbt is expected to build, and how long each node takes.
 #[derive(Debug, Default)]
-pub(crate) struct Expected {
+pub(crate) struct Outlook {
     graph: Graph,
     /// `None` if that is not known.
     nodes: Option<BTreeSet<String>>,
@@ -30,7 +30,7 @@ pub(crate) struct Expected {
     threads: Option<usize>,
 }
 
-impl Expected {
+impl Outlook {
     /// What is to be done in a project, whose graph may still be unknown.
     pub(crate) fn of(graph: Option<Graph>, todo: &Todo, seconds: BTreeMap<String, f64>) -> Self {
         let nodes = |graph: &Graph| -> Option<BTreeSet<String>> {
@@ -64,7 +64,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// How far a log has come at some time, in seconds since the epoch (UTC).
-    pub(crate) fn of(expected: &Expected, log: &RunLog, now: u64) -> Self {
+    pub(crate) fn of(expected: &Outlook, log: &RunLog, now: u64) -> Self {
         let is_done = |id: &&String| is_done(log, id);
         let ended = log.outcome.keys().chain(&log.passed_over);
         let (tests, running): (Vec<_>, Vec<_>) = log.in_flight().partition(|id| is_test_id(id));
@@ -93,7 +93,7 @@ fn is_done(log: &RunLog, id: &str) -> bool {
     log.outcome.contains_key(id) || log.passed_over.contains(id)
 }
 
-impl Expected {
+impl Outlook {
     fn seconds_left(&self, log: &RunLog, now: u64) -> Option<f64> {
         let mut times = Times::new();
         for id in self.nodes.as_ref()?.iter().filter(|id| !is_done(log, id)) {
@@ -172,13 +172,13 @@ mod tests {
     }
 
     /// Four models and a test; `b` and `c` read `a`, `d` reads both. Each takes as long as here.
-    fn expected(seconds: &str, threads: usize) -> Expected {
+    fn expected(seconds: &str, threads: usize) -> Outlook {
         let graph = graph_of(&["a > b", "a > c", "b > d", "c > d", "d > test.t", "e > d"]);
         let all = graph.keys().cloned().into_tree();
         let todo = Todo { nodes: Some(RunReach::Nodes(all)), threads: Some(threads) };
         let words: Vec<&str> = seconds.split_whitespace().collect();
         let seconds = words.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].parse().unwrap()));
-        Expected::of(Some(graph), &todo, seconds.into_tree())
+        Outlook::of(Some(graph), &todo, seconds.into_tree())
     }
 
     fn is(counts: [usize; 4], total: Option<usize>, seconds_left: Option<f64>) -> Progress {
@@ -233,7 +233,7 @@ mod tests {
     fn without_a_project_or_its_selection_there_is_no_total() {
         let reach = Some(RunReach::of_types(|_| true));
         let unknown = |graph, nodes| {
-            let expected = Expected::of(graph, &Todo { nodes, threads: None }, BTreeMap::new());
+            let expected = Outlook::of(graph, &Todo { nodes, threads: None }, BTreeMap::new());
             Progress::of(&expected, &log("a=9 b! c- test.t=1 d+90"), 100)
         };
         let graph = || graph_of(&["model.a > model.b", "model.b > test.t"]);

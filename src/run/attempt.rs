@@ -174,7 +174,7 @@ impl Attempt {
         let manifest = opened.session.project.target_path.join("manifest.json");
         let values = opened.values();
         let describe = move |text: &str| values.describe(text);
-        let (run, progress) = (self.journal.clone(), Reporter::of(opened, &self.notes.todo));
+        let (run, progress) = (self.journal.clone(), Reporter::of(opened, &self.notes));
         self.follower = Some(Follower::copy_once_begun(run, progress, &manifest, describe));
     }
 
@@ -192,7 +192,7 @@ impl Attempt {
 
     /// Keep this manifest, which has been compared.
     pub(super) fn keep(&mut self, opened: &Opened<'_>, text: &Arc<String>, description: Vec<u8>) {
-        let (run, progress) = (self.journal.clone(), Reporter::of(opened, &self.notes.todo));
+        let (run, progress) = (self.journal.clone(), Reporter::of(opened, &self.notes));
         self.follower = Some(Follower::copy(run, progress, Arc::clone(text), description));
     }
 

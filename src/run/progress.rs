@@ -2,10 +2,11 @@
 
 use super::open::Opened;
 use crate::cli::Config;
+use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::RunLog;
-use crate::decide::intent::Todo;
-use crate::decide::progress::{Expected, Pace, Progress, ProgressForm};
+use crate::decide::intent::{Intent, Todo};
+use crate::decide::progress::{Outlook, Pace, Progress, ProgressForm};
 use crate::decide::record;
 use crate::log_style::LogStyle;
 use crate::os::{clock, terminal};
@@ -26,33 +27,33 @@ pub(super) struct Reporter {
     /// When it last looked, in seconds since it began.
     looked_at: u64,
     manifest: Option<Arc<String>>,
-    expected: Option<Expected>,
+    outlook: Option<Outlook>,
 }
 
 impl Reporter {
-    /// For a dbt that is about to build; `None` where nobody wants to know.
-    pub(super) fn of(opened: &Opened<'_>, todo: &Todo) -> Option<Self> {
+    /// For a dbt that is about to build; `None` where nobody wants to know, or nobody can.
+    pub(super) fn of(opened: &Opened<'_>, notes: &Intent) -> Option<Self> {
         let config = &opened.session.config;
-        if config.progress == ProgressForm::Off || config.log_level < log::LevelFilter::Info {
+        if notes.journal.is_none() || config.log_level < log::LevelFilter::Info {
             return None;
         }
-        let (pace, stays) = pace(config);
+        let (pace, stays) = pace(config, &opened.session.engine)?;
         Some(Self {
             pace,
             style: config.log,
             stays,
-            todo: todo.clone(),
+            todo: notes.todo.clone(),
             seconds: record::seconds(&opened.baseline.nodes),
             began: Instant::now(),
             looked_at: 0,
             manifest: None,
-            expected: None,
+            outlook: None,
         })
     }
 
     /// The manifest that dbt builds by.
     pub(super) fn knows(&mut self, manifest: Arc<String>) {
-        (self.manifest, self.expected) = (Some(manifest), None);
+        (self.manifest, self.outlook) = (Some(manifest), None);
     }
 
     /// Tell what the log says, if it is time.
@@ -62,17 +63,17 @@ impl Reporter {
             return;
         }
         self.looked_at = now;
-        let progress = Progress::of(self.expected(), log, clock::now());
+        let progress = Progress::of(self.outlook(), log, clock::now());
         if self.pace.says(now, &progress) {
             self.say(&progress);
         }
     }
 
-    fn expected(&mut self) -> &Expected {
+    fn outlook(&mut self) -> &Outlook {
         let (manifest, todo, seconds) = (self.manifest.take(), &self.todo, &self.seconds);
-        self.expected.get_or_insert_with(|| {
+        self.outlook.get_or_insert_with(|| {
             let graph = manifest.and_then(|text| Some(Manifest::read(&text).ok()?.graph()));
-            Expected::of(graph, todo, seconds.clone())
+            Outlook::of(graph, todo, seconds.clone())
         })
     }
 
@@ -94,15 +95,22 @@ impl Drop for Reporter {
     }
 }
 
-/// How often to tell, and whether in a line that stays. What dbt writes must never come into the
-/// middle of such a line, so nothing of it may come onto the same terminal.
-fn pace(config: &Config) -> (Pace, bool) {
-    let auto = config.progress == ProgressForm::Auto && config.log == LogStyle::Human;
-    if !auto || terminal::width_of_stderr().is_none() {
-        return (Pace::LOG, false);
-    }
-    match terminal::is_stdout_out_of_sight() && terminal::erases(&config.environment) {
-        true => (Pace::STAYING, true),
-        false => (Pace::TERMINAL, false),
+/// How often to tell, and whether in a line that stays; `None` for never. What dbt prints must never
+/// come into the middle of such a line, so nothing of it may come onto the same terminal. And where
+/// dbt replaces lines of its own there, it shows itself how far it has come.
+fn pace(config: &Config, engine: &Engine) -> Option<(Pace, bool)> {
+    let is_terminal = terminal::width_of_stderr().is_some();
+    match config.progress {
+        ProgressForm::Off => None,
+        ProgressForm::Auto if is_terminal => {
+            if terminal::width_of_stdout().is_some() && engine.redraws() {
+                return None;
+            }
+            let stays = config.log == LogStyle::Human
+                && terminal::is_stdout_out_of_sight()
+                && terminal::erases(&config.environment);
+            Some((if stays { Pace::STAYING } else { Pace::TERMINAL }, stays))
+        }
+        ProgressForm::Auto | ProgressForm::Plain => Some((Pace::LOG, false)),
     }
 }

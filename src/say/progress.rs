@@ -20,8 +20,9 @@ pub(crate) fn progress(style: LogStyle, progress: &Progress) {
 
 /// A line of a terminal of this width, which the next line replaces.
 pub(crate) fn progress_stays(progress: &Progress, width: usize) {
-    let words: String = progress_words(progress).chars().take(width.saturating_sub(1)).collect();
-    info!(target: STAYING, "{words}");
+    // With a space between the line and what a library may write to standard error.
+    let words: String = progress_words(progress).chars().take(width.saturating_sub(2)).collect();
+    info!(target: STAYING, "{words} ");
 }
 
 /// The line that stayed is needed no more.

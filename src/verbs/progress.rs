@@ -2,7 +2,7 @@
 
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::RunLog;
-use crate::decide::progress::{Expected, Progress};
+use crate::decide::progress::{Outlook, Progress};
 use crate::decide::record;
 use crate::os::clock;
 use crate::say;
@@ -29,6 +29,7 @@ struct NodeAtWork {
 pub(super) fn of_run(store: &Store, holder: Option<&Holder>) -> Option<RunningProgress> {
     let (journal, holder) = (store.journal(), holder?);
     let notes = journal.notes().filter(|notes| notes.unsaved.is_none())?;
+    notes.journal.as_ref()?;
     let log = String::from_utf8(journal.log()?).ok()?;
     let log = RunLog::read(log.lines());
     // It may still be the journal of a run that was killed before.
@@ -39,7 +40,7 @@ pub(super) fn of_run(store: &Store, holder: Option<&Holder>) -> Option<RunningPr
     let graph = text.and_then(|text| Some(Manifest::read(&text).ok()?.graph()));
     let record = store.glance().ok().and_then(|stored| stored.record);
     let seconds = record.map(|record| record::seconds(&record.nodes)).unwrap_or_default();
-    let counts = Progress::of(&Expected::of(graph, &notes.todo, seconds), &log, clock::now());
+    let counts = Progress::of(&Outlook::of(graph, &notes.todo, seconds), &log, clock::now());
     let at_work = |id: &str| {
         let since = log.started_at.get(id).copied();
         NodeAtWork { since, node: id.to_owned() }

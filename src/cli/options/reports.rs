@@ -109,7 +109,7 @@ static PROGRESS: Definition<Config> = Definition {
                  left`. With `plain`, that is a log line each minute, and none in the first minute. \
                  With `auto`, a terminal gets such a line after 10 seconds already if something has \
                  happened; if dbt's output goes to a file or to /dev/null, one line stays on the \
-                 terminal and changes. In a log `auto` is the same as `plain`. `off` shows nothing. \
+                 terminal and changes. Where dbt 2 draws such a line itself, there is none of ours. In a log `auto` is the same as `plain`. `off` shows nothing. \
                  dbt's own output is the same in each case. Beside a run, `dbt-entrypoint status` \
                  shows the same, and what is being built.",
     },

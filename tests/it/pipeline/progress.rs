@@ -71,6 +71,15 @@ fn what_a_selection_leaves_is_not_known_ahead() {
 }
 
 #[test]
+fn without_a_journal_nothing_is_known() {
+    let mut fake = Fake::new(chain(&["a"]));
+    let running = fake.hang("a", &["build", "--log-path", "elsewhere"]);
+    assert!(fake.status()["at_work"].is_object());
+    assert_eq!(progress(&fake), (Value::Null, vec![]));
+    fake.finish(running).ends_with(0);
+}
+
+#[test]
 fn the_journal_of_a_killed_run_is_not_that_of_the_next() {
     let mut fake = Fake::populated(chain(&["a", "b"]));
     fake.project.edit("b");
