@@ -29,14 +29,21 @@ struct Stderr {
 const RETURN: &str = "\r";
 const ERASE: &str = "\x1b[K";
 
+impl Stderr {
+    /// Whether the line that stays has to be erased before these bytes.
+    fn is_replaced_by(&mut self, bytes: &[u8]) -> bool {
+        // No other line begins so: control characters are escaped.
+        let stays = bytes.starts_with(RETURN.as_bytes());
+        std::mem::replace(&mut self.has_staying_line, stays) && !stays
+    }
+}
+
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if std::mem::take(&mut self.has_staying_line) {
+        if self.is_replaced_by(bytes) {
             let erased = [RETURN, ERASE].concat();
             patience::write_part(io::stderr(), erased.as_bytes(), Patience::None).ok();
         }
-        // No other line begins so: control characters are escaped.
-        self.has_staying_line = bytes.starts_with(RETURN.as_bytes());
         let patience = if self.is_stuck { Patience::None } else { Patience::Second };
         let written = patience::write_part(io::stderr(), bytes, patience);
         self.is_stuck = written == Err(Errno::EAGAIN);
@@ -173,6 +180,14 @@ mod tests {
         assert_eq!(human(log::Level::Info, "3 nodes"), "dbt-entrypoint: 3 nodes");
         assert_eq!(human(log::Level::Error, "no"), "dbt-entrypoint: error: no");
         assert_eq!(human(log::Level::Info, "a\x1b[2J\nb"), "dbt-entrypoint: a\\u{1b}[2J\nb");
+    }
+
+    #[test]
+    fn a_line_that_stays_is_erased_before_another_line() {
+        let mut stderr = Stderr::default();
+        let lines = ["a\n", "\r1 of 2", "\r2 of 2", "b\n", "c\n", "\r3 of 3", "d\n"];
+        let erased = lines.map(|line| stderr.is_replaced_by(line.as_bytes()));
+        assert_eq!(erased, [false, false, false, true, false, false, true]);
     }
 
     #[test]
