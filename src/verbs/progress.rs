@@ -29,7 +29,6 @@ struct NodeAtWork {
 pub(super) fn of_run(store: &Store, holder: Option<&Holder>) -> Option<RunningProgress> {
     let (journal, holder) = (store.journal(), holder?);
     let notes = journal.notes().filter(|notes| notes.unsaved.is_none())?;
-    notes.journal.as_ref()?;
     let log = String::from_utf8(journal.log()?).ok()?;
     let log = RunLog::read(log.lines());
     // It may still be the journal of a run that was killed before.
