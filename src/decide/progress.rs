@@ -6,6 +6,7 @@ use crate::decide::plan::{Times, wall_seconds};
 use crate::graph::{Graph, is_test_id};
 use crate::trees::IntoTree;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `--progress`.
@@ -60,11 +61,22 @@ pub(crate) struct Progress {
     /// known, because a node that is left was never built. A node that takes longer than its last
     /// time counts as about to end.
     pub(crate) seconds_left: Option<f64>,
+    /// What it is at work on, tests included, what began first ahead.
+    pub(crate) now: Vec<NodeAtWork>,
+}
+
+/// What dbt is at work on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct NodeAtWork {
+    /// Its `unique_id`.
+    pub(crate) node: String,
+    /// For how many seconds, if dbt's log says so.
+    pub(crate) seconds: Option<f64>,
 }
 
 impl Progress {
     /// How far a log has come at some time, in seconds since the epoch (UTC).
-    pub(crate) fn of(expected: &Outlook, log: &RunLog, now: u64) -> Self {
+    pub(crate) fn of(expected: &Outlook, log: &RunLog, now: f64) -> Self {
         let is_done = |id: &&String| is_done(log, id);
         let ended = log.outcome.keys().chain(&log.passed_over);
         let (tests, running): (Vec<_>, Vec<_>) = log.in_flight().partition(|id| is_test_id(id));
@@ -80,6 +92,7 @@ impl Progress {
             failed: log.outcome.iter().filter(failed).count(),
             tests_running: tests.len(),
             seconds_left: expected.seconds_left(log, now),
+            now: at_work(log, now),
         }
     }
 
@@ -89,17 +102,27 @@ impl Progress {
     }
 }
 
+/// For how many seconds dbt has been at work on a node. Its clock may be ahead of ours.
+fn spent(log: &RunLog, id: &str, now: f64) -> Option<f64> {
+    log.started_at.get(id).map(|began| (now - began).max(0.0))
+}
+
+fn at_work(log: &RunLog, now: f64) -> Vec<NodeAtWork> {
+    let one = |id: &str| NodeAtWork { node: id.to_owned(), seconds: spent(log, id, now) };
+    let mut all: Vec<NodeAtWork> = log.in_flight().map(one).collect();
+    all.sort_by(|one, other| other.seconds.partial_cmp(&one.seconds).unwrap_or(Ordering::Equal));
+    all
+}
+
 fn is_done(log: &RunLog, id: &str) -> bool {
     log.outcome.contains_key(id) || log.passed_over.contains(id)
 }
 
 impl Outlook {
-    fn seconds_left(&self, log: &RunLog, now: u64) -> Option<f64> {
+    fn seconds_left(&self, log: &RunLog, now: f64) -> Option<f64> {
         let mut times = Times::new();
         for id in self.nodes.as_ref()?.iter().filter(|id| !is_done(log, id)) {
-            let spent = log.started_at.get(id).map_or(0, |began| now.saturating_sub(*began));
-            #[expect(clippy::cast_precision_loss, reason = "a time")]
-            let left = self.seconds.get(id)? - spent as f64;
+            let left = self.seconds.get(id)? - spent(log, id, now).unwrap_or_default();
             times.insert(id, left.max(0.0));
         }
         Some(wall_seconds(&self.graph, times, self.threads))
@@ -183,7 +206,13 @@ mod tests {
 
     fn is(counts: [usize; 4], total: Option<usize>, seconds_left: Option<f64>) -> Progress {
         let [done, running, failed, tests_running] = counts;
-        Progress { done, total, running, failed, tests_running, seconds_left }
+        let now = Vec::new();
+        Progress { done, total, running, failed, tests_running, seconds_left, now }
+    }
+
+    /// At the second 100, without what dbt is at work on.
+    fn progress(expected: &Outlook, words: &str) -> Progress {
+        Progress { now: Vec::new(), ..Progress::of(expected, &log(words), 100.0) }
     }
 
     const TIMES: &str = "a 10 b 20 c 50 d 5";
@@ -199,32 +228,42 @@ mod tests {
             ("a=9 b=9 c=9 d=9 test.t+99", [4, 0, 0, 1], 0.0),
             ("a=9 b=9 c=9 d=9 test.t!", [4, 0, 0, 0], 0.0),
         ] {
-            let found = Progress::of(&expected(TIMES, 2), &log(words), 100);
+            let found = progress(&expected(TIMES, 2), words);
             assert_eq!(found, is(counts, Some(4), Some(left)), "{words}");
         }
-        let alone = Progress::of(&expected(TIMES, 1), &log("a=9 b+90 c+80"), 100);
+        let alone = progress(&expected(TIMES, 1), "a=9 b+90 c+80");
         assert_eq!(alone.seconds_left, Some(45.0));
     }
 
     #[test]
     fn what_a_failure_leaves_out_is_done_and_takes_no_time() {
-        let found = Progress::of(&expected(TIMES, 2), &log("a=9 b! d- c+90"), 100);
+        let found = progress(&expected(TIMES, 2), "a=9 b! d- c+90");
         assert_eq!(found, is([3, 1, 1, 0], Some(4), Some(40.0)));
     }
 
     #[test]
     fn a_node_that_takes_longer_than_last_time_never_makes_the_rest_negative() {
-        let found = Progress::of(&expected(TIMES, 2), &log("a+1"), 100);
+        let found = progress(&expected(TIMES, 2), "a+1");
         assert_eq!(found.seconds_left, Some(55.0));
         // The clock of the log may be ahead of ours.
-        let found = Progress::of(&expected(TIMES, 2), &log("a+900"), 100);
+        let found = progress(&expected(TIMES, 2), "a+900");
         assert_eq!(found.seconds_left, Some(65.0));
+    }
+
+    #[test]
+    fn what_dbt_is_at_work_on_comes_with_its_time_and_the_longest_first() {
+        let found = Progress::of(&expected(TIMES, 2), &log("a=9 b+98 c+90 test.t+95"), 100.0);
+        let named = |(node, seconds): (&str, f64)| NodeAtWork {
+            node: node.to_owned(),
+            seconds: Some(seconds),
+        };
+        assert_eq!(found.now, [("c", 10.0), ("test.t", 5.0), ("b", 2.0)].map(named));
     }
 
     #[test]
     fn nothing_is_said_of_the_time_while_a_node_is_left_that_was_never_built() {
         let times = "a 10 b 20 d 5";
-        let left = |words| Progress::of(&expected(times, 2), &log(words), 100).seconds_left;
+        let left = |words| progress(&expected(times, 2), words).seconds_left;
         assert_eq!(left("a=9 c+90"), None);
         assert_eq!(left("a=9 c=30"), Some(25.0));
     }
@@ -234,7 +273,7 @@ mod tests {
         let reach = Some(RunReach::of_types(|_| true));
         let unknown = |graph, nodes| {
             let expected = Outlook::of(graph, &Todo { nodes, threads: None }, BTreeMap::new());
-            Progress::of(&expected, &log("a=9 b! c- test.t=1 d+90"), 100)
+            progress(&expected, "a=9 b! c- test.t=1 d+90")
         };
         let graph = || graph_of(&["model.a > model.b", "model.b > test.t"]);
         let counts = [3, 1, 1, 0];

@@ -63,7 +63,7 @@ impl Reporter {
             return;
         }
         self.looked_at = now;
-        let progress = Progress::of(self.outlook(), log, clock::now());
+        let progress = Progress::of(self.outlook(), log, clock::precisely_now());
         if self.pace.says(now, &progress) {
             self.say(&progress);
         }

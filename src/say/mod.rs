@@ -15,7 +15,7 @@ pub(crate) use needs::{
     not_settled, not_there, pending, reason_list, settled,
 };
 pub(crate) use plan::{PlanView, dot, mermaid, orphans, over_budget, plan, plan_as_markdown, svg};
-pub(crate) use progress::{duration, progress, progress_ends, progress_stays, progress_words};
+pub(crate) use progress::{node_at_work, progress, progress_ends, progress_stays, progress_words};
 pub(crate) use waiting::{failures, waiting};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};

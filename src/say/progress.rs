@@ -1,7 +1,7 @@
 //! How far a run of dbt has come, in a line.
 
 use super::plan::groups;
-use crate::decide::progress::Progress;
+use crate::decide::progress::{NodeAtWork, Progress};
 use crate::log_style::{LogStyle, OBJECT, STAYING};
 use log::info;
 
@@ -30,18 +30,18 @@ pub(crate) fn progress_ends() {
     info!(target: STAYING, "");
 }
 
-/// Whole seconds as people say them: `3 min`.
-pub(crate) fn duration(seconds: u64) -> String {
+/// `model.shop.orders for 4 min`.
+pub(crate) fn node_at_work(one: &NodeAtWork) -> String {
+    let NodeAtWork { node, seconds } = one;
     match seconds {
-        0..90 => format!("{seconds} s"),
-        #[expect(clippy::cast_precision_loss, reason = "a time")]
-        _ => groups::duration(seconds as f64),
+        Some(seconds) => format!("{node} for {}", groups::duration(*seconds)),
+        None => node.clone(),
     }
 }
 
 /// `12 of 140, 3 running, 1 failed, about 18 min left`.
 pub(crate) fn progress_words(progress: &Progress) -> String {
-    let Progress { done, total, running, failed, tests_running, seconds_left } = *progress;
+    let Progress { done, total, running, failed, tests_running, seconds_left, .. } = *progress;
     let first = total.map_or_else(|| format!("{done} done"), |total| format!("{done} of {total}"));
     let tests = if tests_running == 1 { "test" } else { "tests" };
     let left = match seconds_left {
@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn a_line_says_what_there_is_to_say() {
         let is = |total, [done, running, failed, tests_running]: [usize; 4], seconds_left| {
-            let all = Progress { done, total, running, failed, tests_running, seconds_left };
+            let now = Vec::new();
+            let all = Progress { done, total, running, failed, tests_running, seconds_left, now };
             progress_words(&all)
         };
         for (words, total, counts, left) in [

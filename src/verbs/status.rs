@@ -1,11 +1,12 @@
 //! `status`: the doctor. It reads, waits for nobody, and never fails on what it finds.
 
 use super::Answer;
-use super::progress::{self, RunningProgress};
+use super::progress;
 use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
 use crate::decide::orphans::left_behind;
+use crate::decide::progress::Progress;
 use crate::decide::record;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
@@ -49,7 +50,7 @@ struct Status {
     unsaved: Option<String>,
     at_work: Option<Holder>,
     /// How far that run has come.
-    progress: Option<RunningProgress>,
+    progress: Option<Progress>,
     last_run: Option<Summary>,
     earlier_baselines: usize,
     bytes: u64,
@@ -198,7 +199,7 @@ fn words(status: &Status) -> String {
     if let Some(holder) = &status.at_work {
         line("at work", holder.to_string());
     }
-    for (name, words) in status.progress.iter().flat_map(|progress| progress.lines(NAMED)) {
+    for (name, words) in status.progress.iter().flat_map(|found| progress::lines(found, NAMED)) {
         line(name, words);
     }
     line("last run", last_run(status.last_run.as_ref()));

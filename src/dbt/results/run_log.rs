@@ -28,7 +28,7 @@ pub struct RunLog {
     /// The `unique_id` of every node that dbt started.
     pub started: BTreeSet<String>,
     /// When it started them, in seconds since the epoch (UTC), as far as the log says so.
-    pub started_at: BTreeMap<String, u64>,
+    pub started_at: BTreeMap<String, f64>,
     /// The nodes that it is done with and did not build: what they read failed, mostly.
     pub passed_over: BTreeSet<String>,
     /// How the nodes ended that dbt finished. The state of the other started nodes is unknown.
@@ -218,8 +218,7 @@ impl RunLog {
         if !self.started.insert(id.to_owned()) {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time")]
-        self.started_at.extend(at.map(|at| (id.to_owned(), at as u64)));
+        self.started_at.extend(at.map(|at| (id.to_owned(), at)));
         Some(NodeNews::Started(id.to_owned()))
     }
 

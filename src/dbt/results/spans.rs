@@ -188,7 +188,7 @@ mod tests {
         let inlined = start("model.p.e").replace("\"unique_id\"", kind);
         let log = read(&[start("model.p.a"), evaluated, inlined]);
         assert_eq!(log.in_flight().collect::<Vec<_>>(), ["model.p.a"]);
-        assert_eq!(log.started_at, [("model.p.a".to_owned(), 1_795_451_045)].into());
+        assert_eq!(log.started_at, [("model.p.a".to_owned(), 1_795_451_045.9)].into());
         assert_eq!(log.invocation_id.as_deref(), Some("01a22472-c66e-7463-b879-099c32c95903"));
         assert!(!log.ended);
     }

@@ -10,7 +10,7 @@ fn progress(fake: &Fake) -> (Value, Vec<String>) {
     let mut progress = fake.status()["progress"].take();
     let now = progress.as_object_mut().and_then(|progress| progress.remove("now"));
     let name = |one: &Value| {
-        assert!(one["since"].is_u64(), "{one}");
+        assert!(one["seconds"].is_f64(), "{one}");
         one["node"].as_str().expect("a name").to_owned()
     };
     let now = now.iter().filter_map(Value::as_array).flatten().map(name).collect();
