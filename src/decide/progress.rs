@@ -6,7 +6,6 @@ use crate::decide::plan::{Times, wall_seconds};
 use crate::graph::{Graph, is_test_id};
 use crate::trees::IntoTree;
 use serde::Serialize;
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `--progress`.
@@ -79,7 +78,7 @@ impl Progress {
     pub(crate) fn of(expected: &Outlook, log: &RunLog, now: f64) -> Self {
         let is_done = |id: &&String| is_done(log, id);
         let ended = log.outcome.keys().chain(&log.passed_over);
-        let (tests, running): (Vec<_>, Vec<_>) = log.in_flight().partition(|id| is_test_id(id));
+        let tests_running = log.in_flight().filter(|id| is_test_id(id)).count();
         let failed =
             |(id, fate): &(&String, &Fate)| !matches!(fate, Fate::Built(_)) && !is_test_id(id);
         Self {
@@ -88,9 +87,9 @@ impl Progress {
                 None => ended.filter(|id| !is_test_id(id)).count(),
             },
             total: expected.nodes.as_ref().map(BTreeSet::len),
-            running: running.len(),
+            running: log.in_flight().count() - tests_running,
             failed: log.outcome.iter().filter(failed).count(),
-            tests_running: tests.len(),
+            tests_running,
             seconds_left: expected.seconds_left(log, now),
             now: at_work(log, now),
         }
@@ -108,9 +107,13 @@ fn spent(log: &RunLog, id: &str, now: f64) -> Option<f64> {
 }
 
 fn at_work(log: &RunLog, now: f64) -> Vec<NodeAtWork> {
-    let one = |id: &str| NodeAtWork { node: id.to_owned(), seconds: spent(log, id, now) };
-    let mut all: Vec<NodeAtWork> = log.in_flight().map(one).collect();
-    all.sort_by(|one, other| other.seconds.partial_cmp(&one.seconds).unwrap_or(Ordering::Equal));
+    let mut all: Vec<NodeAtWork> = Vec::new();
+    for id in log.in_flight() {
+        let one = NodeAtWork { node: id.to_owned(), seconds: spent(log, id, now) };
+        // They are few, and a sort of their own would be large.
+        let behind = all.partition_point(|other| other.seconds >= one.seconds);
+        all.insert(behind, one);
+    }
     all
 }
 
