@@ -23,6 +23,7 @@ pub use verbs::{
 
 use crate::decide::budget::{Budget, Limit};
 use crate::decide::doubt::Settle;
+use crate::decide::progress::ProgressForm;
 use crate::decide::retention::Retention;
 use crate::decide::start::{Mode, OnEmpty};
 use crate::decide::state_mode::StateMode;
@@ -98,6 +99,8 @@ pub struct Config {
     pub metrics_file: Option<PathBuf>,
     /// `--events`: a file, or `-` for standard output.
     pub events: Option<PathBuf>,
+    /// `--progress`.
+    pub progress: ProgressForm,
     /// `--log`.
     pub log: LogStyle,
     /// `--log-level`.
@@ -189,6 +192,7 @@ fn blank(environment: Environment) -> Config {
         termination_log: PathBuf::new(),
         metrics_file: None,
         events: None,
+        progress: ProgressForm::Off,
         log: LogStyle::Json,
         log_level: log::LevelFilter::Off,
         environment,

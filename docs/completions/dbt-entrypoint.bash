@@ -10,7 +10,7 @@ _dbt_entrypoint() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --state-mode | --max-rebuild | --max-rebuild-time | --protect | --approve | --verify | --max-missing | --probe | --dbt | --stop-grace | --stop-signal | --on-exit | --publish | --termination-log | --metrics-file | --events | --log | --log-level)
+        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --state-mode | --max-rebuild | --max-rebuild-time | --protect | --approve | --verify | --max-missing | --probe | --dbt | --stop-grace | --stop-signal | --on-exit | --publish | --termination-log | --metrics-file | --events | --progress | --log | --log-level)
             ((i++))
             if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
             ;;
@@ -47,6 +47,7 @@ _dbt_entrypoint() {
         --termination-log) compopt -o default; return ;;
         --metrics-file) compopt -o default; return ;;
         --events) compopt -o default; return ;;
+        --progress) COMPREPLY=($(compgen -W 'auto plain off' -- "$cur")); return ;;
         --log) COMPREPLY=($(compgen -W 'human json' -- "$cur")); return ;;
         --log-level) COMPREPLY=($(compgen -W 'error warn info debug off' -- "$cur")); return ;;
         --graph) COMPREPLY=($(compgen -W 'mermaid dot svg' -- "$cur")); return ;;
@@ -57,7 +58,7 @@ _dbt_entrypoint() {
         ;;
     esac
     case $first,$cur in
-        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --log --log-level --help --version' ;;
+        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --progress --log --log-level --help --version' ;;
         ,*) words='plan status verify orphans history diff rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--all --diff --markdown --graph --json --color --help' ;;
         status,-*) words='--json --help' ;;

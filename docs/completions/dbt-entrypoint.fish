@@ -9,7 +9,7 @@ function __dbt_entrypoint_first
             continue
         end
         switch $word
-            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --log --log-level
+            case --mode --settle --refresh-changed --state-dir --on-empty --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --progress --log --log-level
                 set skip 1
             case '-*'
             case '*'
@@ -55,6 +55,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l publish -x -d 'run thi
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l termination-log -r -F -d 'write a short result here if the file exists'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l metrics-file -r -F -d 'write metrics for Prometheus here'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l events -r -F -d 'write what happens here, as JSON lines'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l progress -x -a 'auto plain off' -d 'how to show how far dbt has come'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l log -x -a 'human json' -d 'the format of our own log lines'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l log-level -x -a 'error warn info debug off' -d 'how much of them to show'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l help -d 'show this, all, or one option or verb'

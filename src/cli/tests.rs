@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decide::budget::Limit;
+use crate::decide::progress::ProgressForm;
 use crate::decide::warehouse::Verify;
 use std::os::unix::ffi::OsStringExt;
 
@@ -56,6 +57,7 @@ fn the_defaults_are_those_of_the_documents() {
         termination_log: "/dev/termination-log".into(),
         metrics_file: None,
         events: None,
+        progress: ProgressForm::Auto,
         log: LogStyle::Human,
         log_level: log::LevelFilter::Info,
         environment: Environment::new(),

@@ -179,6 +179,13 @@ impl Engine {
         self.family != Family::V2
     }
 
+    /// dbt draws lines on a terminal that it later moves back to and replaces: any dbt that is not known
+    /// to be v1. Another line among them would damage them.
+    #[must_use]
+    pub fn redraws(&self) -> bool {
+        self.family != Family::V1
+    }
+
     /// After it has parsed the project, dbt writes `manifest.json`, then opens
     /// `semantic_manifest.json` for writing, and only then reads what `--state` names; see
     /// [`crate::os::gate`]. dbt v1 with a parser of its own does. With the parser of dbt v2 it

@@ -32,6 +32,9 @@ pub(crate) struct Intent {
     /// [`Journal::is_whole`]: crate::store::Journal::is_whole
     #[serde(default)]
     pub(crate) journal: Option<String>,
+    /// What it is expected to build.
+    #[serde(default, skip_serializing_if = "Todo::is_unknown")]
+    pub(crate) todo: Todo,
     /// Why its outcome was not recorded, if it came to its end all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unsaved: Option<Unsaved>,
@@ -48,6 +51,7 @@ impl Intent {
             full_refresh: false,
             reach: Some(RunReach::Types(RESOURCE_TYPES.map(str::to_owned).into())),
             journal: None,
+            todo: Todo::default(),
             unsaved: None,
         }
     }
@@ -89,6 +93,13 @@ impl RunReach {
         matches!(self, Self::Nodes(ids) if ids.is_empty())
     }
 
+    pub(crate) fn has(&self, id: &str) -> bool {
+        match self {
+            Self::Nodes(ids) => ids.contains(id),
+            Self::Types(types) => types.contains(resource_type(id)),
+        }
+    }
+
     /// No news is not good news: count every node as cut short that the run may have built and of
     /// which nothing is known. `known` are nodes that the run is known to have left alone.
     pub(crate) fn distrust_silence(
@@ -98,14 +109,30 @@ impl RunReach {
         outcome: &mut Outcome,
     ) {
         for (id, member) in graph.iter() {
-            let is_in_reach = match self {
-                Self::Nodes(ids) => ids.contains(id),
-                Self::Types(types) => types.contains(resource_type(id)),
-            };
-            if is_in_reach && member.role != Role::Ephemeral && !known.contains(id.as_str()) {
+            if self.has(id) && member.role != Role::Ephemeral && !known.contains(id.as_str()) {
                 outcome.entry(id.clone()).or_insert(Fate::CutShort);
             }
         }
+    }
+}
+
+/// What a run is expected to build. No decision depends on it: it is for those who wait.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Todo {
+    /// The nodes; `None` where dbt alone knows what the command selects.
+    pub(crate) nodes: Option<RunReach>,
+    /// How many it builds at a time; `None` if nothing limits them.
+    pub(crate) threads: Option<usize>,
+}
+
+impl Todo {
+    /// These nodes.
+    pub(crate) fn of<'i>(ids: impl Iterator<Item = &'i String>, threads: Option<usize>) -> Self {
+        Self { nodes: Some(RunReach::Nodes(ids.cloned().into_tree())), threads }
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.nodes.is_none()
     }
 }
 

@@ -14,6 +14,7 @@ pub mod next;
 pub mod origin;
 pub mod orphans;
 pub mod plan;
+pub mod progress;
 pub mod record;
 pub(crate) mod refused_plan;
 pub mod relations;

@@ -12,6 +12,7 @@ mod step;
 
 pub use cause::{Cause, Removed};
 pub use estimate::{Chain, Estimate};
+pub(in crate::decide) use estimate::{Times, wall_seconds};
 pub use request::PlanRequest;
 pub use step::Step;
 

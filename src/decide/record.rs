@@ -131,6 +131,12 @@ pub fn pending(nodes: &BTreeMap<String, NodeRecord>) -> BTreeMap<String, String>
     waiting.filter_map(|(id, node)| Some((id.clone(), node.pending.clone()?))).into_tree()
 }
 
+/// How long the last build of each node took, as far as that is known.
+#[must_use]
+pub fn seconds(nodes: &BTreeMap<String, NodeRecord>) -> BTreeMap<String, f64> {
+    nodes.iter().filter_map(|(id, node)| Some((id.clone(), node.seconds?))).into_tree()
+}
+
 /// The nodes that keep rows of earlier code, with what changed, for messages.
 #[must_use]
 pub fn altered(nodes: &BTreeMap<String, NodeRecord>) -> BTreeMap<String, String> {

@@ -8,6 +8,12 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// The same with its fraction.
+#[must_use]
+pub fn precisely_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
 /// A time in seconds since the epoch, formatted as `2026-11-23 16:24 UTC`.
 #[must_use]
 pub fn utc(seconds: u64) -> String {

@@ -4,7 +4,7 @@
 use super::events::EventStream;
 use super::patience::{self, Patience};
 use super::{clock, random};
-use crate::log_style::{EVENT, LogStyle, OBJECT};
+use crate::log_style::{EVENT, LogStyle, OBJECT, STAYING};
 use log::{LevelFilter, Metadata, Record};
 use nix::errno::Errno;
 use std::io::{self, Write};
@@ -17,14 +17,33 @@ use std::path::Path;
 /// * If the pipe is broken, lines are dropped too. The PIPE signal that the write raises is not
 ///   forwarded to the child.
 /// * All signals are blocked in this process, including TTOU, so `stty tostop` does not suspend it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Stderr {
     /// Whether the last line was dropped because the pipe was full.
     is_stuck: bool,
+    /// Whether the last line is one that the next line replaces.
+    has_staying_line: bool,
+}
+
+/// To the begin of the line, and what erases the rest of it.
+const RETURN: &str = "\r";
+const ERASE: &str = "\x1b[K";
+
+impl Stderr {
+    /// Whether the line that stays has to be erased before these bytes.
+    fn is_replaced_by(&mut self, bytes: &[u8]) -> bool {
+        // No other line begins so: control characters are escaped.
+        let stays = bytes.starts_with(RETURN.as_bytes());
+        std::mem::replace(&mut self.has_staying_line, stays) && !stays
+    }
 }
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_replaced_by(bytes) {
+            let erased = [RETURN, ERASE].concat();
+            patience::write_part(io::stderr(), erased.as_bytes(), Patience::None).ok();
+        }
         let patience = if self.is_stuck { Patience::None } else { Patience::Second };
         let written = patience::write_part(io::stderr(), bytes, patience);
         self.is_stuck = written == Err(Errno::EAGAIN);
@@ -87,11 +106,12 @@ pub fn start_log(settings: LogSettings<'_>) {
     let LogSettings { style, level, events } = settings;
     let run = random::run_id();
     let mut builder = env_logger::Builder::new();
-    builder
-        .filter_level(level)
-        .target(env_logger::Target::Pipe(Box::new(Stderr { is_stuck: false })));
+    builder.filter_level(level).target(env_logger::Target::Pipe(Box::new(Stderr::default())));
     let id = run.clone();
     builder.format(move |out, record| {
+        if record.target() == STAYING {
+            return write!(out, "{RETURN}{}{ERASE}", record.args());
+        }
         writeln!(out, "{}", line(style, &id, &clock::timestamp(), record))
     });
     let opened = events.map(|path| (path, EventStream::open(path)));
@@ -160,6 +180,14 @@ mod tests {
         assert_eq!(human(log::Level::Info, "3 nodes"), "dbt-entrypoint: 3 nodes");
         assert_eq!(human(log::Level::Error, "no"), "dbt-entrypoint: error: no");
         assert_eq!(human(log::Level::Info, "a\x1b[2J\nb"), "dbt-entrypoint: a\\u{1b}[2J\nb");
+    }
+
+    #[test]
+    fn a_line_that_stays_is_erased_before_another_line() {
+        let mut stderr = Stderr::default();
+        let lines = ["a\n", "\r1 of 2", "\r2 of 2", "b\n", "c\n", "\r3 of 3", "d\n"];
+        let erased = lines.map(|line| stderr.is_replaced_by(line.as_bytes()));
+        assert_eq!(erased, [false, false, false, true, false, false, true]);
     }
 
     #[test]

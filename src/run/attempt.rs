@@ -5,6 +5,7 @@ use super::artifacts::{self, Artifacts};
 use super::commit::{Ran, room_for};
 use super::follow::Follower;
 use super::open::{Access, Opened};
+use super::progress::Reporter;
 use super::recover;
 use super::start::Started;
 use super::unchanged::Confirmed;
@@ -15,7 +16,7 @@ use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt;
 use crate::decide::event::RunEvent;
-use crate::decide::intent::{Intent, RunReach, Unsaved};
+use crate::decide::intent::{Intent, RunReach, Todo, Unsaved};
 use crate::decide::needs::Scope;
 use crate::decide::next;
 use crate::decide::record::FORMAT;
@@ -59,6 +60,8 @@ pub(super) struct Task {
     pub(super) reach: RunReach,
     /// The nodes that it has to build, skip or fail to build.
     pub(super) due: BTreeSet<String>,
+    /// What it is expected to build, for those who wait.
+    pub(super) todo: Todo,
     /// The nodes that the selection of the command leaves out.
     pub(super) left_out: BTreeSet<String>,
     /// The bytes of the manifest that it builds by, where that is known.
@@ -115,7 +118,7 @@ impl Attempt {
     /// 73 where the volume cannot be written or is full, 75 where another run has begun meanwhile,
     /// 78 where dbt's artifacts cannot be written.
     pub(super) fn begin(opened: &Opened<'_>, task: Task) -> Result<Self, Failure> {
-        let Task { scope, refresh, reach, due, left_out, bytes } = task;
+        let Task { scope, refresh, reach, due, todo, left_out, bytes } = task;
         let session = opened.session;
         let target = session.target_path()?;
         let state = opened.access.held().ok_or_else(|| Failure::internal("a plan ran dbt"))?;
@@ -131,6 +134,7 @@ impl Attempt {
             full_refresh: refresh,
             reach: Some(reach),
             journal: form.and_then(|_| journal.begun_on()),
+            todo,
             unsaved: None,
         };
         journal.begin(&notes, form)?;
@@ -149,12 +153,13 @@ impl Attempt {
         &mut self,
         reach: RunReach,
         due: &BTreeSet<String>,
+        todo: Todo,
         bytes: usize,
     ) -> Result<(), Failure> {
         if let Some(reservation) = &mut self.reservation {
             reservation.extend(room_for(bytes))?;
         }
-        self.notes.reach = Some(reach);
+        (self.notes.reach, self.notes.todo) = (Some(reach), todo);
         self.due.clone_from(due);
         self.journal.note(&self.notes)
     }
@@ -169,20 +174,26 @@ impl Attempt {
         let manifest = opened.session.project.target_path.join("manifest.json");
         let values = opened.values();
         let describe = move |text: &str| values.describe(text);
-        self.follower = Some(Follower::copy_once_begun(self.journal.clone(), &manifest, describe));
+        let (run, progress) = (self.journal.clone(), Reporter::of(opened, &self.notes));
+        self.follower = Some(Follower::copy_once_begun(run, progress, &manifest, describe));
     }
 
     /// Keep the manifest of a parse ahead of the run. It counts as that of the run only as long as
     /// nothing that dbt reads has changed since.
-    pub(super) fn keep_parsed(&mut self, text: &Arc<String>, description: Vec<u8>) {
-        self.keep(text, description);
+    pub(super) fn keep_parsed(
+        &mut self,
+        opened: &Opened<'_>,
+        text: &Arc<String>,
+        description: Vec<u8>,
+    ) {
+        self.keep(opened, text, description);
         self.kept = Some(Arc::clone(text));
     }
 
     /// Keep this manifest, which has been compared.
-    pub(super) fn keep(&mut self, text: &Arc<String>, description: Vec<u8>) {
-        let text = Arc::clone(text);
-        self.follower = Some(Follower::copy(self.journal.clone(), text, description));
+    pub(super) fn keep(&mut self, opened: &Opened<'_>, text: &Arc<String>, description: Vec<u8>) {
+        let (run, progress) = (self.journal.clone(), Reporter::of(opened, &self.notes));
+        self.follower = Some(Follower::copy(run, progress, Arc::clone(text), description));
     }
 
     /// dbt's command line with its log as our journal, if it can be.

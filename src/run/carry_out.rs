@@ -9,12 +9,13 @@ use super::plan::{Planned, plan, within_budget};
 use super::stage::Stage;
 use super::start::Started;
 use super::values::Fingerprints;
+use crate::dbt::command::Selection;
 use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
 use crate::decide::comparison::Comparison;
 use crate::decide::earlier_runs::EarlierRun;
-use crate::decide::intent::RunReach;
+use crate::decide::intent::{RunReach, Todo};
 use crate::decide::needs::Scope;
 use crate::decide::plan::{LastRun, Plan};
 use crate::decide::select_by::NodesByName;
@@ -25,6 +26,7 @@ use crate::exit::Failure;
 use crate::graph::RESOURCE_TYPES;
 use crate::os::supervise::Stdout;
 use crate::say;
+use crate::session::Session;
 use crate::store::StateForDbt;
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
@@ -49,9 +51,13 @@ pub(crate) fn carry_out(
     let (plan, now) = match (planned, now) {
         (Some(Err(code)), _) => return Ok(code),
         (Some(Ok(plan)), Some(now)) if plan.last_run != LastRun::AsGiven => (plan, now),
-        (_, now) => {
+        (planned, now) => {
             let kept = now.and_then(|now| Kept::of(started, parsed.text().as_ref()?, &now, driver));
-            return build_as_given(started, kept.as_ref(), driver, summary);
+            let todo = match planned {
+                Some(Ok(plan)) if started.is_exact() => todo(started, &plan),
+                _ => todo_as_given(driver.session()),
+            };
+            return build_as_given(started, todo, kept.as_ref(), driver, summary);
         }
     };
     let (lone, left_out) = (plan.lone_unit_tests.clone(), plan.left_out.clone());
@@ -83,8 +89,36 @@ fn run_unit_tests(
     let named = NodesByName { manifest: &manifest, nodes: &ids };
     let words = named.test_command_line(&driver.session().command);
     let (reach, due) = (RunReach::Nodes(ids.clone()), ids.clone());
-    let task = Task { scope: Scope::Changes, refresh: false, reach, due, left_out, bytes: None };
+    let (scope, todo) = (Scope::Changes, Todo::of([].iter(), None));
+    let task = Task { scope, refresh: false, reach, due, todo, left_out, bytes: None };
     run(started, words, task, None, driver, summary)
+}
+
+/// What the last run of a plan is expected to build, where no runs come before it. What is left of
+/// a selection dbt alone knows, unless it was asked.
+fn todo(started: &Started<'_>, plan: &Plan) -> Todo {
+    match started.approach == Approach::Narrowed && !started.is_exact() {
+        true => Todo::default(),
+        false => Todo::of(plan.steps.iter().map(|step| &step.id), plan.estimate.threads),
+    }
+}
+
+/// The same for a run ahead of the last one.
+fn todo_ahead(plan: &Plan, earlier: &EarlierRun) -> Todo {
+    Todo::of(earlier.nodes.iter(), plan.estimate.threads)
+}
+
+/// The same for the command line of the user: everything, or what dbt alone knows.
+fn todo_as_given(session: &Session) -> Todo {
+    let Session { command, engine, .. } = session;
+    let is_everything = *command.selection() == Selection::None
+        && !command.excludes()
+        && command.subcommand() != Some("retry")
+        && session.default_selector().is_ok_and(|selector| selector.is_none());
+    Todo {
+        nodes: is_everything.then(|| RunReach::of_types(|kind| command.builds(kind))),
+        threads: engine.keeps_to_threads().then(|| session.threads()),
+    }
 }
 
 /// The builds of a plan; the exit code of the last one.
@@ -105,7 +139,7 @@ fn build(
     parsed.release(driver)?;
     let text = parsed.text();
     match (plan.earlier_runs.as_slice(), text.as_ref()) {
-        (ahead @ [_, ..], Some(text)) => build_ahead(started, ahead, text, now, driver, summary),
+        ([_, ..], Some(text)) => build_ahead(started, &plan, text, now, driver, summary),
         (_, text) => build_last(started, plan, text, now, driver, summary),
     }
 }
@@ -136,6 +170,7 @@ impl Kept {
 /// built, so that a full run that is cut short can be resumed.
 fn build_as_given(
     started: &mut Started<'_>,
+    todo: Todo,
     kept: Option<&Kept>,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
@@ -161,6 +196,7 @@ fn build_as_given(
         refresh: command.refreshes(),
         reach,
         due: BTreeSet::new(),
+        todo,
         left_out: BTreeSet::new(),
         bytes: None,
     };
@@ -171,7 +207,7 @@ fn build_as_given(
 /// at what still has to be built.
 fn build_ahead(
     started: &mut Started<'_>,
-    ahead: &[EarlierRun],
+    plan: &Plan,
     text: &Arc<String>,
     now: Comparison<'_, '_>,
     driver: &mut Driver<'_>,
@@ -179,7 +215,7 @@ fn build_ahead(
 ) -> Result<u8, Failure> {
     let half_made = now.half_made(&started.opened.baseline);
     let kept = Kept::of(started, text, &now, driver);
-    for earlier in ahead {
+    for earlier in &plan.earlier_runs {
         say::earlier_run(earlier, &now.graph, &half_made);
         let named = NodesByName { manifest: &now.manifest, nodes: &earlier.nodes };
         let words =
@@ -189,6 +225,7 @@ fn build_ahead(
             refresh: earlier.full_refresh,
             reach: RunReach::Nodes(earlier.nodes.clone()),
             due: BTreeSet::new(),
+            todo: todo_ahead(plan, earlier),
             left_out: BTreeSet::new(),
             bytes: Some(text.len()),
         };
@@ -242,6 +279,7 @@ fn build_last(
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<u8, Failure> {
+    let todo = todo(started, &plan);
     let Plan { last_run: last, wanted, due, left_out, .. } = plan;
     let LastRun::Changed(select_by, nodes) = last else {
         let confirmed = started.opened.confirm(&started.seen);
@@ -263,7 +301,7 @@ fn build_last(
     drop(now);
     let (scope, refresh, bytes) =
         (Scope::Changes, command.refreshes(), text.map(|text| text.len()));
-    let task = Task { scope, refresh, reach, due, left_out, bytes };
+    let task = Task { scope, refresh, reach, due, todo, left_out, bytes };
     run(started, words, task, kept.as_ref(), driver, summary)
 }
 
@@ -279,7 +317,7 @@ fn let_build(
 ) -> Result<u8, Failure> {
     let reach = RunReach::Nodes(now.graph.with_descendants(&plan.wanted));
     let answer = results::results_with_skipped(&plan.wanted);
-    let told = held.attempt.reach(reach, &plan.due, text.len());
+    let told = held.attempt.reach(reach, &plan.due, todo(started, plan), text.len());
     if let Err(error) = told.and_then(|()| held.answer.put(&answer).map_err(Failure::unwritable)) {
         held.release(driver)?;
         return Err(error);
@@ -287,8 +325,8 @@ fn let_build(
     let Held { gate, running, mut attempt, answer: _answer } = held;
     gate.open();
     attempt.left_out.clone_from(&plan.left_out);
-    let salt = &started.opened.baseline.salt;
-    attempt.keep(text, Fingerprints::text(salt, &now.inputs));
+    let opened = &started.opened;
+    attempt.keep(opened, text, Fingerprints::text(&opened.baseline.salt, &now.inputs));
     // dbt has parsed, and reads no more of the project but seeds.
     let confirmed = started.opened.confirm(&started.seen);
     let stage = Stage::begin("run");
@@ -318,7 +356,9 @@ fn run(
 ) -> Result<u8, Failure> {
     let mut attempt = Attempt::begin(&started.opened, task)?;
     match kept {
-        Some(kept) => attempt.keep_parsed(&kept.text, kept.description.clone()),
+        Some(kept) => {
+            attempt.keep_parsed(&started.opened, &kept.text, kept.description.clone());
+        }
         None => attempt.follow(&started.opened),
     }
     let words = attempt.journalled(driver.session(), &words);

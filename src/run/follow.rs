@@ -1,10 +1,11 @@
-//! Follows the log of a dbt that runs: tells of each node as it begins and ends, notes on the volume
-//! how far the log has come, and keeps the manifest there from the moment the first node begins, or
+//! Follows the log of a dbt that runs: tells of each node as it begins and ends, and how far dbt has
+//! come, notes on the volume how far the log has come, and keeps the manifest there from the moment the first node begins, or
 //! earlier.
 //!
 //! dbt's target path may be gone with the container. What dbt's log then says about finished nodes
 //! is worth nothing without the manifest that they were built from and the values that they read.
 
+use super::progress::Reporter;
 use crate::dbt::json;
 use crate::dbt::results::RunLog;
 use crate::decide::event::RunEvent;
@@ -34,6 +35,7 @@ impl Follower {
     /// makes of it.
     pub(super) fn copy_once_begun(
         run: RunDir,
+        progress: Option<Reporter>,
         manifest: &Path,
         describe: impl FnOnce(&str) -> Result<Vec<u8>> + Send + 'static,
     ) -> Self {
@@ -43,19 +45,24 @@ impl Follower {
             Ok((describe(&text)?, Arc::new(text)))
         });
         Self::new(move |stopped| {
-            Followed::of(&run).until(stopped, |log| {
-                if !log.started.is_empty() {
-                    read.take().into_iter().for_each(|read| keep(&run, read));
-                }
+            Followed::of(&run, progress).until(stopped, |log| {
+                let read = read.take_if(|_| !log.started.is_empty())?;
+                keep(&run, read)
             });
         })
     }
 
     /// The same at once, for a manifest that has been read and described.
-    pub(super) fn copy(run: RunDir, manifest: Arc<String>, description: Vec<u8>) -> Self {
+    pub(super) fn copy(
+        run: RunDir,
+        mut progress: Option<Reporter>,
+        manifest: Arc<String>,
+        description: Vec<u8>,
+    ) -> Self {
         Self::new(move |stopped| {
-            keep(&run, || Ok((description, manifest)));
-            Followed::of(&run).until(stopped, |_| ());
+            let text = keep(&run, || Ok((description, manifest)));
+            progress.iter_mut().zip(text).for_each(|(progress, text)| progress.knows(text));
+            Followed::of(&run, progress).until(stopped, |_| None);
         })
     }
 
@@ -75,23 +82,34 @@ struct Followed<'r> {
     length: u64,
     /// The last line, as long as its end is missing.
     rest: Vec<u8>,
+    /// Who tells how far dbt has come, if anybody does.
+    progress: Option<Reporter>,
 }
 
 impl<'r> Followed<'r> {
-    fn of(run: &'r RunDir) -> Self {
-        Self { run, log: RunLog::default(), length: 0, rest: Vec::new() }
+    fn of(run: &'r RunDir, progress: Option<Reporter>) -> Self {
+        Self { run, log: RunLog::default(), length: 0, rest: Vec::new(), progress }
     }
 
     /// Until it is stopped, read the log whenever it has grown, note its length, and do some work
-    /// then.
-    fn until(mut self, stopped: &Receiver<()>, mut work: impl FnMut(&RunLog)) {
+    /// then, which may come to the manifest.
+    fn until(
+        mut self,
+        stopped: &Receiver<()>,
+        mut work: impl FnMut(&RunLog) -> Option<Arc<String>>,
+    ) {
         loop {
             let is_last = stopped.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
             if self.read() {
                 if let Err(error) = self.run.note_length() {
                     log::debug!("{error:#}");
                 }
-                work(&self.log);
+                let manifest = work(&self.log);
+                let progress = self.progress.iter_mut();
+                progress.zip(manifest).for_each(|(progress, text)| progress.knows(text));
+            }
+            if let Some(progress) = self.progress.as_mut().filter(|_| !is_last) {
+                progress.look(&self.log);
             }
             if is_last {
                 return;
@@ -116,11 +134,16 @@ impl<'r> Followed<'r> {
     }
 }
 
-fn keep(run: &RunDir, read: impl FnOnce() -> Result<(Vec<u8>, Arc<String>)>) {
-    let kept = read().and_then(|(description, text)| run.keep(text.as_bytes(), &description));
-    if let Err(error) = kept {
-        say::manifest_not_kept(&error);
-    }
+/// Keep what is read here; the manifest.
+fn keep(
+    run: &RunDir,
+    read: impl FnOnce() -> Result<(Vec<u8>, Arc<String>)>,
+) -> Option<Arc<String>> {
+    let kept = read().and_then(|(description, text)| {
+        run.keep(text.as_bytes(), &description)?;
+        Ok(text)
+    });
+    kept.inspect_err(say::manifest_not_kept).ok()
 }
 
 impl Drop for Follower {

@@ -20,6 +20,7 @@ mod overlap;
 mod parse;
 mod plan;
 mod probe;
+mod progress;
 mod publish;
 mod recover;
 mod stage;

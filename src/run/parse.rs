@@ -10,7 +10,7 @@ use crate::dbt::command::{Flag, Opt};
 use crate::dbt::engine::{Engine, LogForm};
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
-use crate::decide::intent::RunReach;
+use crate::decide::intent::{RunReach, Todo};
 use crate::decide::needs::Scope;
 use crate::decide::plan::PlanRequest;
 use crate::decide::select_by::SelectBy;
@@ -221,6 +221,7 @@ fn hold(
         refresh: false,
         reach,
         due: BTreeSet::new(),
+        todo: Todo::default(),
         left_out: BTreeSet::new(),
         bytes: None,
     };

@@ -6,6 +6,7 @@ mod diff;
 mod engine;
 mod needs;
 mod plan;
+mod progress;
 mod waiting;
 
 pub(crate) use baselines::{after_rollback, between, built_names, origin};
@@ -16,6 +17,7 @@ pub(crate) use needs::{
     not_settled, not_there, pending, reason_list, settled,
 };
 pub(crate) use plan::{PlanView, dot, mermaid, over_budget, plan, plan_as_markdown, svg};
+pub(crate) use progress::{node_at_work, progress, progress_ends, progress_stays, progress_words};
 pub(crate) use waiting::{failures, waiting};
 
 use crate::dbt::results::{Fate, Outcome, RunLog};

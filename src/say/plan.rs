@@ -1,7 +1,7 @@
 //! A plan in every form, and the refusal of a plan that exceeds the budget.
 
 mod draw;
-mod groups;
+pub(super) mod groups;
 mod markdown;
 mod screen;
 mod svg;

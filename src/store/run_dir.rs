@@ -335,7 +335,7 @@ impl Drop for StateForDbt {
 mod tests {
     use super::*;
     use crate::dbt::profile::Identity;
-    use crate::decide::intent::RunReach;
+    use crate::decide::intent::{RunReach, Todo};
     use crate::decide::needs::Scope;
     use crate::decide::record::FORMAT;
 
@@ -357,6 +357,7 @@ mod tests {
             full_refresh,
             reach,
             journal: None,
+            todo: Todo::default(),
             unsaved: None,
         }
     }

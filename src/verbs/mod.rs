@@ -7,6 +7,7 @@ mod invalidate;
 mod kept;
 mod orphans;
 mod plan;
+mod progress;
 mod rollback;
 mod status;
 mod verify;

@@ -1,11 +1,13 @@
 //! `status`: the doctor. It reads, waits for nobody, and never fails on what it finds.
 
 use super::Answer;
+use super::progress;
 use crate::cli::{Config, OutputFormat};
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
 use crate::decide::origin::Origin;
 use crate::decide::orphans::left_behind;
+use crate::decide::progress::Progress;
 use crate::decide::record;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
@@ -50,6 +52,8 @@ struct Status {
     /// Why it could not be recorded, if it was not killed.
     unsaved: Option<String>,
     at_work: Option<Holder>,
+    /// How far that run has come.
+    progress: Option<Progress>,
     last_run: Option<Summary>,
     earlier_baselines: usize,
     bytes: u64,
@@ -63,6 +67,7 @@ pub(super) fn status(config: &Config, form: OutputFormat) -> Result<Answer, Fail
 
 fn look(store: &Store, place: &Place) -> Status {
     let (mount, lasting) = mounted(place);
+    let at_work = store.holder();
     let mut status = Status {
         state_dir: store.to_string(),
         mount,
@@ -82,7 +87,8 @@ fn look(store: &Store, place: &Place) -> Status {
         verified_at: None,
         interrupted: store.has_unfinished_run(),
         unsaved: unsaved(store),
-        at_work: store.holder(),
+        progress: progress::of_run(store, at_work.as_ref()),
+        at_work,
         last_run: store.last_run(),
         earlier_baselines: store.earlier().map_or(0, |entries| entries.len()),
         bytes: store.bytes(),
@@ -200,6 +206,9 @@ fn words(status: &Status) -> String {
     }
     if let Some(holder) = &status.at_work {
         line("at work", holder.to_string());
+    }
+    for (name, words) in status.progress.iter().flat_map(|found| progress::lines(found, NAMED)) {
+        line(name, words);
     }
     line("last run", last_run(status.last_run.as_ref()));
     if let Some(why) = status.last_run.as_ref().and_then(|run| run.doubt.as_deref()) {

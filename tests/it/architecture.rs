@@ -27,6 +27,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "graph",
             "environment",
             "exit",
+            "log_style",
             "trees",
         ],
     ),

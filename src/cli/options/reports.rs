@@ -3,11 +3,12 @@
 use crate::cli::definition::{Definition, Doc, Initial, Value, Variable};
 use crate::cli::values::{one_of, path};
 use crate::cli::{Config, words};
+use crate::decide::progress::ProgressForm;
 use crate::log_style::LogStyle;
 use log::LevelFilter;
 
-pub(super) static OPTIONS: [&Definition<Config>; 6] =
-    [&PUBLISH, &TERMINATION_LOG, &METRICS_FILE, &EVENTS, &LOG, &LOG_LEVEL];
+pub(super) static OPTIONS: [&Definition<Config>; 7] =
+    [&PUBLISH, &TERMINATION_LOG, &METRICS_FILE, &EVENTS, &PROGRESS, &LOG, &LOG_LEVEL];
 
 static PUBLISH: Definition<Config> = Definition {
     doc: Doc {
@@ -91,6 +92,34 @@ static EVENTS: Definition<Config> = Definition {
     },
     set: |config, value| {
         config.events = Some(path(value)?);
+        Ok(())
+    },
+};
+
+static PROGRESS: Definition<Config> = Definition {
+    doc: Doc {
+        name: "progress",
+        common: false,
+        letter: None,
+        value: Value::Choice(&["auto", "plain", "off"]),
+        default: Initial::Value("auto"),
+        variable: Variable::Own,
+        help: "how to show how far dbt has come",
+        manual: "How to show how far dbt has come: `12 of 140, 3 running, 1 failed, about 18 min \
+                 left`. With `plain`, that is a log line each minute, and none in the first minute. \
+                 With `auto`, a terminal gets such a line after 10 seconds already if something has \
+                 happened; if dbt's output goes to a file or to /dev/null, one line stays on the \
+                 terminal and changes. Where dbt 2 draws such a line itself, there is none of ours. In a log `auto` is the same as `plain`. `off` shows nothing. \
+                 dbt's own output is the same in each case. Beside a run, `dbt-entrypoint status` \
+                 shows the same, and what is being built.",
+    },
+    set: |config, value| {
+        let words = [
+            ("auto", ProgressForm::Auto),
+            ("plain", ProgressForm::Plain),
+            ("off", ProgressForm::Off),
+        ];
+        config.progress = one_of(value, &words)?;
         Ok(())
     },
 };

@@ -16,6 +16,7 @@ fn capabilities(engine: &Engine) -> Vec<&'static str> {
         ("spans", engine.journal() == Some(LogForm::Spans)),
         ("newer", engine.is_newer_than_tested()),
         ("caches", engine.keeps_caches()),
+        ("redraws", engine.redraws()),
         ("unlimited", !engine.keeps_to_threads()),
     ];
     all.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
@@ -46,23 +47,41 @@ fn each_version_has_its_capabilities() {
         ("1.13.0b1", &V1_12),
         ("1.13.0rc1", &["selector:", "reads .env", "newer"]),
         ("1.20.0", &["selector:", "reads .env", "newer"]),
-        ("2.0.0.dev30", &["native", "reads .env", "caches", "unlimited"]),
-        ("2.0.0a3", &["native", "reads .env", "caches", "unlimited"]),
-        ("2.0.0a4", &["tested", "native", "reads .env", "spans", "caches", "unlimited"]),
-        ("2.0.0-alpha.4", &["tested", "native", "reads .env", "spans", "caches", "unlimited"]),
-        ("2.0.0-beta.2", &["native", "selector:", "reads .env", "caches", "unlimited"]),
+        ("2.0.0.dev30", &["native", "reads .env", "caches", "redraws", "unlimited"]),
+        ("2.0.0a3", &["native", "reads .env", "caches", "redraws", "unlimited"]),
+        ("2.0.0a4", &["tested", "native", "reads .env", "spans", "caches", "redraws", "unlimited"]),
+        (
+            "2.0.0-alpha.4",
+            &["tested", "native", "reads .env", "spans", "caches", "redraws", "unlimited"],
+        ),
+        ("2.0.0-beta.2", &["native", "selector:", "reads .env", "caches", "redraws", "unlimited"]),
         (
             "2.0.0-preview.196",
-            &["tested", "native", "selector:", "reads .env", "spans", "caches", "unlimited"],
+            &[
+                "tested",
+                "native",
+                "selector:",
+                "reads .env",
+                "spans",
+                "caches",
+                "redraws",
+                "unlimited",
+            ],
         ),
-        ("2.0.9", &["native", "selector:", "reads .env", "newer", "caches", "unlimited"]),
-        ("3.0.0a1", &["native", "selector:", "reads .env", "newer", "caches", "unlimited"]),
-        ("nightly", &["reads .env", "caches"]),
+        (
+            "2.0.9",
+            &["native", "selector:", "reads .env", "newer", "caches", "redraws", "unlimited"],
+        ),
+        (
+            "3.0.0a1",
+            &["native", "selector:", "reads .env", "newer", "caches", "redraws", "unlimited"],
+        ),
+        ("nightly", &["reads .env", "caches", "redraws"]),
     ];
     for (version, expected) in table {
         assert_eq!(capabilities(&Engine::that_wrote(version)), expected, "{version}");
     }
-    assert_eq!(capabilities(&Engine::unknown()), ["reads .env", "caches"]);
+    assert_eq!(capabilities(&Engine::unknown()), ["reads .env", "caches", "redraws"]);
 }
 
 #[test]
@@ -141,7 +160,7 @@ fn a_manifest_outweighs_what_the_installation_looked_like() {
     assert_eq!(capabilities(&both), ["reads .env"]);
     assert_eq!(capabilities(&both.refined("1.12.6")), V1_12);
     assert_eq!(capabilities(&found.refined("1.12.6")), V1_12);
-    let contradicted = ["selector:", "reads .env", "newer", "caches"];
+    let contradicted = ["selector:", "reads .env", "newer", "caches", "redraws"];
     assert_eq!(capabilities(&found.refined("2.0.9")), contradicted);
     assert_eq!(capabilities(&found.refined("nightly")), ["reads .env"]);
     let native = of(Program::Native, &[]);

@@ -15,10 +15,11 @@
 
 use super::fate;
 use super::spans::{News, Span};
+use super::took;
 use crate::dbt::manifest::Text;
 use crate::dbt::results::{Fate, Outcome};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the log of one dbt command says about its nodes. Tests are included; hooks and ephemeral
 /// models are not.
@@ -26,6 +27,10 @@ use std::collections::BTreeSet;
 pub struct RunLog {
     /// The `unique_id` of every node that dbt started.
     pub started: BTreeSet<String>,
+    /// When it started them, in seconds since the epoch (UTC), as far as the log says so.
+    pub started_at: BTreeMap<String, f64>,
+    /// The nodes that it is done with and did not build: what they read failed, mostly.
+    pub passed_over: BTreeSet<String>,
     /// How the nodes ended that dbt finished. The state of the other started nodes is unknown.
     pub outcome: Outcome,
     /// The id of the last command in the log. Events of earlier commands are dropped.
@@ -60,6 +65,8 @@ struct LogEventInfo<'a> {
     invocation_id: Option<Text<'a>>,
     #[serde(borrow, default)]
     msg: Text<'a>,
+    #[serde(borrow, default)]
+    ts: Text<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -178,7 +185,7 @@ impl RunLog {
     fn add_span(&mut self, span: &Span<'_>) -> Option<NodeNews> {
         self.begin(span.invocation_id().as_deref());
         match span.news() {
-            News::Start(id) => self.start(id),
+            News::Start(id) => self.start(id, span.seconds()),
             News::End(id, status, seconds) => self.end(id, fate(status, None, seconds)),
             News::Ended => {
                 self.ended = true;
@@ -190,11 +197,12 @@ impl RunLog {
 
     fn add(&mut self, event: &LogEvent<'_>) -> Option<NodeNews> {
         self.begin(event.info.invocation_id.as_deref());
+        let at = took::seconds(&event.info.ts);
         let event = NodeEvent::from_event(event).filter(NodeEvent::is_about_a_node)?;
         match event.name {
-            "NodeStart" | "LogStartLine" => self.start(event.id),
-            "NodeFinished" | "LogModelResult" | "LogSeedResult" | "LogSnapshotResult"
-            | "LogTestResult" | "LogFunctionResult" => self.add_end(&event),
+            "NodeStart" | "LogStartLine" => self.start(event.id, at),
+            "NodeFinished" | "SkippingDetails" | "LogModelResult" | "LogSeedResult"
+            | "LogSnapshotResult" | "LogTestResult" | "LogFunctionResult" => self.add_end(&event),
             _ => None,
         }
     }
@@ -206,14 +214,19 @@ impl RunLog {
         self.end(event.id, fate(event.status, event.message, event.seconds.unwrap_or_default()))
     }
 
-    fn start(&mut self, id: &str) -> Option<NodeNews> {
-        self.started.insert(id.to_owned()).then(|| NodeNews::Started(id.to_owned()))
+    fn start(&mut self, id: &str, at: Option<f64>) -> Option<NodeNews> {
+        if !self.started.insert(id.to_owned()) {
+            return None;
+        }
+        self.started_at.extend(at.map(|at| (id.to_owned(), at)));
+        Some(NodeNews::Started(id.to_owned()))
     }
 
     fn end(&mut self, id: &str, fate: Option<Fate>) -> Option<NodeNews> {
         let Some(fate) = fate else {
             // dbt says that a node begins also if it then skips it.
             self.started.remove(id);
+            self.passed_over.insert(id.to_owned());
             return None;
         };
         let known = self.outcome.insert(id.to_owned(), fate.clone());
@@ -254,7 +267,7 @@ mod tests {
             started: BTreeSet::from(["model.p.a".into(), "model.p.b".into()]),
             outcome: Outcome::from([("model.p.a".into(), Fate::Built(1.5))]),
             invocation_id: Some("i".into()),
-            ended: false,
+            ..RunLog::default()
         };
         assert_eq!(run_log, expected);
         assert_eq!(run_log.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
@@ -297,6 +310,7 @@ mod tests {
         ]);
         assert_eq!(run_log.in_flight().count(), 0);
         assert_eq!(run_log.outcome, Outcome::new());
+        assert_eq!(run_log.passed_over, BTreeSet::from(["model.p.a".into()]));
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(super) struct Span<'a> {
     trace_id: Text<'a>,
     #[serde(borrow, default)]
     event_type: Text<'a>,
+    /// A number in a string.
+    #[serde(borrow, default)]
+    start_time_unix_nano: Text<'a>,
     #[serde(borrow, default)]
     attributes: Attributes<'a>,
 }
@@ -70,6 +73,11 @@ impl Span<'_> {
     /// The id of the command: that of the trace.
     pub(super) fn invocation_id(&self) -> Option<String> {
         super::uuid(&self.trace_id)
+    }
+
+    /// When it began, in seconds since the epoch (UTC).
+    pub(super) fn seconds(&self) -> Option<f64> {
+        Some(self.start_time_unix_nano.parse::<f64>().ok()? / 1e9)
     }
 
     pub(super) fn news(&self) -> News<'_> {
@@ -130,7 +138,7 @@ mod tests {
 
     fn line(record: &str, event: &str, attributes: &str) -> String {
         format!(
-            r#"{{"record_type":"{record}","trace_id":"{TRACE}","span_id":"9f8f","severity_number":9,"event_type":"v1.public.events.fusion.{event}","attributes":{{{attributes}}}}}"#
+            r#"{{"record_type":"{record}","trace_id":"{TRACE}","span_id":"9f8f","start_time_unix_nano":"1795451045900000000","severity_number":9,"event_type":"v1.public.events.fusion.{event}","attributes":{{{attributes}}}}}"#
         )
     }
 
@@ -196,6 +204,7 @@ mod tests {
         let inlined = start("model.p.e").replace("\"unique_id\"", kind);
         let log = read(&[start("model.p.a"), evaluated, inlined]);
         assert_eq!(log.in_flight().collect::<Vec<_>>(), ["model.p.a"]);
+        assert_eq!(log.started_at, [("model.p.a".to_owned(), 1_795_451_045.9)].into());
         assert_eq!(log.invocation_id.as_deref(), Some("01a22472-c66e-7463-b879-099c32c95903"));
         assert!(!log.ended);
     }

@@ -38,8 +38,11 @@ impl Results {
     }
 }
 
-/// A time such as `2026-11-23T16:24:05.000000Z`, in seconds since some day.
-fn seconds(text: &str) -> Option<f64> {
+/// From the first March of the year 0 to 1970.
+const DAYS_TO_EPOCH: f64 = 719_469.0;
+
+/// A time such as `2026-11-23T16:24:05.000000Z`, in seconds since the epoch (UTC).
+pub(super) fn seconds(text: &str) -> Option<f64> {
     let (day, time) = text.trim_end_matches('Z').split_once('T')?;
     let numbers = |text: &str, between| -> Option<Vec<f64>> {
         text.split(between).map(|number| number.parse().ok()).collect()
@@ -49,7 +52,8 @@ fn seconds(text: &str) -> Option<f64> {
     // With years that begin in March, a leap day is the last of its year.
     let (year, month) = if month < 3.0 { (year - 1.0, month + 9.0) } else { (year, month - 3.0) };
     let leap_days = (year / 4.0).floor() - (year / 100.0).floor() + (year / 400.0).floor();
-    let days = 365.0 * year + leap_days + ((153.0 * month + 2.0) / 5.0).floor() + day;
+    let days =
+        365.0 * year + leap_days + ((153.0 * month + 2.0) / 5.0).floor() + day - DAYS_TO_EPOCH;
     Some(((days * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds)
 }
 
@@ -85,6 +89,7 @@ mod tests {
 
     #[test]
     fn days_are_counted_over_leap_years_and_other_words_are_no_time() {
+        assert_eq!(seconds("2026-11-23T16:24:05.5Z"), Some(1_795_451_045.5));
         let between = |one: &str, other: &str| Some(seconds(other)? - seconds(one)?);
         let day = Some(86_400.0);
         assert_eq!(between("2024-02-28T10:00:00Z", "2024-02-29T10:00:00Z"), day);

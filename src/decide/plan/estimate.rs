@@ -35,7 +35,7 @@ pub struct Chain {
 }
 
 /// The seconds of each step; 0 if they are not known.
-pub(super) type Times<'a> = BTreeMap<&'a str, f64>;
+pub(in crate::decide) type Times<'a> = BTreeMap<&'a str, f64>;
 
 impl Estimate {
     /// The estimate for these steps, some of which are built by runs of dbt before the last one.
@@ -63,6 +63,15 @@ impl Estimate {
             chain: Work::of(graph, times.clone()).longest_chain(),
         }
     }
+}
+
+/// How long these steps take together by the wall clock, in seconds, in one run of dbt.
+pub(in crate::decide) fn wall_seconds<'a>(
+    graph: &'a Graph,
+    times: Times<'a>,
+    threads: Option<usize>,
+) -> f64 {
+    Work::of(graph, times).seconds(threads)
 }
 
 impl Estimate {

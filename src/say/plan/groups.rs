@@ -106,7 +106,7 @@ fn chain(plan: &Plan) -> String {
 }
 
 /// Seconds as people say them: `0.4 s`, `12 s`, `25 min`, `3 h 5 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(in crate::say) fn duration(seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "far below 2^64")]
     let minutes = (seconds / 60.0).round() as u64;
     match minutes {

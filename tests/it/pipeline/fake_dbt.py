@@ -39,6 +39,7 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
 
 import os
 import sys
+import time
 
 from fake_parse import Options, Project, dumped, loaded
 
@@ -133,10 +134,9 @@ class Dbt:
         if self.options.one("log-format-file") != "json":
             return
         os.makedirs(self.log, exist_ok=True)
-        line = {
-            "data": data,
-            "info": {"name": name, "invocation_id": self.id, "level": "info", "msg": ""},
-        }
+        info = {"name": name, "invocation_id": self.id, "level": "info", "msg": ""}
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+        line = {"data": data, "info": {**info, "ts": now}}
         with open(f"{self.log}/dbt.log", "a") as file:
             file.write(dumped(line) + "\n")
 
@@ -313,6 +313,7 @@ class Dbt:
                 continue
             if id in self.project.downstream(bad):
                 self.result(id, "skipped")
+                self.event("SkippingDetails", id, "skipped")
             elif bad and self.options.on("fail-fast"):
                 self.result(id, "skipped", "Skipping due to fail_fast")
             elif not self.build_node(id):

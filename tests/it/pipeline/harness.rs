@@ -322,7 +322,7 @@ impl Fake {
     }
 
     /// Returns once a directory of the volume has a file of this name.
-    fn wait_for(&self, directory: &str, name: &str) {
+    pub(super) fn wait_for(&self, directory: &str, name: &str) {
         let directory = self.on_the_volume(directory);
         let notices = Inotify::init(InitFlags::IN_CLOEXEC).expect("inotify");
         let kinds = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CREATE;

@@ -22,6 +22,7 @@ mod news;
 mod operators;
 mod overlap;
 mod process;
+mod progress;
 mod project;
 mod ran;
 mod reads;
