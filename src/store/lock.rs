@@ -156,7 +156,11 @@ impl LockQuestion {
         let (theirs, answer) = (file.try_clone()?, Arc::new(Mutex::new(None)));
         let to = Arc::clone(&answer);
         let work = move || {
-            note(&to, how(&theirs));
+            let outcome = how(&theirs);
+            // Before the answer: a lock lasts as long as any descriptor of its file is open, and
+            // whoever has the answer may release it at once.
+            drop(theirs);
+            note(&to, outcome);
             drop(ends);
         };
         // A sandbox may forbid threads.
@@ -349,6 +353,14 @@ mod tests {
         drop(take(dir.path(), "a name that is much longer than the next").unwrap().unwrap());
         let _second = take(dir.path(), "b").unwrap().unwrap();
         assert_eq!(take(dir.path(), "c").unwrap().unwrap_err().command, "b");
+    }
+
+    #[test]
+    fn a_lock_is_free_as_soon_as_it_is_released() {
+        let dir = tempfile::tempdir().unwrap();
+        for round in 0..1000 {
+            assert!(take(dir.path(), "a").unwrap().is_ok(), "{round}");
+        }
     }
 
     #[test]
