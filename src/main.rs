@@ -30,7 +30,10 @@ fn to_the_end() -> u8 {
         let args = std::env::args_os().skip(1).collect();
         let Invocation { config, request } = cli::parse(args, environment::of_this_process())?;
         let (style, level) = (config.log, config.log_level);
-        start_log(LogSettings { style, level, events: config.events.as_deref() });
+        // A verb is no run, and there is nothing to tell of it.
+        let is_run = matches!(request, Request::Dbt(_));
+        let events = config.events.as_deref().filter(|_| is_run);
+        start_log(LogSettings { style, level, events });
         Ok(start(&config, request, supervisor))
     });
     ended.unwrap_or_else(|failure| {

@@ -5,6 +5,8 @@
 #   tests/volumes_vm.sh            all kinds of mounts; prints the table of docs/volumes.md
 #   tests/volumes_vm.sh KIND...    some of them: local nfs4 nfs3 nfs3-nolock smb smb-nobrl
 #
+# VM_TESTS names the tests: `pipeline::` runs all of them.
+#
 # Needs Debian or Ubuntu as root, 3 GB of disk, and mmdebstrap and qemu-system-x86:
 #
 #   apt-get install mmdebstrap qemu-system-x86
@@ -16,6 +18,7 @@ cd "$(dirname "$0")/.."
 
 vm=.cache/vm
 kinds=${*:-local nfs4 nfs3 nfs3-nolock smb smb-nobrl}
+names=${VM_TESTS:-pipeline::recovery:: pipeline::overlap::}
 packages=linux-image-cloud-amd64,nfs-kernel-server,rpcbind,samba,cifs-utils,python3,kmod,iproute2,procps
 
 for tool in mmdebstrap qemu-system-x86_64 mke2fs; do
@@ -37,8 +40,8 @@ tar -C "$root" -xf "$vm/system.tar"
 mkdir -p "$root$PWD/target/tmp"
 tar -cf - "$tests" target/debug/dbt-entrypoint target/debug/examples/volume \
     tests/it/pipeline/*.py tests/volumes_vm_inside.sh | tar -C "$root$PWD" -xf -
-printf 'cd %q\nTESTS=%q KINDS=%q exec bash tests/volumes_vm_inside.sh\n' \
-    "$PWD" "$tests" "$kinds" >"$root/inside"
+printf 'cd %q\nTESTS=%q NAMES=%q KINDS=%q exec bash tests/volumes_vm_inside.sh\n' \
+    "$PWD" "$tests" "$names" "$kinds" >"$root/inside"
 cp "$root"/boot/vmlinuz-* "$vm/vmlinuz"
 cp "$root"/boot/initrd.img-* "$vm/initrd"
 rm -f "$vm/disk"

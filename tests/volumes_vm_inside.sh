@@ -60,7 +60,7 @@ lock() {
     local code=$?
     exec 3>&-
     wait
-    rm -rf /tmp/hold /mnt/a/lock
+    rm -rf /tmp/hold /srv/state/lock
     case $code in
     0) printf 'both run' ;;
     75) printf 'the second waits' ;;
@@ -73,20 +73,25 @@ commit() {
     mkdir -p /mnt/a/commit
     "$volume" commit /mnt/a/commit one && "$volume" commit /mnt/a/commit two &&
         "$volume" look /mnt/b/commit | grep -q 'Some("two")' && printf 'seen' || printf 'NOT seen'
-    rm -rf /mnt/a/commit
+    rm -rf /srv/state/commit
 }
 
 # check KIND: one row of the table.
 check() {
     local kind=$1 told passed
     rm -rf /srv/state/*
-    on "$kind" /mnt/a && on "$kind" /mnt/b || { echo "cannot mount $kind"; failures=1; return; }
+    if ! { on "$kind" /mnt/a && on "$kind" /mnt/b; }; then
+        echo "cannot mount $kind"
+        failures=1
+        return
+    fi
     printf 'mounted: %s\n' "$(grep ' /mnt/a ' /proc/self/mountinfo)"
-    PIPELINE_STATE_ON=/mnt/a "$TESTS" --test-threads "$(nproc)" pipeline::recovery:: \
-        pipeline::overlap:: >/tmp/tests 2>&1
+    # shellcheck disable=SC2086  # several names
+    PIPELINE_STATE_ON=/mnt/a timeout 900 "$TESTS" --test-threads "$(nproc)" $NAMES >/tmp/tests 2>&1
     passed=$(sed -n 's/^test result: [^ ]* \(.*\) passed; \(.*\) failed.*/\1 passed, \2 failed/p' /tmp/tests)
     sed -n '/^failures:$/,$p' /tmp/tests
     told="| $kind | $(lock) | $(commit) | ${passed:-none} |"
+    echo "$told"
     rows+=("$told")
     umount /mnt/a /mnt/b
     case $passed in *' 0 failed') ;; *) failures=1 ;; esac

@@ -1,7 +1,7 @@
 //! What happens in a run, as values for `--events`: one for each line of the stream. Their shape is
 //! described in `docs/schemas/event.json`.
 
-use crate::dbt::results::{Fate, NodeNews, Outcome};
+use crate::dbt::results::{FAILED, Fate, NodeNews, Outcome};
 use crate::decide::plan::Plan;
 use crate::decide::summary::Summary;
 use crate::graph::Graph;
@@ -63,12 +63,15 @@ pub enum RunEvent<'a> {
     },
     /// The run is over. This is always the last event.
     RunEnded {
-        /// In one word: `built`, `failed`…
+        /// As [`Summary::verdict`] says.
         verdict: &'a str,
         /// All of it.
         summary: &'a Summary,
     },
 }
+
+/// Why a node failed of which dbt has said no more yet.
+const BY_DBT: &str = "dbt reports that it failed";
 
 /// Why a node that dbt did not finish counts as failed.
 const CUT_SHORT: &str = "dbt ended while it was built";
@@ -95,6 +98,7 @@ impl<'a> RunEvent<'a> {
     pub fn of_fate(node: &'a str, fate: &Fate, message: Option<&'a str>) -> Self {
         match fate {
             Fate::Built(seconds) => Self::NodeSucceeded { node, seconds: *seconds },
+            Fate::Touched(FAILED) => Self::NodeFailed { node, why: message.unwrap_or(BY_DBT) },
             Fate::Touched(why) => Self::NodeFailed { node, why: message.unwrap_or(why) },
             Fate::CutShort => Self::NodeFailed { node, why: message.unwrap_or(CUT_SHORT) },
         }
@@ -140,7 +144,7 @@ mod tests {
             ),
             (
                 NodeNews::Ended(node.into(), Fate::Touched("failed in the last run")),
-                RunEvent::NodeFailed { node, why: "failed in the last run" },
+                RunEvent::NodeFailed { node, why: BY_DBT },
             ),
             (
                 NodeNews::Ended(node.into(), Fate::CutShort),

@@ -4,6 +4,7 @@
 use crate::dbt::profile::Identity;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::needs::Scope;
+use crate::decide::origin::Origin;
 use crate::decide::record::FORMAT;
 use crate::graph::{Graph, RESOURCE_TYPES, Role};
 use crate::trees::IntoTree;
@@ -35,6 +36,9 @@ pub(crate) struct Intent {
     /// What it is expected to build.
     #[serde(default, skip_serializing_if = "Todo::is_unknown")]
     pub(crate) todo: Todo,
+    /// How the baseline comes about that it makes; unknown in the notes of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
     /// Why its outcome was not recorded, if it came to its end all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unsaved: Option<Unsaved>,
@@ -52,6 +56,7 @@ impl Intent {
             reach: Some(RunReach::Types(RESOURCE_TYPES.map(str::to_owned).into())),
             journal: None,
             todo: Todo::default(),
+            origin: None,
             unsaved: None,
         }
     }

@@ -1,21 +1,33 @@
 //! The stream of `--events`: one JSON object a line.
 //!
-//! Whoever reads it must never hold up a run: after an event that cannot be
-//! written within a second the stream ends, and that is said.
+//! Whoever reads it must not hold up a run: when a run has waited for its reader for a second in all,
+//! the stream ends, and that is said.
 
-use super::patience::{Patience, write_all};
+use super::patience::write_all;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// Where events go.
 #[derive(Debug)]
 pub(super) struct EventStream {
-    to: Mutex<To>,
+    to: Mutex<Open>,
 }
+
+#[derive(Debug)]
+struct Open {
+    to: To,
+    /// How long the run may still wait for the reader.
+    patience: Duration,
+}
+
+/// How long a run may wait for the reader in all.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 enum To {
@@ -36,43 +48,64 @@ impl EventStream {
             false => {
                 let mut options = File::options();
                 options.append(true).create(true).custom_flags(OFlag::O_NONBLOCK.bits());
-                To::File(options.open(path)?)
+                let mut file = options.open(path)?;
+                if ends_within_a_line(path) {
+                    io::Write::write_all(&mut file, b"\n")?;
+                }
+                To::File(file)
             }
         };
-        Ok(Self { to: Mutex::new(to) })
+        Ok(Self { to: Mutex::new(Open { to, patience: PATIENCE }) })
     }
 
     /// Write one object, and a line break. After an error nothing more is written: a half line would
     /// otherwise go before the next.
     pub(super) fn write(&self, object: &str) {
-        let Ok(mut to) = self.to.lock() else { return };
+        let Ok(mut open) = self.to.lock() else { return };
+        let Open { to, patience } = &mut *open;
         let line = format!("{object}\n");
-        let written = match &mut *to {
-            To::Stdout => write_all(io::stdout(), line.as_bytes(), Patience::Second),
-            To::File(file) => write_all(file, line.as_bytes(), Patience::Second),
+        let written = match to {
+            To::Stdout => write_all(io::stdout(), line.as_bytes(), patience),
+            To::File(file) => write_all(file, line.as_bytes(), patience),
             To::Nowhere => return,
         };
         if let Err(why) = written {
             *to = To::Nowhere;
+            let why =
+                if why == Errno::EAGAIN { "nobody read them for a second" } else { why.desc() };
             log::warn!("no more events are written: {why}");
         }
     }
+}
+
+/// Whether the last line of a regular file has no end: its writer was killed, or the disk was full.
+fn ends_within_a_line(path: &Path) -> bool {
+    let last = || -> io::Result<u8> {
+        if !path.metadata()?.is_file() {
+            return Ok(b'\n');
+        }
+        let (mut file, mut last) = (File::open(path)?, [0]);
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    };
+    last().is_ok_and(|last| last != b'\n')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use nix::sys::stat::Mode;
-    use std::io::Read;
 
     #[test]
     fn events_are_appended_to_a_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
+        std::fs::write(&path, "{\"half").unwrap();
         for text in ["{}", "[]"] {
             EventStream::open(&path).unwrap().write(text);
         }
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n[]\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"half\n{}\n[]\n");
     }
 
     #[test]
@@ -93,6 +126,6 @@ mod tests {
         let long = "x".repeat(1 << 20);
         stream.write(&long);
         stream.write("{}");
-        assert!(matches!(*stream.to.lock().unwrap(), To::Nowhere));
+        assert!(matches!(stream.to.lock().unwrap().to, To::Nowhere));
     }
 }

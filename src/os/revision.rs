@@ -28,8 +28,9 @@ const MOST_STEPS: u8 = 5;
 /// where there is no repository: a job may check out something else than what started it.
 pub(crate) fn of(directory: &Path, environment: &Environment) -> Option<String> {
     let directory = directory.canonicalize().ok()?;
-    match directory.ancestors().map(|above| above.join(".git")).find(|git| git.exists()) {
-        Some(git) => Repository::at(&git)?.commit(),
+    let git = directory.ancestors().map(|above| above.join(".git")).find(|git| git.exists());
+    match git.and_then(|git| Repository::at(&git)) {
+        Some(repository) => repository.commit(),
         None => VARIABLES.iter().find_map(|name| {
             let value = environment.get(OsStr::new(name))?.to_str()?;
             commit_in(value)
@@ -52,6 +53,10 @@ impl Repository {
             true => git.to_owned(),
             false => git.parent()?.join(content(git)?.trim().strip_prefix("gitdir:")?.trim()),
         };
+        // A copy of a worktree or a submodule names a directory that was left behind.
+        if !own.is_dir() {
+            return None;
+        }
         let common = match content(&own.join("commondir")) {
             Some(common) => own.join(common.trim()),
             None => own.clone(),
@@ -172,7 +177,7 @@ mod tests {
             let files = [(".git/HEAD", head), (".git/refs/heads/round", "ref: refs/heads/round")];
             assert_eq!(found(&files, "", &[("GIT_COMMIT", ONE)]), None, "{head}");
         }
-        assert_eq!(found(&[(".git", "gitdir: nowhere")], "", &[("GIT_COMMIT", ONE)]), None);
+        assert_eq!(found(&[(".git", "gitdir: nowhere")], "", &[("GIT_COMMIT", ONE)]), some(ONE));
         assert_eq!(found(&[(".git", "?")], "", &[]), None);
     }
 

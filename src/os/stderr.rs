@@ -2,13 +2,17 @@
 //! process that is supervised.
 
 use super::events::EventStream;
-use super::patience::{self, Patience};
+use super::patience;
 use super::{clock, random};
 use crate::log_style::{EVENT, LogStyle, OBJECT, STAYING};
 use log::{LevelFilter, Metadata, Record};
 use nix::errno::Errno;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
+
+/// How long to wait once for a full pipe.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Standard error as the target of the log.
 ///
@@ -42,9 +46,9 @@ impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_replaced_by(bytes) {
             let erased = [RETURN, ERASE].concat();
-            patience::write_part(io::stderr(), erased.as_bytes(), Patience::None).ok();
+            patience::write_part(io::stderr(), erased.as_bytes(), Duration::ZERO).ok();
         }
-        let patience = if self.is_stuck { Patience::None } else { Patience::Second };
+        let patience = if self.is_stuck { Duration::ZERO } else { PATIENCE };
         let written = patience::write_part(io::stderr(), bytes, patience);
         self.is_stuck = written == Err(Errno::EAGAIN);
         // It may also be closed, or the reader of the pipe may be gone.

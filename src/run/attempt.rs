@@ -135,6 +135,7 @@ impl Attempt {
             reach: Some(reach),
             journal: form.and_then(|_| journal.begun_on()),
             todo,
+            origin: Some(opened.origin(session.command.subcommand().unwrap_or_default())),
             unsaved: None,
         };
         journal.begin(&notes, form)?;

@@ -95,8 +95,9 @@ impl Opened<'_> {
         next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
         // What is adopted was compared with itself.
-        let is_change =
-            origin.is_adoption() || now.claims_otherwise(|id| next.absent.contains_key(id));
+        let is_change = origin.is_adoption()
+            || now.claims_otherwise(|id| next.absent.contains_key(id))
+            || record::altered(&self.baseline.nodes) != record::altered(&next.nodes);
         let origin = is_change.then(|| origin.with_built(&outcome));
         let torn = now.torn(&self.baseline, &outcome, refresh);
         let torn = torn.into_iter().map(str::to_owned).into_tree();

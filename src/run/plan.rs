@@ -122,7 +122,6 @@ fn list(
 
 fn say_needs(started: &Started<'_>, now: &Comparison<'_, '_>, plan: &Plan) {
     if started.opened.access.held().is_some() {
-        say::event(&RunEvent::of_plan(plan));
         say::changes(plan, now);
         let hooks = now.before.as_ref().map(|before| changed_hooks(before, &now.manifest));
         say::hooks_changed(&hooks.unwrap_or_default());
@@ -163,7 +162,13 @@ pub(crate) fn within_budget(
 ) -> Result<(), Failure> {
     let (Some(now), Some(planned)) = (now, planned) else { return Ok(()) };
     let within = check_budget(started, planned, &now.manifest);
-    parsed.guard(driver, within)
+    parsed.guard(driver, within)?;
+    if let Ok(plan) = planned
+        && started.approach.is_compared()
+    {
+        say::event(&RunEvent::of_plan(plan));
+    }
+    Ok(())
 }
 
 fn check_budget(

@@ -18,10 +18,12 @@ use crate::dbt::results::{Fate, Outcome};
 use crate::decide::intent::{Intent, Unsaved};
 use crate::decide::needs::Inputs;
 use crate::decide::next;
+use crate::decide::origin::Origin;
 use crate::decide::settle::Completion;
 use crate::decide::start::{self, Mode, Start};
 use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
+use crate::os::clock;
 use crate::say;
 use crate::session::Session;
 use std::collections::BTreeMap;
@@ -117,7 +119,8 @@ fn recover_killed<'s>(
     let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);
     let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
     let messages = BTreeMap::new();
-    let origin = opened.origin(&summary.command);
+    // Of the run that built it, and not of the one that takes it up.
+    let origin = notes.origin.clone().unwrap_or_else(|| Origin::of_verb("", clock::now()));
     let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;

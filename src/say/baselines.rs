@@ -73,7 +73,7 @@ pub(crate) fn between(between: &Between) -> String {
 pub(crate) fn after_rollback(between: &Between) -> String {
     let count = between.changed.len() + between.added.len();
     let mut text = match count {
-        0 => "compared with the baseline that it replaces, nothing has to be built\n".to_owned(),
+        0 => "compared with the baseline that it replaces, no node differs\n".to_owned(),
         _ => format!(
             "compared with the baseline that it replaces, the next run builds {count} nodes and {} downstream:\n",
             between.downstream.len()
@@ -87,7 +87,7 @@ pub(crate) fn after_rollback(between: &Between) -> String {
         let count = between.waiting.len();
         let _ = writeln!(
             text,
-            "{count} nodes that had to be built before may have to be built as well"
+            "nodes that had to be built before and may have to be built as well: {count}"
         );
     }
     text
@@ -175,9 +175,9 @@ mod tests {
         };
         let expected = "compared with the baseline that it replaces, the next run builds 2 nodes and 1 downstream:\n  \
                         model.a: body\n  model.b: new\n\
-                        1 nodes that had to be built before may have to be built as well\n";
+                        nodes that had to be built before and may have to be built as well: 1\n";
         assert_eq!(after_rollback(&some), expected);
-        let nothing = "compared with the baseline that it replaces, nothing has to be built\n";
+        let nothing = "compared with the baseline that it replaces, no node differs\n";
         assert_eq!(after_rollback(&Between::default()), nothing);
     }
 }

@@ -358,6 +358,7 @@ mod tests {
             reach,
             journal: None,
             todo: Todo::default(),
+            origin: None,
             unsaved: None,
         }
     }

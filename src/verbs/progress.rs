@@ -12,8 +12,7 @@ use crate::store::{Holder, Store};
 pub(super) fn of_run(store: &Store, holder: Option<&Holder>) -> Option<Progress> {
     let (journal, holder) = (store.journal(), holder?);
     let notes = journal.notes().filter(|notes| notes.unsaved.is_none())?;
-    let log = String::from_utf8(journal.log()?).ok()?;
-    let log = RunLog::read(log.lines());
+    let log = RunLog::read(String::from_utf8_lossy(&journal.log()?).lines());
     // It may still be the journal of a run that was killed before.
     #[expect(clippy::cast_precision_loss, reason = "a time")]
     if log.started_at.values().any(|at| *at < holder.since as f64) {

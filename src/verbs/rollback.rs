@@ -5,7 +5,7 @@ use super::kept::{self, KeptBaseline};
 use crate::cli::Config;
 use crate::decide::between::Between;
 use crate::decide::origin::Origin;
-use crate::decide::record::Record;
+use crate::decide::record::{self, Record};
 use crate::decide::start::Found;
 use crate::exit::Failure;
 use crate::os::clock;
@@ -29,7 +29,7 @@ pub(super) fn rollback(
     }
     let restored = kept::nth(&locked, steps).map_err(Failure::refused)?;
     let replaced = kept::present(&locked).ok().flatten();
-    let record = record(&restored).map_err(Failure::refused)?;
+    let record = with_note(&restored).map_err(Failure::refused)?;
     let room = u64::try_from(restored.text.len()).unwrap_or(u64::MAX);
     let next = Commit {
         manifest: &mut |out: &mut dyn Write| out.write_all(restored.text.as_bytes()),
@@ -43,14 +43,18 @@ pub(super) fn rollback(
     let at = record.origin.as_ref().map(|origin| origin.at);
     Ok(Answer::new(format!(
         "the baseline of {} is the baseline again, and the warehouse is taken to hold what it says\n\
-         {}the project itself was not looked at: dbt-entrypoint plan     (gives the exact answer)\n",
+         {}{}the project itself was not looked at: dbt-entrypoint plan     (gives the exact answer)\n",
         clock::utc(at.unwrap_or(record.written_at)),
         replaced.map_or_else(String::new, |replaced| forecast(&restored, &replaced)),
+        match record::pending(&record.nodes).len() {
+            0 => String::new(),
+            waiting => format!("nodes that it says have to be built anyway: {waiting}\n"),
+        },
     )))
 }
 
 /// Its record, with the note that it was restored.
-fn record(restored: &KeptBaseline) -> Result<Record> {
+fn with_note(restored: &KeptBaseline) -> Result<Record> {
     let record = match &restored.record {
         Some(record) => record.clone(),
         None => kept::without_record(&restored.text)?,

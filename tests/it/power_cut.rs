@@ -108,7 +108,8 @@ fn sweep(others: Others) {
     commit(&disk.path(), "second");
     let mut outcomes = Vec::new();
     let points = kill_points(&strace, &disk.path());
-    for (_, fault) in points.iter().filter(|(call, _)| CHANGES.contains(&call.as_str())) {
+    for point in points.iter().filter(|point| CHANGES.contains(&point.call.as_str())) {
+        let fault = &point.fault;
         let old = format!("old{}", outcomes.len());
         commit(&disk.path(), &old);
         let killed = Command::new(&strace)

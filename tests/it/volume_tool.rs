@@ -60,10 +60,20 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Where strace(1) can kill a commit in this directory: one `inject=` for each system call
-/// that it makes. strace counts each system call by itself, so `all:…:when=5` would mean
-/// the fifth of whichever comes first.
-pub(crate) fn kill_points(strace: &Path, dir: &Path) -> Vec<(String, String)> {
+/// A place where strace(1) can kill a commit.
+pub(crate) struct KillPoint {
+    /// The name of the system call.
+    pub(crate) call: String,
+    /// For `inject=`.
+    pub(crate) fault: String,
+    /// Whether another thread makes this call too, so that nobody can tell how far the commit is.
+    pub(crate) is_of_any_thread: bool,
+}
+
+/// Where strace can kill a commit in this directory: one place for each system call that it makes.
+/// strace counts each system call by itself, so `all:…:when=5` would mean the fifth of whichever
+/// comes first.
+pub(crate) fn kill_points(strace: &Path, dir: &Path) -> Vec<KillPoint> {
     let log = tempfile::NamedTempFile::new().unwrap();
     let traced = Command::new(strace)
         .args(["-qq", "-f", "-o"])
@@ -71,7 +81,8 @@ pub(crate) fn kill_points(strace: &Path, dir: &Path) -> Vec<(String, String)> {
         .output()
         .unwrap();
     assert!(traced.status.success(), "{}", words(&traced));
-    let (mut counts, mut points) = (BTreeMap::new(), Vec::new());
+    let (mut counts, mut points) = (BTreeMap::new(), Vec::<KillPoint>::new());
+    let mut main = None;
     let trace = std::fs::read_to_string(log.path()).unwrap();
     // The first is strace becoming the tool. strace counts the calls of each thread by itself.
     for line in trace.lines().skip(1) {
@@ -84,9 +95,11 @@ pub(crate) fn kill_points(strace: &Path, dir: &Path) -> Vec<(String, String)> {
             continue;
         }
         let count = counts.entry((thread, call.clone())).and_modify(|n| *n += 1).or_insert(1);
-        let point = (call.clone(), format!("{call}:signal=KILL:when={count}"));
-        if !points.contains(&point) {
-            points.push(point);
+        let fault = format!("{call}:signal=KILL:when={count}");
+        let is_of_any_thread = *main.get_or_insert(thread) != thread;
+        match points.iter_mut().find(|point| point.fault == fault) {
+            Some(known) => known.is_of_any_thread |= is_of_any_thread,
+            None => points.push(KillPoint { call, fault, is_of_any_thread }),
         }
     }
     points

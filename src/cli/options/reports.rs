@@ -87,8 +87,8 @@ static EVENTS: Definition<Config> = Definition {
                  each node as it begins and ends, the commit, a refusal, the end with the whole \
                  summary. Use it to tell Slack, OpenLineage or a dashboard. `-` means standard \
                  output, where dbt writes as well. A file is appended to; a FIFO has to have a \
-                 reader. A reader that is too slow or goes away never holds up the run: the stream \
-                 then ends, with a warning. `docs/schemas/event.json` describes the lines.",
+                 reader. A reader that is too slow or goes away does not hold up the run: once the \
+                 run has waited for it for a second in all, the stream ends, with a warning. `docs/schemas/event.json` describes the lines.",
     },
     set: |config, value| {
         config.events = Some(path(value)?);

@@ -182,9 +182,10 @@ static STATE_MODE: Definition<Config> = Definition {
                  for the group; the directories above them get the x bits that go with it. What is \
                  there already gets it as well. The rest stays private: the records hold the salt \
                  of the fingerprints of secrets, the journal of a run may hold anything, and \
-                 whoever can open the lock can hold it. Without this option files are private, \
-                 unless the directory is setgid or writable by its group. A mode that lets \
-                 everybody write, or that locks out the owner, is an error.",
+                 whoever can open the lock can hold it. Where the directory is setgid or \
+                 writable by its group, the group can read everything, with and without this option. \
+                 A mode that lets others than the owner write, or that locks out the owner, is an \
+                 error.",
     },
     set: |config, value| {
         config.state_mode = Some(StateMode::read(text(value)?)?);

@@ -229,6 +229,7 @@ impl RunLog {
             self.passed_over.insert(id.to_owned());
             return None;
         };
+        self.passed_over.remove(id);
         let known = self.outcome.insert(id.to_owned(), fate.clone());
         known.is_none().then(|| NodeNews::Ended(id.to_owned(), fate))
     }

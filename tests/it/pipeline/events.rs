@@ -49,7 +49,10 @@ fn a_failure_and_a_refusal_are_told() {
         ["run_started", "planned", "node_started a", "node_failed a", "committed", "run_ended"];
     assert_eq!(seen(&fake), failed);
     fake.run(&["--max-rebuild", "1", "build"]).ends_with(77);
-    assert_eq!(seen(&fake), ["run_started", "planned", "refused", "run_ended"]);
+    // What is refused was never about to be carried out.
+    assert_eq!(seen(&fake), ["run_started", "refused", "run_ended"]);
+    fake.run(&["status"]).ends_with(0);
+    assert!(!fake.base().join("events.jsonl").exists(), "a verb is no run");
 }
 
 #[test]

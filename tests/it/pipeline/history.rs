@@ -88,6 +88,22 @@ fn a_commit_decides_nothing_and_a_later_build_of_the_same_keeps_the_first_one() 
 }
 
 #[test]
+fn what_a_killed_run_built_is_of_its_command_and_commit_and_not_of_the_next_ones() {
+    let mut fake = Fake::populated(chain(&["a", "b"]));
+    fake.project.edit("a");
+    at_commit(&fake, COMMIT);
+    fake.killed_at("b", &["run"]);
+    at_commit(&fake, "ffffffffffffffffffffffffffffffffffffffff");
+    fake.run(&["build"]).ends_with(0).says(&["killed"]).builds(&["b"]);
+    let told: Vec<Value> = origins(&fake);
+    assert_eq!((&told[1]["command"], &told[1]["commit"]), (&json!("run"), &json!(COMMIT)));
+    assert_eq!(
+        (&told[1]["names"], &told[0]["command"]),
+        (&json!(["model.shop.a"]), &json!("build"))
+    );
+}
+
+#[test]
 fn a_record_of_an_earlier_version_has_no_origin_and_is_listed() {
     let mut fake = Fake::populated(chain(&["a"]));
     let records = fs::read_dir(fake.on_the_volume(".dbt-entrypoint/records")).expect("records");
@@ -177,6 +193,18 @@ fn a_rollback_says_what_the_next_run_builds_and_the_run_builds_it() {
     fs::write(fake.on_the_volume("manifest.json"), "{").expect("a file");
     let words = fake.run(&["rollback"]).ends_with(0).stdout.clone();
     assert!(!words.contains("compared") && words.contains("dbt-entrypoint plan"), "{words}");
+}
+
+#[test]
+fn a_rollback_does_not_hide_what_had_to_be_built_then_and_has_to_be_built_now() {
+    let mut fake = Fake::populated(chain(&["a"]).model("c"));
+    fake.trust();
+    fake.run(&["invalidate", "c"]).ends_with(0);
+    fake.project.edit("a");
+    fake.run(&["run", "--select", "a"]).ends_with(0).builds(&["a"]);
+    let told = fake.run(&["rollback", "1"]).ends_with(0).stdout.clone();
+    assert!(told.contains("nodes that it says have to be built anyway: 1\n"), "{told}");
+    fake.run(&["run"]).ends_with(0).builds(&["a", "c"]);
 }
 
 #[test]
