@@ -5,7 +5,7 @@
 
 mod fields;
 
-pub use fields::{target_fields, threads};
+pub use fields::{TargetFields, target_fields};
 
 use super::jinja::Renderer;
 use super::place::TargetReader;

@@ -1,17 +1,22 @@
 //! The wall clock, for records and messages. No decision depends on it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Since the epoch (UTC); nothing if the clock is set to an earlier time.
+fn since_the_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// The current time in seconds since the epoch (UTC); 0 if the clock is set to an earlier time.
 #[must_use]
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    since_the_epoch().as_secs()
 }
 
 /// The same with its fraction.
 #[must_use]
 pub fn precisely_now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    since_the_epoch().as_secs_f64()
 }
 
 /// A time in seconds since the epoch, formatted as `2026-11-23 16:24 UTC`.
@@ -25,18 +30,20 @@ pub fn utc(seconds: u64) -> String {
 /// A time in seconds since the epoch, as dbt writes it: `2026-11-23T16:24:05.000000Z`.
 #[must_use]
 pub fn iso(seconds: u64) -> String {
-    let words = utc(seconds);
-    let (day, time) = words.trim_end_matches(" UTC").split_once(' ').unwrap_or_default();
-    format!("{day}T{time}:{:02}.000000Z", seconds % 60)
+    iso_with(seconds, 0)
 }
 
-/// The current time with microseconds, in the form of [`iso`].
+/// The current time in the same form.
 #[must_use]
 pub fn timestamp() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let whole = iso(now.as_secs());
-    let seconds = whole.strip_suffix("000000Z").unwrap_or(&whole);
-    format!("{seconds}{:06}Z", now.subsec_micros())
+    let now = since_the_epoch();
+    iso_with(now.as_secs(), now.subsec_micros())
+}
+
+fn iso_with(seconds: u64, micros: u32) -> String {
+    let words = utc(seconds);
+    let (day, time) = words.trim_end_matches(" UTC").split_once(' ').unwrap_or_default();
+    format!("{day}T{time}:{:02}.{micros:06}Z", seconds % 60)
 }
 
 /// The year, the month and the day of the month that begin `days` days after the epoch.

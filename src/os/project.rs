@@ -145,7 +145,7 @@ pub fn locate_from(
     texts.extend(profiles.clone().map(|text| (profiles_dir.join("profiles.yml"), text)));
     let selectors = read_if_there(&root.join(SELECTORS))?;
     texts.extend(selectors.map(|text| (root.join(SELECTORS), text)));
-    let (identity, target, threads) = {
+    let (identity, target) = {
         let renderer = Renderer::new(environment, &cli_vars, None);
         let choice = ProfileOverrides {
             profile: asked.profile.and_then(OsStr::to_str),
@@ -154,8 +154,7 @@ pub fn locate_from(
         let profiles = profiles.as_deref();
         let identity = profile::identity(profiles, &project, choice, &renderer, here, &resolved);
         let target = profile::target_fields(profiles, &project, choice, &identity, &renderer);
-        let threads = profile::threads(profiles, &project, choice, &identity, &renderer);
-        (identity, target, threads)
+        (identity, target)
     };
     let renderer = Renderer::new(environment, &cli_vars, Some(&target_of(&identity)));
     Ok(Project {
@@ -167,8 +166,8 @@ pub fn locate_from(
         profiles_dir,
         project,
         identity,
-        target,
-        threads,
+        target: target.fields,
+        threads: target.threads,
         cli_vars,
         cli_spelled: files::spelled_cli_vars(&cli_text)?,
         renderer,

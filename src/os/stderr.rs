@@ -2,8 +2,7 @@
 //! process that is supervised.
 
 use super::events::EventStream;
-use super::patience;
-use super::{clock, random};
+use super::{clock, patience, random};
 use crate::log_style::{EVENT, LogStyle, OBJECT, STAYING};
 use log::{LevelFilter, Metadata, Record};
 use nix::errno::Errno;
@@ -118,19 +117,17 @@ pub fn start_log(settings: LogSettings<'_>) {
         }
         writeln!(out, "{}", line(style, &id, &clock::timestamp(), record))
     });
-    let opened = events.map(|path| (path, EventStream::open(path)));
-    let (events, why) = match opened {
-        Some((_, Ok(stream))) => (Some(stream), None),
-        Some((path, Err(why))) => (None, Some((path, why))),
-        None => (None, None),
+    let (stream, why) = match events.map(EventStream::open).transpose() {
+        Ok(stream) => (stream, None),
+        Err(why) => (None, Some(why)),
     };
-    let most = if events.is_some() { level.max(LevelFilter::Info) } else { level };
-    let logger = Logger { lines: builder.build(), events, run };
+    let most = if stream.is_some() { level.max(LevelFilter::Info) } else { level };
+    let logger = Logger { lines: builder.build(), events: stream, run };
     // An error means that the log has been started already.
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(most);
     }
-    if let Some((path, why)) = why {
+    if let (Some(path), Some(why)) = (events, why) {
         log::warn!("no events are written to {}: {why}", path.display());
     }
 }

@@ -7,9 +7,7 @@ use super::parse::parse_alone;
 use super::unchanged::Confirmed;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::reads::asks_for_the_command;
-use crate::dbt::results::Outcome;
 use crate::decide::baseline::Baseline;
-use crate::decide::needs::Scope;
 use crate::decide::origin::{ADOPT, Origin};
 use crate::decide::settle::Completion;
 use crate::decide::start::Found;
@@ -17,7 +15,6 @@ use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::graph::is_test_id;
 use crate::os::{clock, random};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A manifest of dbt's that somebody hands us.
@@ -89,11 +86,7 @@ fn adopt_manifest(
     // Compared with itself, so that nothing of it is to be built.
     let now = opened.compare_values(manifest, inputs, Some(&text));
     let reservation = opened.reserve(Some(text.len()))?;
-    let (outcome, scope, ending) = (Outcome::new(), Scope::Changes, Completion::NothingToBuild);
-    let codes = BTreeMap::new();
-    let messages = BTreeMap::new();
-    let refresh = false;
-    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
+    let ran = Ran::of_nothing(now, Completion::NothingToBuild, confirmed, origin);
     opened.commit(reservation, ran, summary)
 }
 

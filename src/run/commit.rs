@@ -61,6 +61,20 @@ pub(super) struct Ran<'m, 'b> {
     pub(super) origin: Origin,
 }
 
+impl<'m, 'b> Ran<'m, 'b> {
+    /// A run that built nothing.
+    pub(super) fn of_nothing(
+        now: Comparison<'m, 'b>,
+        ending: Completion,
+        confirmed: Confirmed,
+        origin: Origin,
+    ) -> Self {
+        let (outcome, scope, refresh) = (Outcome::new(), Scope::Changes, false);
+        let (messages, codes) = (BTreeMap::new(), BTreeMap::new());
+        Self { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin }
+    }
+}
+
 impl Opened<'_> {
     /// Room for the next baseline; none where it will not be written. Its manifest has so many
     /// `bytes`; where that is not known yet, it is taken to be as large as the present one.
@@ -232,11 +246,8 @@ impl Opened<'_> {
             || now.leaves_unrecorded_changes(&self.baseline)
         {
             let reservation = self.reserve(None)?;
-            let (outcome, scope) = (Outcome::new(), Scope::Changes);
-            let (messages, codes) = (BTreeMap::new(), BTreeMap::new());
-            let (refresh, origin) = (false, self.origin(&summary.command));
-            let ran =
-                Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
+            let origin = self.origin(&summary.command);
+            let ran = Ran::of_nothing(now, ending, confirmed, origin);
             return self.commit(reservation, ran, summary);
         }
         self.settle_in_place(&confirmed, &ending);

@@ -1,6 +1,6 @@
 //! Follows the log of a dbt that runs: tells of each node as it begins and ends, and how far dbt has
-//! come, notes on the volume how far the log has come, and keeps the manifest there from the moment the first node begins, or
-//! earlier.
+//! come; notes on the volume how long the log is; and keeps the manifest there from the moment the
+//! first node begins, or earlier.
 //!
 //! dbt's target path may be gone with the container. What dbt's log then says about finished nodes
 //! is worth nothing without the manifest that they were built from and the values that they read.

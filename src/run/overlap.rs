@@ -12,13 +12,12 @@ use super::unchanged::Confirmed;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results::Outcome;
 use crate::decide::intent::Intent;
-use crate::decide::needs::Scope;
 use crate::decide::settle::Completion;
 use crate::decide::start::{self, Start};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
 use crate::say;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Take up what such runs noted. True where the baseline has moved by that.
 ///
@@ -53,11 +52,9 @@ pub(super) fn take_up(
         reach.distrust_silence(&now.graph, &BTreeSet::new(), &mut outcome);
     }
     let reservation = opened.reserve(Some(text.len()))?;
-    let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
-    let (scope, ending) = (Scope::Changes, Completion::Incomplete);
-    let messages = BTreeMap::new();
-    let (refresh, origin) = (false, opened.origin(&summary.command));
-    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
+    let origin = opened.origin(&summary.command);
+    let ran = Ran::of_nothing(now, Completion::Incomplete, Confirmed::default(), origin);
+    let ran = Ran { outcome, ..ran };
     opened.commit(reservation, ran, summary)?;
     opened.forget_doubts()?;
     Ok(true)

@@ -148,7 +148,8 @@ impl Started<'_> {
     }
 }
 
-/// Refuse a run that would build more than is allowed. `plan` shows what it shows, and what is left
+/// Refuse a run that would build more than is allowed, and tell who follows of one that is about to
+/// be carried out. `plan` shows what it shows, and what is left
 /// of a plan that was allowed is allowed.
 ///
 /// # Errors
@@ -177,36 +178,39 @@ fn check_budget(
     manifest: &Manifest<'_>,
 ) -> Result<(), Failure> {
     let config = &started.opened.session.config;
-    if !started.is_limited() {
-        let doubted = planned.as_ref().ok().filter(|_| !config.yes && !config.budget.limits());
-        let beyond = doubted.and_then(|plan| Some((Budget::exceeded_by_doubt(plan)?, plan)));
-        return match beyond {
-            Some((beyond, plan)) if config.approve.as_deref() != Some(&plan.hash) => {
-                Err(Failure::over_budget(say::over_budget(&[beyond], plan)))
-            }
-            _ => Ok(()),
-        };
-    }
-    let plan = planned.as_ref().map_err(|code| Failure::over_budget(unknown(*code)))?;
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(code) if started.is_limited() => return Err(Failure::over_budget(unknown(*code))),
+        Err(_) => return Ok(()),
+    };
     let is_populating = started.opened.baseline.is_populating;
-    let mut beyond = config.budget.exceeded(plan, manifest, is_populating);
+    let mut beyond = match started.is_limited() {
+        true => config.budget.exceeded(plan, manifest, is_populating),
+        false if config.yes || config.budget.limits() => Vec::new(),
+        false => Budget::exceeded_by_doubt(plan).into_iter().collect(),
+    };
     if beyond.is_empty() || config.approve.as_deref() == Some(&plan.hash) {
         return Ok(());
     }
-    let mut since = None;
-    if let Some(approved) = &config.approve {
-        let now = &plan.hash;
-        beyond.push(format!("--approve {approved} is for another plan; the plan is now {now}"));
-        let refused = started.opened.access.store().refused_plan();
-        since = refused.and_then(|refused| refused.changed_since(approved, plan));
-    }
-    match (since, started.opened.access.held()) {
-        // The plan that was approved stays, for a Job that tries again.
-        (Some(since), _) => beyond.push(since),
-        (None, Some(state)) => state.keep_refused_plan(&RefusedPlan::of(plan)),
-        (None, None) => {}
-    }
+    beyond.extend(stale_approval(started, plan));
     Err(Failure::over_budget(say::over_budget(&beyond, plan)))
+}
+
+/// What is wrong with the approval that was given, if one was. Without it, the plan is kept, for an
+/// approval that comes too late.
+fn stale_approval(started: &Started<'_>, plan: &Plan) -> Vec<String> {
+    let access = started.opened.access;
+    let approved = started.opened.session.config.approve.as_deref();
+    let since =
+        approved.and_then(|approved| access.store().refused_plan()?.changed_since(approved, plan));
+    // The plan that was approved stays, for a Job that tries again.
+    if let Some(state) = access.held().filter(|_| since.is_none()) {
+        state.keep_refused_plan(&RefusedPlan::of(plan));
+    }
+    let now = &plan.hash;
+    let other =
+        approved.map(|hash| format!("--approve {hash} is for another plan; the plan is now {now}"));
+    other.into_iter().chain(since).collect()
 }
 
 fn protects_nothing(term: &str, nearest: Option<String>) -> Refusal {

@@ -116,12 +116,11 @@ fn recover_killed<'s>(
         next::distrust_half_made(&now, &opened.baseline, &mut outcome);
     }
     let reservation = opened.reserve(None)?;
-    let (scope, refresh, ending) = (notes.scope, notes.full_refresh, Completion::Incomplete);
-    let (codes, confirmed) = (BTreeMap::new(), Confirmed::default());
-    let messages = BTreeMap::new();
+    let (scope, refresh) = (notes.scope, notes.full_refresh);
     // Of the run that built it, and not of the one that takes it up.
     let origin = notes.origin.clone().unwrap_or_else(|| Origin::of_verb("", clock::now()));
-    let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
+    let ran = Ran::of_nothing(now, Completion::Incomplete, Confirmed::default(), origin);
+    let ran = Ran { outcome, scope, refresh, ..ran };
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;
     Ok((opened, true))

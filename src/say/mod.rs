@@ -34,6 +34,7 @@ use crate::graph::Graph;
 use crate::log_style::{EVENT, LogStyle, OBJECT};
 use log::{Level, debug, error, info, log, log_enabled, warn};
 use needs::count_of_rest;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -78,15 +79,23 @@ pub(crate) fn event(event: &RunEvent<'_>) {
     }
 }
 
+/// A line of the log. With `--log json`, it has this value as a member of this name.
+fn line_with(style: LogStyle, words: &str, name: &str, value: &impl Serialize) {
+    match style {
+        LogStyle::Human => info!("{words}"),
+        LogStyle::Json => {
+            let line = serde_json::json!({ "level": "info", "message": words, name: value });
+            info!(target: OBJECT, "{line}");
+        }
+    }
+}
+
 /// How the run ended: the last message.
 pub(crate) fn summary(style: LogStyle, summary: &Summary) {
+    line_with(style, &summary.line(), "summary", summary);
     if style == LogStyle::Json {
-        let line =
-            serde_json::json!({ "level": "info", "message": summary.line(), "summary": summary });
-        info!(target: OBJECT, "{line}");
         return;
     }
-    info!("{}", summary.line());
     let parts = [
         ("failed", failures(summary, LISTED)),
         ("to be built", waiting(&summary.pending, Some(summary), LISTED)),

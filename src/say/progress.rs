@@ -1,21 +1,14 @@
 //! How far a run of dbt has come, in a line.
 
+use super::line_with;
 use super::plan::groups;
 use crate::decide::progress::{NodeAtWork, Progress};
-use crate::log_style::{LogStyle, OBJECT, STAYING};
+use crate::log_style::{LogStyle, STAYING};
 use log::info;
 
 /// A line of the log.
 pub(crate) fn progress(style: LogStyle, progress: &Progress) {
-    let words = progress_words(progress);
-    match style {
-        LogStyle::Human => info!("{words}"),
-        LogStyle::Json => {
-            let line =
-                serde_json::json!({ "level": "info", "message": words, "progress": progress });
-            info!(target: OBJECT, "{line}");
-        }
-    }
+    line_with(style, &progress_words(progress), "progress", progress);
 }
 
 /// A line of a terminal of this width, which the next line replaces.

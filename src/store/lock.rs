@@ -4,23 +4,23 @@
 //! dies, however that happens. The content of the file is for messages only and decides nothing:
 //! two containers can have the same host name and the same pid.
 
+mod question;
+
 use super::CONTROL;
 use super::dir::{Dir, OpenedFile};
 use super::explained::{errno_of, unusable};
 use super::rehearsal::ANOTHER;
 use crate::exit::{Failure, Refusal};
 use crate::os::clock::now;
-use crate::os::threads;
 use anyhow::{Context, Result, bail};
 use nix::Error as Errno;
 use nix::sys::signal::Signal;
+use question::{LockAnswer, LockQuestion};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const NAME: &str = "lock";
@@ -119,66 +119,6 @@ fn try_take(
             return Ok(Try::Ours(Lock { file }));
         }
     }
-}
-
-/// What flock(2) says.
-enum LockAnswer {
-    Ours,
-    /// Also EACCES, with which SMB answers.
-    Held,
-    Failed(io::Error),
-}
-
-impl From<Result<(), TryLockError>> for LockAnswer {
-    fn from(outcome: Result<(), TryLockError>) -> Self {
-        match outcome {
-            Ok(()) => Self::Ours,
-            Err(TryLockError::WouldBlock) => Self::Held,
-            Err(TryLockError::Error(error)) => match errno_of(&error) {
-                Some(Errno::EACCES | Errno::EAGAIN) => Self::Held,
-                _ => Self::Failed(error),
-            },
-        }
-    }
-}
-
-/// A question that flock(2) has not answered yet, asked in a thread of its own: over a network, a
-/// call that never waits for a holder can wait for its server for ever, and then no signal ends it
-/// (NFS 3).
-struct LockQuestion {
-    answer: Arc<Mutex<Option<LockAnswer>>>,
-    asked: Receiver<()>,
-}
-
-impl LockQuestion {
-    fn ask(file: &File, how: fn(&File) -> Result<(), TryLockError>) -> io::Result<Self> {
-        let (ends, asked) = mpsc::channel();
-        let (theirs, answer) = (file.try_clone()?, Arc::new(Mutex::new(None)));
-        let to = Arc::clone(&answer);
-        let work = move || {
-            let outcome = how(&theirs);
-            // Before the answer: a lock lasts as long as any descriptor of its file is open, and
-            // whoever has the answer may release it at once.
-            drop(theirs);
-            note(&to, outcome);
-            drop(ends);
-        };
-        // A sandbox may forbid threads.
-        if threads::start("lock", Box::new(work)).is_err() {
-            note(&answer, how(file));
-        }
-        Ok(Self { answer, asked })
-    }
-
-    /// The answer, if it comes within this time.
-    fn answer(&self, within: Duration) -> Option<LockAnswer> {
-        let _ = self.asked.recv_timeout(within);
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-fn note(answer: &Mutex<Option<LockAnswer>>, outcome: Result<(), TryLockError>) {
-    *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.into());
 }
 
 fn no_locks(error: io::Error, path: &Path) -> anyhow::Error {

@@ -29,6 +29,7 @@ mod place;
 mod rehearsal;
 mod run_dir;
 mod shown;
+mod state_for_dbt;
 mod temporary;
 mod turn;
 mod usage;
@@ -38,7 +39,8 @@ pub(crate) use history::Entry;
 pub(crate) use lock::Holder;
 pub use look::Stored;
 pub use place::Place;
-pub(crate) use run_dir::{Journal, RunDir, StateForDbt};
+pub(crate) use run_dir::{Journal, RunDir};
+pub(crate) use state_for_dbt::StateForDbt;
 
 use crate::decide::record::Record;
 use crate::decide::refused_plan::RefusedPlan;

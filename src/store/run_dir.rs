@@ -6,13 +6,13 @@
 //! read. The other files are only used by the run itself.
 
 use super::Store;
-use super::explained::explained;
+use super::state_for_dbt::StateForDbt;
 use super::turn::{self, Turn};
 use crate::dbt::engine::LogForm;
 use crate::dbt::results::tells_the_end;
 use crate::decide::intent::{Intent, RunReach, Unsaved};
 use crate::exit::Failure;
-use crate::os::{boot, random};
+use crate::os::boot;
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -27,7 +27,6 @@ const LOG: &str = "run/log/dbt.log";
 const SPANS: &str = "run/log/spans.jsonl";
 const MANIFEST: &str = "run/manifest.json";
 const INPUTS: &str = "run/inputs.json";
-const ANSWERS: &str = "run/answer";
 /// How long the log is known to have been, so that a log that lost its end is not believed.
 const LENGTH: &str = "run/length";
 
@@ -275,9 +274,7 @@ impl RunDir {
     /// # Errors
     /// Where there are no random numbers: a container without `/dev`.
     pub(crate) fn state_for_dbt(&self) -> Result<StateForDbt> {
-        let answer = StateForDbt { store: self.store().clone(), name: random::salt()? };
-        answer.clear();
-        Ok(answer)
+        StateForDbt::of(self.store())
     }
 
     /// An empty file of this name that nobody reads after the run, and its path.
@@ -287,47 +284,6 @@ impl RunDir {
     pub(crate) fn scratch_file(&self, name: &str) -> Result<(File, PathBuf)> {
         let below = format!("run/{name}");
         Ok((self.store().empty_file(&below)?, self.store().path_of(&below)))
-    }
-}
-
-/// The directory that a waiting dbt is given as `--state`. No other dbt is ever given its name:
-/// one that a killed run left behind finds no answer to the question of another. Removed when this
-/// is dropped.
-#[derive(Debug)]
-pub(crate) struct StateForDbt {
-    store: Store,
-    name: String,
-}
-
-impl StateForDbt {
-    /// Its path, which does not exist before [`StateForDbt::put`].
-    pub(crate) fn path(&self) -> PathBuf {
-        self.store.path_of(ANSWERS).join(&self.name)
-    }
-
-    /// Make it, with this text as its `run_results.json`.
-    ///
-    /// # Errors
-    /// With what to do.
-    pub(crate) fn put(&self, run_results: &str) -> Result<()> {
-        let below = format!("{ANSWERS}/{}/run_results.json", self.name);
-        self.store.write_file(&below, run_results.as_bytes())
-    }
-
-    /// Remove every answer, those of killed runs included.
-    fn clear(&self) {
-        match fs::remove_dir_all(self.store.path_of(ANSWERS)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                log::debug!("{}", explained(error.into(), self.store.path()));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Drop for StateForDbt {
-    fn drop(&mut self) {
-        self.clear();
     }
 }
 
@@ -436,22 +392,6 @@ mod tests {
         assert_eq!((run.length(), run.log_after(2)), (4, b"b\n".to_vec()));
         assert_eq!(run.log_after(9), b"");
         assert_eq!(run.log(), Some(b"a\nb\n".to_vec()));
-    }
-
-    #[test]
-    fn an_answer_is_gone_when_it_is_dropped_and_so_are_those_of_killed_runs() {
-        let (_dir, run) = run();
-        let killed = run.state_for_dbt().unwrap();
-        killed.put("{}").unwrap();
-        let (path, _) = (killed.path(), std::mem::ManuallyDrop::new(killed));
-        let answer = run.state_for_dbt().unwrap();
-        assert!(!path.exists() && answer.path() != path);
-        answer.put("{\"results\": []}").unwrap();
-        let text = fs::read_to_string(answer.path().join("run_results.json")).unwrap();
-        assert_eq!(text, "{\"results\": []}");
-        let path = answer.path();
-        drop(answer);
-        assert!(!path.exists());
     }
 
     #[test]

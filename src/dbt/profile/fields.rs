@@ -1,14 +1,23 @@
-//! The object `target` of dbt's Jinja context.
+//! The object `target` of dbt's Jinja context, and how many nodes dbt builds at a time there.
 
 use super::super::jinja::Renderer;
 use super::super::project::{ProjectFile, mapping, scalar};
 use super::{Identity, LOCATION, ProfileOverrides};
 use crate::trees::IntoTree;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The fields of `target` that say where and as what dbt builds, rendered as far as we can. What
-/// may be a secret, and the number of threads, are left out.
+/// What dbt's profile says of the target.
+#[derive(Debug, Default, PartialEq)]
+pub struct TargetFields {
+    /// The fields of `target` that say where and as what dbt builds, rendered as far as we can. What
+    /// may be a secret, and the number of threads, are left out.
+    pub fields: BTreeMap<String, String>,
+    /// `threads`: how many nodes dbt v1 builds at a time. `None` if it is absent or cannot be rendered.
+    pub threads: Option<usize>,
+}
+
+/// What `profiles.yml` says of the target of this identity; little where it says nothing of it.
 #[must_use]
 pub fn target_fields(
     profiles_yml: Option<&str>,
@@ -16,14 +25,19 @@ pub fn target_fields(
     overrides: ProfileOverrides<'_>,
     identity: &Identity,
     renderer: &Renderer,
-) -> BTreeMap<String, String> {
+) -> TargetFields {
     const LEFT_OUT: [&str; 7] =
         ["threads", "pass", "secret", "token", "key", "credential", "private"];
     let rendered = |text: String| renderer.render(&text).unwrap_or(text);
-    let (profile, output) = output(profiles_yml, project, overrides, identity, renderer);
+    let asked = overrides.profile.map(str::to_owned);
+    let profile = asked.or_else(|| project.profile.clone().map(rendered)).unwrap_or_default();
+    let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
+    let name = identity.target.as_deref().unwrap_or_default();
+    let output = profiles.get(&profile).and_then(|all| all.get("outputs")?.get(name)?.as_object());
     let text = |value: &Value| scalar(value).map_or_else(|| value.to_string(), rendered);
     let mut fields: BTreeMap<String, String> = output
-        .iter()
+        .into_iter()
+        .flatten()
         .filter(|(key, _)| !LEFT_OUT.iter().any(|word| key.contains(word)))
         .map(|(key, value)| (key.clone(), text(value)))
         .into_tree();
@@ -33,47 +47,18 @@ pub fn target_fields(
             fields.extend(names.iter().map(|name| ((*name).to_owned(), known.clone())));
         }
     }
-    fields.insert("name".to_owned(), identity.target.clone().unwrap_or_default());
+    fields.insert("name".to_owned(), name.to_owned());
     fields.insert("profile_name".to_owned(), profile);
-    fields
-}
-
-/// `threads` of the target: how many nodes dbt v1 builds at a time. `None` if it is absent or cannot
-/// be rendered.
-#[must_use]
-pub fn threads(
-    profiles_yml: Option<&str>,
-    project: &ProjectFile,
-    overrides: ProfileOverrides<'_>,
-    identity: &Identity,
-    renderer: &Renderer,
-) -> Option<usize> {
-    let (_, output) = output(profiles_yml, project, overrides, identity, renderer);
-    let written = output.get("threads").and_then(scalar)?;
-    renderer.render(&written).ok()?.trim().parse().ok()
-}
-
-/// The name of the profile, and what the file says of the target; nothing where it says nothing.
-fn output(
-    profiles_yml: Option<&str>,
-    project: &ProjectFile,
-    overrides: ProfileOverrides<'_>,
-    identity: &Identity,
-    renderer: &Renderer,
-) -> (String, Map<String, Value>) {
-    let rendered = |text: String| renderer.render(&text).unwrap_or(text);
-    let asked = overrides.profile.map(str::to_owned);
-    let profile = asked.or_else(|| project.profile.clone().map(rendered)).unwrap_or_default();
-    let profiles = profiles_yml.and_then(|text| mapping(text).ok()).unwrap_or_default();
-    let name = identity.target.as_deref().unwrap_or_default();
-    let target = profiles.get(&profile).and_then(|all| all.get("outputs")?.get(name)?.as_object());
-    (profile, target.cloned().unwrap_or_default())
+    let threads = output.and_then(|output| scalar(output.get("threads")?));
+    let threads = threads.and_then(|threads| renderer.render(&threads).ok()?.trim().parse().ok());
+    TargetFields { fields, threads }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::environment::Environment;
+    use serde_json::Map;
 
     #[test]
     fn threads_are_those_of_the_target_that_dbt_uses() {
@@ -92,7 +77,7 @@ p:
             let project = ProjectFile { profile: Some("p".into()), ..ProjectFile::default() };
             let identity = Identity { target: Some(target.into()), ..Identity::default() };
             let overrides = ProfileOverrides::default();
-            threads(Some(profiles), &project, overrides, &identity, &renderer)
+            target_fields(Some(profiles), &project, overrides, &identity, &renderer).threads
         };
         let all = [found("dev", None), found("ci", None), found("ci", Some("16"))];
         assert_eq!(all, [Some(4), Some(8), Some(16)]);

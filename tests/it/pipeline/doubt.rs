@@ -238,6 +238,9 @@ fn a_long_rebuild_in_doubt_is_refused_unless_somebody_wants_it() {
     let fake = twelve();
     let refused = fake.run(&["run"]);
     refused.ends_with(77).builds(&[]).says(&["12 of 12", "--yes", "--approve"]);
+    // An approval of something else is called that here too.
+    let stale = fake.run(&["--approve", "0123456789abcdef", "run"]);
+    stale.ends_with(77).builds(&[]).says(&["--approve 0123456789abcdef is for another plan"]);
     let (_, hash) = refused.stderr.split_once("--approve ").expect("a hash");
     let hash = hash.split_whitespace().next().expect("a hash");
     let approved = fake.run(&["--approve", hash, "run"]);
