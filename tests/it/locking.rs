@@ -1,6 +1,6 @@
 //! One process at a time on a volume: the second waits, and answers signals meanwhile.
 
-use crate::support::tool;
+use crate::support::{binary, tool};
 use crate::volume_tool::{volume_tool, words};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -218,6 +218,11 @@ fn a_lock_that_is_refused_is_held() {
         let said = words(&output);
         assert_eq!(output.status.code(), Some(75), "{errno}: {said}");
         assert!(said.contains("a process whose name cannot be read"), "{errno}: {said}");
+        let mut status = Command::new(&strace);
+        status.args(["-qq", "-f", "-o", "/dev/null", "-e", &format!("inject=flock:{fault}")]);
+        status.arg(binary()).args(["--state-dir"]).arg(dir.path()).args(["status", "--json"]);
+        let said = words(&status.output().unwrap());
+        assert!(said.contains("\"at_work\": {"), "{errno}: {said}");
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::harness::Fake;
 use super::project::chain;
+use crate::support::{binary, skip, tool};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// Refuses to run with 78, starts no dbt, and leaves the baseline as it is.
 #[track_caller]
@@ -207,7 +209,7 @@ fn a_state_directory_that_cannot_be_written_is_73() {
 #[test]
 fn a_state_directory_in_memory_is_refused_unless_that_is_wanted() {
     let Ok(memory) = tempfile::tempdir_in("/dev/shm") else {
-        return crate::support::skip("/dev/shm cannot be written");
+        return skip("/dev/shm cannot be written");
     };
     let mut fake = Fake::new(chain(&["a"]));
     fake.env("DBT_ENTRYPOINT_ALLOW_EPHEMERAL", "no");
@@ -239,4 +241,28 @@ fn a_project_that_is_not_there_is_refused() {
     let mut command = fake.command(&["run"]);
     command.current_dir("/");
     fake.run_command(command).ends_with(78).starts(&[]).says(&["dbt_project.yml"]);
+}
+
+/// As root of a container without `CAP_FOWNER`, which the restricted profile of Kubernetes drops.
+#[test]
+fn a_sticky_directory_with_a_baseline_of_another_user_is_refused_before_dbt_starts() {
+    if !nix::unistd::geteuid().is_root() {
+        return skip("only root can give a file to another user");
+    }
+    let Some(setpriv) = tool("setpriv") else { return };
+    let mut fake = Fake::populated(chain(&["a"]));
+    fake.project.edit("a");
+    for path in [fake.state(), fake.on_the_volume("manifest.json")] {
+        nix::unistd::chown(&path, Some(65534.into()), None).expect("we are root");
+    }
+    fs::set_permissions(fake.state(), fs::Permissions::from_mode(0o1777)).expect("a directory");
+    let ours = fake.command(&["build"]);
+    let mut without = Command::new(setpriv);
+    without.args(["--bounding-set=-fowner", "--inh-caps=-fowner"]).arg(binary()).arg("build");
+    without.current_dir(fake.root()).env_clear();
+    without.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let refused = fake.run_command(without);
+    refused.ends_with(73).starts(&[]).says(&["belongs to another user", "sticky bit", "chown 0 "]);
+    assert!(!refused.stderr.contains("--full") && !refused.stderr.contains("rollback"));
+    fake.run(&["build"]).ends_with(0).builds(&["a"]);
 }
