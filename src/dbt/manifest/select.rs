@@ -2,6 +2,7 @@
 //! by name.
 
 use super::{Manifest, Node};
+use crate::trees::IntoTree;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -10,22 +11,20 @@ impl Manifest<'_> {
     /// selects a folder of the same name; if there is one, the term adds the path of the file.
     #[must_use]
     pub fn selection_terms(&self, ids: &BTreeSet<String>) -> Vec<String> {
-        let nodes = ids.iter().filter_map(|id| Some((id, self.node(id)?)));
-        nodes.filter_map(|(id, node)| self.term(id, node)).collect()
-    }
-
-    fn term(&self, id: &str, node: &Node<'_>) -> Option<String> {
-        let fqn = fqn(node)?;
-        let folder = format!("{fqn}.");
-        let is_folder = |(other, node): (&str, &Node<'_>)| {
-            other != id && self::fqn(node).is_some_and(|other| other.starts_with(&folder))
+        let named: Vec<_> =
+            self.nodes().filter_map(|(id, node)| Some((id, node, fqn(node)?))).collect();
+        let folders: BTreeSet<&str> =
+            named.iter().flat_map(|(_, _, fqn)| folders_of(fqn)).into_tree();
+        let term = |node: &Node<'_>, fqn: &str| {
+            let own = Some(&*node.package_name) == self.project_name();
+            if own && folders.contains(fqn) {
+                format!("fqn:{fqn},path:{}", &*node.original_file_path)
+            } else {
+                format!("fqn:{fqn}")
+            }
         };
-        let own = Some(&*node.package_name) == self.project_name();
-        Some(if own && self.nodes().any(is_folder) {
-            format!("fqn:{fqn},path:{}", &*node.original_file_path)
-        } else {
-            format!("fqn:{fqn}")
-        })
+        let wanted = named.iter().filter(|(id, _, _)| ids.contains(*id));
+        wanted.map(|(_, node, fqn)| term(node, fqn)).collect()
     }
 
     /// Seeds whose checksum is their path instead of their content, because they exceed the size
@@ -40,6 +39,11 @@ impl Manifest<'_> {
 fn fqn(node: &Node<'_>) -> Option<String> {
     let parts: Vec<String> = serde_json::from_str(node.fqn?.get()).ok()?;
     Some(parts.join("."))
+}
+
+/// `a` and `a.b` of `a.b.c`.
+fn folders_of(fqn: &str) -> impl Iterator<Item = &str> {
+    fqn.match_indices('.').filter_map(|(end, _)| fqn.get(..end))
 }
 
 fn is_by_path(node: &Node<'_>) -> bool {

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::{CString, OsStr, OsString};
 use std::io::Read;
 use std::os::fd::AsRawFd;
@@ -54,8 +55,27 @@ fn start(
     let environment = environment_block(child.environment)?;
     let file_actions = file_actions(child)?;
     let attributes = attributes(child, mask)?;
-    Ok(posix_spawn(program, &file_actions, &attributes, &args, &environment))
+    let spawn = || posix_spawn(program, &file_actions, &attributes, &args, &environment);
+    Ok(match spawn() {
+        Err(Errno::E2BIG) => with_room_for_arguments(spawn),
+        other => other,
+    })
 }
+
+/// Linux refuses arguments and variables that take more than a quarter of the stack's limit, and more
+/// than 6 MiB in any case (execve(2)). dbt gets the higher limit too.
+fn with_room_for_arguments<T>(spawn: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let found = getrlimit(Resource::Stack);
+    let most = 4 * MOST_ARGUMENTS;
+    let raised = found.maximum.map_or(most, |hard| most.min(hard));
+    let _ = setrlimit(Resource::Stack, Rlimit { current: Some(raised), ..found.clone() });
+    let spawned = spawn();
+    let _ = setrlimit(Resource::Stack, found);
+    spawned
+}
+
+/// In bytes.
+const MOST_ARGUMENTS: u64 = 6 << 20;
 
 /// The signal mask, the signals with their default action, and the process group of the child.
 fn attributes(child: &Child<'_>, mask: &SigSet) -> Result<PosixSpawnAttr> {
@@ -141,7 +161,10 @@ const REFUSALS: [(Errno, &str); 5] = [
     (Errno::ENOEXEC, "it is damaged, or built for another machine"),
     (Errno::EAGAIN, "the limit of processes is reached (--pids-limit, ulimit -u)"),
     (Errno::EMFILE, "the limit of open files is reached (ulimit -n); 6 are enough"),
-    (Errno::E2BIG, "its arguments and its environment together are too long"),
+    (
+        Errno::E2BIG,
+        "its arguments and its environment together are longer than 6 MiB, or than a quarter of the hard limit of the stack (ulimit -Hs)",
+    ),
 ];
 
 /// What is missing: with ENOENT, the kernel does not distinguish a missing program from a missing
@@ -178,5 +201,22 @@ mod tests {
         assert_eq!(of("#! /usr/bin/env python3\nprint()"), Some("/usr/bin/env"));
         assert_eq!(of("#!/venv/bin/python"), Some("/venv/bin/python"));
         assert_eq!((of("#!\n"), of("echo"), of("")), (None, None, None));
+    }
+
+    #[test]
+    fn arguments_beyond_a_quarter_of_the_stack_have_room_and_the_limit_is_as_before() {
+        let before = getrlimit(Resource::Stack);
+        let soft = Rlimit { current: Some(8 << 20), ..before.clone() };
+        setrlimit(Resource::Stack, soft.clone()).expect("a lower limit");
+        let start = || {
+            let words = std::iter::repeat_n("x".repeat(100_000), 40);
+            let child = std::process::Command::new("true").args(words).spawn();
+            child.map_err(|error| Errno::from_raw(error.raw_os_error().expect("a code")))
+        };
+        assert_eq!(start().err(), Some(Errno::E2BIG));
+        let ended = with_room_for_arguments(start).expect("a child").wait();
+        assert!(ended.expect("an end").success());
+        assert_eq!(getrlimit(Resource::Stack), soft);
+        setrlimit(Resource::Stack, before).expect("the limit of before");
     }
 }
