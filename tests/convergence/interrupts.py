@@ -51,8 +51,16 @@ class Interrupts:
         if self.way.engine.is_native:
             # It says that a node succeeded which it has only rendered.
             self.oracle.touched |= self.begun_now
+            self.remove_unwritten_schemas()
         self.expect_minimal(run, due)
         self.log.append(f"{said} -> {code}, {self.counts(run)}")
+
+    def remove_unwritten_schemas(self):
+        """A killed dbt 2 leaves files of its cache of schemas empty, and ends at them ever after: as an
+        operator has to, remove them."""
+        for path in (self.way.project / "target/schemas").rglob("*.parquet"):
+            if not path.stat().st_size:
+                path.unlink()
 
     def leave(self, said, run, held, due):
         """The next entrypoint waits until the dbt of the first has ended, and records what it built."""
