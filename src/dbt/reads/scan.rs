@@ -11,6 +11,7 @@ mod place;
 mod tests;
 
 use super::calls::Arguments;
+use super::tokens;
 use super::value::{Argument, Around, Hole};
 use super::{Facet, Facets, NameOf};
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,12 +114,13 @@ pub(super) fn template(text: &str, words: &dyn Vocabulary) -> Scan {
     scan
 }
 
-/// A YAML value as `unrendered_config` holds it: a template, or (dbt 1.12, for `config()` in the
-/// file) a bare expression. What such an expression calls stands in the file as well, so that
-/// words of plain text are not taken for macros.
+/// A YAML value as `unrendered_config` holds it: a template, or an expression of a `config()` in the
+/// file (dbt 1.12; dbt 2 for lists and mappings). What such an expression calls stands in the file as
+/// well, so that words of plain text are not taken for macros.
 pub(super) fn config_value(text: &str, words: &dyn Vocabulary) -> Scan {
-    let mut scan = template(text, words);
-    if !text.contains("{{") && !text.contains("{%") {
+    let is_collection = tokens::is_collection(text);
+    let mut scan = if is_collection { Scan::default() } else { template(text, words) };
+    if is_collection || !(text.contains("{{") || text.contains("{%")) {
         place::expression_into(text, &mut scan);
     }
     scan

@@ -122,6 +122,20 @@ pub(super) fn expression(code: &str) -> Vec<Token<'_>> {
     all(code, Language::Jinja)
 }
 
+/// Whether a text is a list or a mapping in Jinja, and no template.
+pub(super) fn is_collection(text: &str) -> bool {
+    let tokens = expression(text);
+    let ends = (tokens.first(), tokens.last());
+    let is_closed = matches!(
+        ends,
+        (Some(Token::Mark("[")), Some(Token::Mark("]")))
+            | (Some(Token::Mark("{")), Some(Token::Mark("}")))
+    );
+    let opens =
+        |pair: &[Token<'_>]| matches!(pair, [Token::Mark("{"), Token::Mark("{" | "%" | "#")]);
+    is_closed && !tokens.windows(2).any(opens)
+}
+
 /// Python source; comments are left out, the inside of f-strings is code.
 pub(super) fn python(code: &str) -> Vec<Token<'_>> {
     all(code, Language::Python)

@@ -207,6 +207,26 @@ fn values_of_the_configuration_may_be_bare_expressions() {
     assert_eq!(names("a table"), []);
 }
 
+#[test]
+fn lists_and_mappings_of_dbt_2_are_expressions_with_templates_in_their_strings() {
+    let names = |text| config_value(text, &NoMacros).facets.into_iter().collect::<Vec<_>>();
+    for text in [
+        r#"["select '{{ var(\"a\", 1) }}'", "select 1"]"#,
+        r#"['select \'{{ var("a") }}\'', "b"]"#,
+        r#"{'k': "{{ var('a') }}", 'l': ['z']}"#,
+        r#"[{'sql': "{{ var(\"a\") }}"}]"#,
+        r#"[var('a'), "{{ var(\"a\") }}"]"#,
+        "[{{ var('a') }}]",
+        "[x] {{ var('a') }} [y]",
+        "{% if var('a') %}[]{% endif %}",
+        "{# {'k': 1} #}{{ var('a') }}",
+    ] {
+        assert_eq!(names(text), [var("a")], "{text}");
+    }
+    // Not whole: what stands there is not known.
+    assert_eq!(names(r#"["{{ var(\"a\")"#), [any_var()]);
+}
+
 /// `m` and `n` are macros, and `p` is a package.
 struct Few;
 
