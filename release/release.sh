@@ -58,10 +58,9 @@ archive() {
         --owner=0 --group=0 --numeric-owner --mode=u+w,go=u-w "$2" | gzip -9 --no-name
 }
 
-build() {
+pack() {
     local target=$1 name=dbt-entrypoint-$VERSION-${1%%-*}-linux
     say "$target"
-    release/binary.sh "$target"
     mkdir "$WORK/$name"
     cp "${CARGO_TARGET_DIR:-target}/$target/release/dbt-entrypoint" "$WORK/$name/"
     cp -R LICENSE README.md CHANGELOG.md docs/dbt-entrypoint.1 docs/completions "$WORK/$name/"
@@ -97,7 +96,8 @@ rm -rf dist
 mkdir dist
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-for target in "${TARGETS[@]}"; do build "$target"; done
+release/binary.sh "${TARGETS[@]}"
+for target in "${TARGETS[@]}"; do pack "$target"; done
 crate
 notes >dist/NOTES.md
 (cd dist && sha256sum -- * >"$WORK/sums" && mv "$WORK/sums" SHA256SUMS)

@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 
 # How long each parser is fuzzed.
 export FUZZ_SECONDS=${FUZZ_SECONDS-20}
+# Nothing is built a second time here, so nothing is kept for that.
+[ -z "${CI-}" ] || export CARGO_INCREMENTAL=0
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -62,12 +64,11 @@ licenses() {
 
 static_binaries() {
     step 'static binaries'
-    local target
+    local target targets=()
     for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
-        if [ -d "$(rustc --print target-libdir --target "$target")" ]; then
-            release/binary.sh "$target"
-        fi
+        [ ! -d "$(rustc --print target-libdir --target "$target")" ] || targets+=("$target")
     done
+    [ ${#targets[@]} = 0 ] || release/binary.sh "${targets[@]}"
 }
 
 # run_tests TARGETS...: the tests of these targets, as options of Cargo. Four at a time also on two
@@ -122,13 +123,13 @@ it1)
     matrix
     ;;
 all[01])
-    beside_setup format_and_lints documentation
+    tests/setup.sh rust-targets
+    beside_setup format_and_lints documentation static_binaries
     licenses
-    static_binaries
     keep_dbt_warm
     run_tests --lib --bins --tests
-    matrix
     doc_tests
+    matrix
     ;;
 *)
     printf 'usage: tests/run.sh [unit|it|all]\n' >&2

@@ -4,6 +4,7 @@
 #
 #   tests/setup.sh                  everything
 #   tests/setup.sh dbt-1.11 ...     only these Python environments, in .cache/
+#   tests/setup.sh rust-targets     only what the static binaries need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -166,6 +167,10 @@ cargo_deny() {
         "cargo-deny@$CARGO_DENY" || say 'cargo-deny could not be built, so licenses are not checked'
 }
 
+if [ "$*" = rust-targets ]; then
+    rust_targets
+    exit
+fi
 if [ $# -gt 0 ]; then
     for name in "$@"; do environment "$name"; done
     exit
