@@ -49,6 +49,8 @@ pub struct Plan {
     pub tests: usize,
     /// The nodes that left the project.
     pub removed: Vec<Removed>,
+    /// The nodes that changed, but compile to what they were built from, and are therefore not steps.
+    pub settled: BTreeSet<String>,
     /// How many relations that were built are not those of any node any more. `orphans` lists them.
     pub orphans: usize,
     /// What each word means that stands for a reason of a step.
@@ -191,6 +193,7 @@ impl Plan {
             nodes,
             tests: 0,
             removed: Vec::new(),
+            settled: BTreeSet::new(),
             orphans: 0,
             meanings: BTreeMap::new(),
             estimate: Estimate::default(),
@@ -249,6 +252,7 @@ impl Plan {
             unknown: unknown.map(|step| step.id.clone()).collect(),
             tests,
             removed: cause::removed(basis),
+            settled: basis.now.settled.clone(),
             orphans: left_behind(&basis.baseline.left),
             meanings: cause::meanings(&basis.now.needs, steps.iter().map(|step| &step.id)),
             steps,

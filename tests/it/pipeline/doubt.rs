@@ -90,6 +90,8 @@ fn a_plan_and_a_budget_know_what_is_settled() {
     fake.project.comment("a");
     let plan = ["--settle", "changes", "plan", "run"];
     fake.run(&plan).ends_with(0).starts(&["parse", "compile"]);
+    let machine = fake.run(&["--settle", "changes", "plan", "--json", "run"]).json();
+    assert_eq!((&machine["settled"], &machine["steps"]), (&json!(["model.shop.a"]), &json!([])));
     let limited = ["--settle", "changes", "--max-rebuild", "0", "run"];
     fake.run(&limited).ends_with(0).starts(&["run", "compile"]).builds(&[]);
 }
