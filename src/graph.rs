@@ -119,6 +119,21 @@ impl Graph {
         self.get(id).map_or(&[][..], |member| &member.parents).iter().map(String::as_str)
     }
 
+    /// The ephemeral models that are compiled into these nodes.
+    #[must_use]
+    pub fn inlined_into<'g>(&'g self, ids: impl IntoIterator<Item = &'g str>) -> BTreeSet<&'g str> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<&str> = ids.into_iter().collect();
+        while let Some(reader) = open.pop() {
+            for parent in self.parents(reader) {
+                if self.role(parent) == Some(Role::Ephemeral) && found.insert(parent) {
+                    open.push(parent);
+                }
+            }
+        }
+        found
+    }
+
     /// For each node that is read, the nodes that read it.
     #[must_use]
     pub fn children(&self) -> BTreeMap<&str, Vec<&str>> {

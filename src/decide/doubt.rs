@@ -30,6 +30,9 @@ pub enum Settle {
 /// than that can be spared.
 const COMPILE_SECONDS: f64 = 5.0;
 
+/// How long a build is taken to last whose time is not known, because the node was adopted.
+const UNKNOWN_SECONDS: f64 = 600.0;
+
 /// What `dbt compile` can settle.
 #[derive(Debug, Default, PartialEq)]
 pub struct Doubts {
@@ -120,6 +123,17 @@ pub fn code_digest(now: &Comparison<'_, '_>, baseline: &Baseline, code: &str) ->
     digest.short_hex(16)
 }
 
+/// The models whose relation follows from their compiled code and configuration: a digest of that code
+/// settles later doubts about them.
+#[must_use]
+pub fn shown_by_code(now: &Comparison<'_, '_>) -> BTreeSet<String> {
+    let by_code = ByCompiledCode::new(&now.manifest, &now.manifest);
+    let is_shown =
+        |id: &&str| now.graph.role(id) == Some(Role::Model) && by_code.values_around(id).is_some();
+    let ids = now.manifest.nodes().map(|(id, _)| id);
+    ids.filter(is_shown).map(str::to_owned).into_tree()
+}
+
 /// The changed nodes that dbt may be asked about, going by the reasons alone.
 fn candidates<'n>(
     now: &'n Comparison<'_, '_>,
@@ -167,7 +181,7 @@ impl Question<'_, '_, '_> {
     fn shows(&self, id: &str) -> bool {
         let needed = self.now.needs.contains_key(id) && !self.candidates.contains(id);
         let has_code = |node: &NodeRecord| node.pending.is_none() && node.code.is_some();
-        let mut parts = inlined_into(&self.now.graph, id).into_iter().chain([id]);
+        let mut parts = self.now.graph.inlined_into([id]).into_iter().chain([id]);
         !needed
             && self.baseline.nodes.get(id).is_some_and(has_code)
             && parts.all(|part| self.is_shown(part))
@@ -204,21 +218,7 @@ fn compiled_into(graph: &Graph, id: &str) -> BTreeSet<String> {
     found
 }
 
-/// The ephemeral models that are compiled into a node.
-fn inlined_into<'g>(graph: &'g Graph, id: &'g str) -> BTreeSet<&'g str> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![id];
-    while let Some(next) = open.pop() {
-        for parent in graph.parents(next) {
-            if graph.role(parent) == Some(Role::Ephemeral) && found.insert(parent) {
-                open.push(parent);
-            }
-        }
-    }
-    found
-}
-
-/// How long the last builds took of what would be built for these nodes alone.
+/// How long the last builds took of what would be built for these nodes alone, in seconds.
 fn seconds_spared(
     now: &Comparison<'_, '_>,
     baseline: &Baseline,
@@ -229,9 +229,10 @@ fn seconds_spared(
         now.graph.with_descendants(&chosen.cloned().into_tree())
     };
     let built_anyway = ids(false);
-    let spared = ids(true).into_iter().filter(|id| !built_anyway.contains(id));
-    let seconds = spared.filter_map(|id| baseline.nodes.get(&id)?.seconds);
-    seconds.fold(0.0, |sum, one| sum + one)
+    let is_spared = |id: &String| now.graph.is_built(id) && !built_anyway.contains(id);
+    let spared = ids(true).into_iter().filter(is_spared);
+    let records = spared.filter_map(|id| baseline.nodes.get(&id));
+    records.fold(0.0, |sum, node| sum + node.seconds.unwrap_or(UNKNOWN_SECONDS))
 }
 
 /// The digest of everything that was compared of each settled node, so that a later parse of the same

@@ -88,7 +88,8 @@ impl Next {
         }
     }
 
-    /// Note what the built nodes were built from, and that the settled ones are as they were built.
+    /// Note what the nodes were built from that were built or, without any outcome, adopted; and that
+    /// the settled ones are as they were built.
     fn note_code(
         &mut self,
         now: &Comparison<'_, '_>,
@@ -96,7 +97,8 @@ impl Next {
         codes: &BTreeMap<String, String>,
     ) {
         for (id, code) in codes {
-            if let (Some(node), Some(Fate::Built(_))) = (self.nodes.get_mut(id), outcome.get(id)) {
+            let is_there = outcome.get(id).is_none_or(|fate| matches!(fate, Fate::Built(_)));
+            if let Some(node) = self.nodes.get_mut(id).filter(|_| is_there) {
                 node.code = Some(code.clone());
             }
         }
@@ -159,28 +161,14 @@ fn absences(
 }
 
 /// The ephemeral models that count as built in this run: those that were compiled into a reader that
-/// was built, and those that have no reader. A reader that failed does not count.
+/// was built, and those that are compiled into nothing that is ever built. A reader that failed does
+/// not count.
 fn inlined(graph: &Graph, outcome: &Outcome) -> BTreeSet<String> {
-    let mut inlined = BTreeSet::new();
-    let mut unread: BTreeSet<&String> = ephemeral(graph).into_tree();
-    for member in graph.values().filter(|member| member.role != Role::Test) {
-        for parent in &member.parents {
-            unread.remove(parent);
-        }
-    }
-    inlined.extend(unread.into_iter().cloned());
-    let built = outcome.iter().filter(|(_, fate)| matches!(fate, Fate::Built(_))).map(|(id, _)| id);
-    let mut readers: Vec<&String> = built.collect();
-    while let Some(reader) = readers.pop() {
-        for parent in graph.get(reader).map_or(&[][..], |member| &member.parents) {
-            let is_ephemeral =
-                graph.get(parent).is_some_and(|member| member.role == Role::Ephemeral);
-            if is_ephemeral && inlined.insert(parent.clone()) {
-                readers.push(parent);
-            }
-        }
-    }
-    inlined
+    let with_relation = graph.keys().map(String::as_str).filter(|id| graph.is_built(id));
+    let read = graph.inlined_into(with_relation);
+    let built = outcome.keys().map(String::as_str).filter(|id| relations::is_built(outcome, id));
+    let unread = ephemeral(graph).map(String::as_str).filter(|id| !read.contains(id));
+    graph.inlined_into(built).into_iter().chain(unread).map(str::to_owned).into_tree()
 }
 
 fn ephemeral(graph: &Graph) -> impl Iterator<Item = &String> {

@@ -1,6 +1,7 @@
 //! A baseline that is asserted, not built.
 
 use super::commit::Ran;
+use super::doubt;
 use super::driver::Driver;
 use super::open::Opened;
 use super::parse::parse_alone;
@@ -15,6 +16,7 @@ use crate::decide::summary::Summary;
 use crate::exit::{Failure, Refusal};
 use crate::graph::is_test_id;
 use crate::os::{clock, random};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A manifest of dbt's that somebody hands us.
@@ -44,7 +46,7 @@ pub(crate) fn adopt(
     match given {
         Some(GivenManifest { name, text }) => {
             let origin = Origin { from: Some(name), ..Origin::of_verb(ADOPT, clock::now()) };
-            adopt_manifest(&mut opened, text, Confirmed::default(), origin, &mut summary)?;
+            adopt_manifest(&mut opened, text, Confirmed::default(), origin, None, &mut summary)?;
         }
         None => adopt_project(&mut opened, driver, &mut summary)?,
     }
@@ -70,14 +72,16 @@ pub(super) fn adopt_project(
         _ => Confirmed::default(),
     };
     let origin = opened.origin(ADOPT);
-    adopt_manifest(opened, text, confirmed, origin, summary)
+    adopt_manifest(opened, text, confirmed, origin, Some(driver), summary)
 }
 
+/// `parsed_by` drives the dbt that parsed the project just now, if it did.
 fn adopt_manifest(
     opened: &mut Opened<'_>,
     text: String,
     confirmed: Confirmed,
     origin: Origin,
+    parsed_by: Option<&mut Driver<'_>>,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     let text = Arc::new(text);
@@ -86,7 +90,11 @@ fn adopt_manifest(
     // Compared with itself, so that nothing of it is to be built.
     let now = opened.compare_values(manifest, inputs, Some(&text));
     let reservation = opened.reserve(Some(text.len()))?;
-    let ran = Ran::of_nothing(now, Completion::NothingToBuild, confirmed, origin);
+    let codes = match parsed_by {
+        Some(driver) => doubt::codes_of_project(&now, &opened.baseline, driver)?,
+        None => BTreeMap::new(),
+    };
+    let ran = Ran { codes, ..Ran::of_nothing(now, Completion::NothingToBuild, confirmed, origin) };
     opened.commit(reservation, ran, summary)
 }
 

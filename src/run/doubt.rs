@@ -6,11 +6,12 @@ use super::stage::Stage;
 use super::start::Started;
 use crate::dbt::manifest::{Manifest, Node};
 use crate::dbt::results::Results;
+use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt::{self, Doubts};
 use crate::exit::Failure;
 use crate::os::private::PrivateDir;
-use crate::os::supervise::Stdout;
+use crate::os::supervise::{Running, Stdout};
 use crate::say;
 use crate::trees::IntoTree;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -48,7 +49,9 @@ pub(crate) fn settle(
         return Ok(());
     }
     let stage = Stage::begin("settle");
-    let compiled = match compile(&doubts, now, parsed, driver) {
+    let at_most = Duration::from_secs_f64(doubts.seconds.clamp(30.0, 3600.0));
+    say::compiling(doubts.to_compile().len());
+    let compiled = match compile(&doubts.to_compile(), now, parsed.waiting(), driver, at_most) {
         Ok(compiled) => compiled,
         Err(Unsettled::Failed(failure)) => return parsed.guard(driver, Err(failure)),
         Err(Unsettled::Unknown(why)) => {
@@ -78,31 +81,61 @@ impl From<anyhow::Error> for Unsettled {
     }
 }
 
+/// What stands on the volume for the code of each node of an adopted project, by `unique_id`: it counts
+/// as built from the code that it compiles to. Empty where dbt cannot tell; doubts about these nodes
+/// cannot be settled then.
+///
+/// # Errors
+/// As [`settle`].
+pub(super) fn codes_of_project(
+    now: &Comparison<'_, '_>,
+    baseline: &Baseline,
+    driver: &mut Driver<'_>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let nodes = doubt::shown_by_code(now);
+    let session = driver.session();
+    let can = session.engine.refined(now.manifest.dbt_version()).compiles_apart();
+    if nodes.is_empty() || !can {
+        return Ok(BTreeMap::new());
+    }
+    say::compiling_all(nodes.len());
+    match compile(&nodes, now, None, driver, Duration::from_secs(3600)) {
+        Ok(codes) => {
+            let digest =
+                |(id, code): (String, String)| (id, doubt::code_digest(now, baseline, &code));
+            Ok(codes.into_iter().map(digest).into_tree())
+        }
+        Err(Unsettled::Failed(failure)) => Err(failure),
+        Err(Unsettled::Unknown(why)) => {
+            say::no_codes(&why);
+            Ok(BTreeMap::new())
+        }
+    }
+}
+
 /// What stands for the compiled code of each of these nodes now, by `unique_id`.
 fn compile(
-    doubts: &Doubts,
+    nodes: &BTreeSet<String>,
     now: &Comparison<'_, '_>,
-    parsed: &mut Parsed,
+    waiting: Option<&mut Running>,
     driver: &mut Driver<'_>,
+    at_most: Duration,
 ) -> Result<BTreeMap<String, String>, Unsettled> {
     let session = driver.session();
-    let nodes = doubts.to_compile();
     if nodes.len() > MOST_NODES {
         return Err(Unsettled::Unknown(anyhow!("they are too many")));
     }
     let private = PrivateDir::make(&session.config.environment)?;
     let target = session.target_path().map_err(Unsettled::Failed)?;
-    let terms = now.manifest.selection_terms(&nodes);
+    let terms = now.manifest.selection_terms(nodes);
     let words = session.command.as_compile(&terms, &target.join(PARTIAL_PARSE), private.path());
     let stdout = File::create(private.path().join("stdout")).context("a temporary file")?;
-    say::compiling(nodes.len());
-    let at_most = Duration::from_secs_f64(doubts.seconds.clamp(30.0, 3600.0));
-    let code = driver.run_beside(parsed.waiting(), words, Stdout::File(stdout), at_most);
+    let code = driver.run_beside(waiting, words, Stdout::File(stdout), at_most);
     let code = code.map_err(Unsettled::Failed)?;
     if let Some(signal) = driver.stop_requested() {
         return Err(Unsettled::Failed(Failure::Stopped(signal)));
     }
-    Ok(read_codes(&private, code, &nodes, now)?)
+    Ok(read_codes(&private, code, nodes, now)?)
 }
 
 /// Read what a `dbt compile` left.

@@ -15,6 +15,16 @@ pub(crate) fn compiling(count: usize) {
     info!("asking dbt compile whether {count} nodes differ from what they were built from");
 }
 
+/// dbt is asked what the models of an adopted project compile to.
+pub(crate) fn compiling_all(count: usize) {
+    info!("asking dbt compile for the code of {count} models, to compare later changes with");
+}
+
+/// An adopted project has no code to compare later changes with.
+pub(crate) fn no_codes(why: &anyhow::Error) {
+    warn!("dbt could not compile the project, so --settle cannot spare what it adopts: {why:#}");
+}
+
 /// Which changed nodes do not have to be built, of how many that dbt was asked about.
 pub(crate) fn settled(settled: &BTreeSet<String>, asked: usize) {
     info!(

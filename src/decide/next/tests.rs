@@ -74,6 +74,15 @@ fn an_ephemeral_model_without_a_reader_is_never_absent() {
 }
 
 #[test]
+fn ephemeral_models_that_are_compiled_into_nothing_that_is_built_are_never_absent() {
+    let graph = graph(&["a > e1", "e1 > e2", "e1 > e3", "e2 > e4", "e4 > t1"]);
+    assert!(absent(&graph, &needs(&["a"]), &built(&["a", "t1"])).is_empty());
+    assert_eq!(absent(&graph, &needs(&["e1", "e4"]), &built(&[])), ["t1"]);
+    let graph = self::graph(&["a > e1", "e1 > e2", "e1 > e3", "e3 > b"]);
+    assert_eq!(absent(&graph, &needs(&["a"]), &built(&["a"])), ["e1"]);
+}
+
+#[test]
 fn a_changed_seed_stays_absent_when_dbt_run_does_not_load_it() {
     assert_eq!(absent(&graph(&["s > b"]), &needs(&["s"]), &built(&["b"])), ["s"]);
 }

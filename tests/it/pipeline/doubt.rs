@@ -192,6 +192,29 @@ fn dbt_is_not_asked_where_the_record_has_no_code() {
 }
 
 #[test]
+fn what_was_adopted_is_settled_too() {
+    let mut fake = Fake::new(chain(&["a", "b"]).seed("s"));
+    fake.trust();
+    fake.run(&["adopt"]).ends_with(0).starts(&["parse", "compile"]);
+    fake.project.comment("a");
+    fake.run(&ALL).ends_with(0).starts(&["run", "compile"]).builds(&[]);
+    fake.project.edit("a");
+    fake.run(&ALL).ends_with(0).starts(&["run", "compile"]).builds(&["a", "b"]);
+}
+
+#[test]
+fn a_project_that_dbt_cannot_compile_is_adopted_without_its_code() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    fake.trust();
+    fake.dbt("cannot_compile", true);
+    let adopted = fake.run(&["adopt"]);
+    adopted.ends_with(0).starts(&["parse", "compile"]).says(&["could not compile the project"]);
+    fake.dbt_is_well();
+    fake.project.comment("a");
+    fake.run(&ALL).ends_with(0).starts(&["run"]).builds(&["a", "b"]);
+}
+
+#[test]
 fn what_is_to_be_refreshed_or_left_empty_is_not_settled() {
     for words in [["run", "--full-refresh"], ["run", "--empty"], ["run", "--defer"]] {
         let mut fake = slow(chain(&["a"]));

@@ -255,7 +255,7 @@ fn a_rollback_repairs_a_damaged_baseline() {
 fn adopt_takes_the_project_as_it_stands_for_built() {
     let mut fake = Fake::new(chain(&["a", "b"]));
     fake.trust();
-    fake.run(&["adopt"]).ends_with(0).starts(&["parse"]);
+    fake.run(&["adopt"]).ends_with(0).starts(&["parse", "compile"]);
     assert_eq!(fake.claims(), ["a", "b"]);
     fake.run(&["run"]).ends_with(0).builds(&[]);
     fake.project.edit("b");

@@ -218,7 +218,7 @@ fn a_plan_without_dbt_names_what_waits_for_another_command() {
 fn what_was_adopted_is_settled_for_every_command() {
     let mut fake = Fake::new(chain(&["a", "b"]).seed("s"));
     fake.trust();
-    fake.run(&["adopt"]).ends_with(0).starts(&["parse"]);
+    fake.run(&["adopt"]).ends_with(0).starts(&["parse", "compile"]);
     for words in [&["run"][..], &["build"], &["build", "--exclude", "a"], &["plan", "run"]] {
         fake.run(words).ends_with(0).starts(&[]);
     }
