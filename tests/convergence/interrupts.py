@@ -49,8 +49,9 @@ class Interrupts:
         self.seen["killed" if number == signal.SIGKILL else "stopped"] += 1
         self.learn(run, killed_after=began if number == signal.SIGKILL else None)
         if self.way.engine.is_native:
-            # It says that a node succeeded which it has only rendered.
-            self.oracle.touched |= self.begun_now
+            # It says that a node succeeded which it has only rendered. What a killed one has begun is
+            # not known, so everything that it may have built is built again.
+            self.oracle.touched |= self.begun_now | (due if number == signal.SIGKILL else set())
             self.remove_unwritten_schemas()
         self.expect_minimal(run, due)
         self.log.append(f"{said} -> {code}, {self.counts(run)}")
