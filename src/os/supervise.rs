@@ -16,6 +16,7 @@ pub use child::{Child, ChildOutcome, GateOrEnd, Running, Stdout, Termination, Va
 
 use crate::decide::stop::{self, Action, Event, JobControl, SignalOrigin};
 use crate::exit::Failure;
+use crate::os::clock;
 use crate::os::gate::Gate;
 use anyhow::Result;
 use descendants::{Descendants, kill_on_panic};
@@ -38,6 +39,8 @@ pub struct Supervisor {
     queue: VecDeque<ReceivedSignal>,
     /// The first signal that asked this process to stop. It stays set.
     stop: Option<Signal>,
+    /// When it was received, in seconds since the epoch (UTC).
+    stop_at: f64,
     /// Whether this process is PID 1 of its namespace.
     pid1: bool,
     descendants: Arc<Descendants>,
@@ -66,13 +69,18 @@ impl Supervisor {
         kill_on_panic(Arc::clone(&descendants));
         let pid1 = getpid().as_raw() == 1;
         let (queue, stop, waiting) = (VecDeque::new(), None, None);
-        Ok(Supervisor { signals, queue, stop, pid1, descendants, waiting })
+        Ok(Supervisor { signals, queue, stop, stop_at: 0.0, pid1, descendants, waiting })
     }
 
     /// The first TERM, INT, HUP or QUIT that this process received, also while a child ran. Once
     /// there is one, every later call returns it. Does not block.
     pub fn stop_requested(&mut self) -> Option<Signal> {
         self.wait(Duration::ZERO)
+    }
+
+    /// When that signal was received, in seconds since the epoch (UTC).
+    pub fn stop_requested_at(&mut self) -> Option<f64> {
+        self.stop_requested().map(|_| self.stop_at)
     }
 
     /// Wait at most this long for a signal that asks to stop; return immediately if one has already
@@ -292,6 +300,7 @@ impl Supervisor {
         if self.stop.is_none() && stop::is_stop_signal(signal) && policy.sent_for(signal).is_some()
         {
             self.stop = Signal::try_from(signal).ok();
+            self.stop_at = clock::precisely_now();
         }
         Some(Event::Signal(signal, origin))
     }
@@ -315,7 +324,9 @@ impl Supervisor {
     fn take_stop_requests(&mut self) {
         let asked = self.queue.iter().find(|arrived| stop::is_stop_signal(arrived.signal));
         let asked = asked.and_then(|arrived| Signal::try_from(arrived.signal).ok());
-        self.stop = self.stop.or(asked);
+        if self.stop.is_none() && asked.is_some() {
+            (self.stop, self.stop_at) = (asked, clock::precisely_now());
+        }
         self.queue.retain(|arrived| !stop::is_stop_signal(arrived.signal));
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Answer, asking};
 use crate::cli::{Asking, Config};
+use crate::count::counted;
 use crate::decide::orphans::{Orphan, Whereabouts};
 use crate::exit::{CHANGES, Failure};
 use crate::os::clock;
@@ -86,7 +87,7 @@ fn words_of(found: &Orphans, order: Order<'_>) -> String {
     }
     match (order, found.droppable.len()) {
         (Order::Drop(_), count) => {
-            let _ = write!(text, "{count} relations were dropped:\n{statements}");
+            let _ = write!(text, "dropped {}:\n{statements}", counted(count, "relations"));
         }
         _ if found.all.is_empty() => text += "there are no orphans\n",
         (_, 0) => {}

@@ -4,7 +4,9 @@
 //! dbt 1.8 to 1.13 write such a log with `--log-format-file json`: one event as a JSON object per
 //! line. At level `info`, `LogStartLine` says that a node has started and `Log…Result` that it has
 //! ended; level `debug` adds `NodeStart` and `NodeFinished`. The events have the same statuses as
-//! `run_results.json`.
+//! `run_results.json`. What the warehouse said of a node that failed is at level `debug` in
+//! `…ExceptionOnRun` and `NodeFinished`; at level `info` it comes only when all nodes are done, in
+//! `RunResultError`.
 //!
 //! If the `meta` of a node contains a value that protobuf cannot represent, such as a date, dbt
 //! writes a `Note` in place of the event. The note quotes the event as a Python dictionary:
@@ -16,8 +18,9 @@
 use super::fate;
 use super::spans::{News, Span};
 use super::took;
+use crate::count::counted;
 use crate::dbt::manifest::Text;
-use crate::dbt::results::{Fate, Outcome};
+use crate::dbt::results::{Failures, Fate, Outcome};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +36,8 @@ pub struct RunLog {
     pub passed_over: BTreeSet<String>,
     /// How the nodes ended that dbt finished. The state of the other started nodes is unknown.
     pub outcome: Outcome,
+    /// What dbt says of those that failed.
+    pub failures: Failures,
     /// The id of the last command in the log. Events of earlier commands are dropped.
     pub invocation_id: Option<String>,
     /// Whether the log says that dbt came to its end, as that of dbt 2 alone does: then nothing
@@ -79,6 +84,14 @@ struct LogEventData<'a> {
     execution_time: Option<f64>,
     #[serde(borrow, default)]
     run_result: Option<RunResult<'a>>,
+    /// What was raised.
+    #[serde(borrow, default)]
+    exc: Text<'a>,
+    #[serde(borrow, default)]
+    msg: Text<'a>,
+    /// How many rows a test has found.
+    #[serde(default)]
+    num_failures: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -108,13 +121,19 @@ struct NodeEvent<'a> {
     status: &'a str,
     seconds: Option<f64>,
     message: Option<&'a str>,
+    /// What was raised, or a line of the summary at the end.
+    said: &'a str,
+    /// How many rows a test has found.
+    found: Option<usize>,
+    /// In seconds since the epoch (UTC).
+    at: Option<f64>,
 }
 
 impl<'a> NodeEvent<'a> {
     fn from_event(event: &'a LogEvent<'_>) -> Option<Self> {
         let LogEvent { info, data } = event;
         if &*info.name == "Note" {
-            return Self::from_note(&info.msg);
+            return Self::from_note(&info.msg, took::seconds(&info.ts));
         }
         let result = data.run_result.as_ref();
         let seconds = data.execution_time.or_else(|| result?.execution_time);
@@ -125,7 +144,9 @@ impl<'a> NodeEvent<'a> {
             (_, status) => status,
         };
         let NodeInfo { unique_id: id, materialized, .. } = &data.node_info;
-        Some(Self { name: &info.name, id, materialized, status, seconds, message })
+        let said = if data.exc.is_empty() { &*data.msg } else { &*data.exc };
+        let (name, found, at) = (&*info.name, data.num_failures, took::seconds(&info.ts));
+        Some(Self { name, id, materialized, status, seconds, message, said, found, at })
     }
 
     /// Whether the event is about a node that can be built or tested: neither a hook nor an
@@ -138,7 +159,7 @@ impl<'a> NodeEvent<'a> {
 
     /// Parse the message of a `Note`. The fields of the node come before its `meta`, so the first
     /// match of a key is the right one.
-    fn from_note(message: &'a str) -> Option<Self> {
+    fn from_note(message: &'a str, at: Option<f64>) -> Option<Self> {
         let (name, rest) = message.strip_prefix('[')?.split_once("]: Unable to parse")?;
         let (_, node) = rest.split_once("'node_info': {")?;
         let quoted = |key: &str| node.split_once(key)?.1.split_once('\'').map(|(word, _)| word);
@@ -150,6 +171,9 @@ impl<'a> NodeEvent<'a> {
             status: quoted("'node_status': '")?,
             seconds: seconds.split([',', '}']).next().and_then(|seconds| seconds.parse().ok()),
             message: None,
+            said: "",
+            found: None,
+            at,
         })
     }
 }
@@ -186,7 +210,17 @@ impl RunLog {
         self.begin(span.invocation_id().as_deref());
         match span.news() {
             News::Start(id) => self.start(id, span.seconds()),
-            News::End(id, status, seconds) => self.end(id, fate(status, None, seconds)),
+            News::End(id, status, seconds) => {
+                if let Some(rows) = span.failing_rows().filter(|_| status == "fail") {
+                    self.failures.say(id, &got(rows));
+                }
+                self.failures.end(id, status, span.ended());
+                self.end(id, fate(status, None, seconds))
+            }
+            News::Said(id, message) => {
+                self.failures.say(id, message);
+                None
+            }
             News::Ended => {
                 self.ended = true;
                 None
@@ -197,12 +231,18 @@ impl RunLog {
 
     fn add(&mut self, event: &LogEvent<'_>) -> Option<NodeNews> {
         self.begin(event.info.invocation_id.as_deref());
-        let at = took::seconds(&event.info.ts);
         let event = NodeEvent::from_event(event).filter(NodeEvent::is_about_a_node)?;
         match event.name {
-            "NodeStart" | "LogStartLine" => self.start(event.id, at),
+            "NodeStart" | "LogStartLine" => self.start(event.id, event.at),
             "NodeFinished" | "SkippingDetails" | "LogModelResult" | "LogSeedResult"
             | "LogSnapshotResult" | "LogTestResult" | "LogFunctionResult" => self.add_end(&event),
+            "CatchableExceptionOnRun"
+            | "GenericExceptionOnRun"
+            | "InternalErrorOnRun"
+            | "RunResultError" => {
+                self.failures.say(event.id, event.said);
+                None
+            }
             _ => None,
         }
     }
@@ -211,7 +251,16 @@ impl RunLog {
         if !is_final(event.status) {
             return None;
         }
-        self.end(event.id, fate(event.status, event.message, event.seconds.unwrap_or_default()))
+        let fate = fate(event.status, event.message, event.seconds.unwrap_or_default());
+        if let Some(Fate::Touched(_)) = fate {
+            match (event.message, event.found) {
+                (Some(message), _) => self.failures.say(event.id, message),
+                (None, Some(rows @ 1..)) => self.failures.say(event.id, &got(rows)),
+                (None, _) => {}
+            }
+            self.failures.end(event.id, event.status, event.at);
+        }
+        self.end(event.id, fate)
     }
 
     fn start(&mut self, id: &str, at: Option<f64>) -> Option<NodeNews> {
@@ -233,6 +282,11 @@ impl RunLog {
         let known = self.outcome.insert(id.to_owned(), fate.clone());
         known.is_none().then(|| NodeNews::Ended(id.to_owned(), fate))
     }
+}
+
+/// As dbt v1 says of a test.
+fn got(rows: usize) -> String {
+    format!("Got {}", counted(rows, "results"))
 }
 
 /// Whether a node with this status has ended.

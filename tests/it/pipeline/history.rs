@@ -114,7 +114,7 @@ fn a_record_of_an_earlier_version_has_no_origin_and_is_listed() {
         fs::write(&path, record.to_string()).expect("a file");
     }
     let words = fake.run(&["history"]).ends_with(0).stdout.clone();
-    assert!(words.contains("UTC  by an earlier version\n     1 nodes"), "{words}");
+    assert!(words.contains("UTC  by an earlier version\n     1 node,"), "{words}");
     fake.project.edit("a");
     fake.run(&["run"]).ends_with(0).builds(&["a"]);
     fake.trust();

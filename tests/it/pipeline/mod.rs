@@ -11,6 +11,7 @@ mod commands;
 mod doubt;
 mod events;
 mod external;
+mod failures;
 mod first;
 mod halves;
 mod harness;
