@@ -79,5 +79,7 @@ mod tests {
         ] {
             assert_eq!(is(total, counts, left), words);
         }
+        let shown = "    dbt-entrypoint: 12 of 140, 3 running, 1 failed, about 18 min left\n";
+        assert!(include_str!("../../docs/operators.md").contains(shown));
     }
 }

@@ -95,8 +95,9 @@ fn words_of(found: &Orphans, order: Order<'_>) -> String {
             let hash = &found.hash;
             let _ = writeln!(
                 text,
-                "dbt-entrypoint orphans --sql     (prints the statements that drop {count} of them)\n\
-                 dbt-entrypoint orphans --drop --approve {hash}     (drops exactly these {count})"
+                "dbt-entrypoint orphans --sql     (prints the statements that drop {count} of {})\n\
+                 dbt-entrypoint orphans --drop --approve {hash}     (carries them out)",
+                counted(found.all.len(), "relations")
             );
         }
     }

@@ -255,6 +255,10 @@ fn holds(status: &Status) -> String {
         (None, _) if status.complete => {
             format!("a complete baseline of {}", counted(status.nodes, "nodes"))
         }
+        (None, _) if status.pending.is_empty() => format!(
+            "a baseline of {}, without what the run built that is not recorded yet",
+            counted(status.nodes, "nodes")
+        ),
         (None, _) => format!(
             "a baseline of {}; still to be built: {}, with whatever is downstream",
             counted(status.nodes, "nodes"),

@@ -8,6 +8,7 @@ mod bucket;
 mod budget;
 mod changed;
 mod commands;
+mod documents;
 mod doubt;
 mod events;
 mod external;
