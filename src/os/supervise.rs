@@ -283,12 +283,15 @@ impl Supervisor {
                 let time = stop::deadline_in(next.phase, &running.policy);
                 running.deadline = time.map(|time| Instant::now() + time);
             }
-            running.state = next;
+            if next.stopped && !running.state.stopped && is_a_key(event, action, &running.policy) {
+                log::info!("stopping: dbt cancels its queries; another Ctrl-C ends it at once");
+            }
             if action == Action::GiveUp {
                 log::warn!("process {pid} did not end after SIGKILL: it hangs in the kernel");
                 running.end = running.end.or(Some(Termination::Signaled(Signal::SIGKILL as i32)));
                 break;
             }
+            running.state = next;
             act(action, pid, &running.policy, terminal);
         }
         running.end.map(|end| ChildOutcome { end, stopped: self.stop.is_some() })
@@ -337,6 +340,13 @@ impl Supervisor {
         descendants.sweep(ended, |at_most| self.receive(Some(at_most)));
         self.waiting = waiting;
     }
+}
+
+/// Whether a dbt has got this Ctrl-C from the terminal itself. It then has all the time it needs.
+fn is_a_key(event: Event, action: Action, policy: &Policy) -> bool {
+    matches!(event, Event::Signal(signal, SignalOrigin::Kernel) if signal == Signal::SIGINT as i32)
+        && action == Action::Nothing
+        && policy.grace.is_some()
 }
 
 /// The next state change of the child. Other processes that have ended are only reaped. Nothing is

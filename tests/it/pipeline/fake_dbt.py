@@ -30,6 +30,7 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     edits                    {POINT: {file of the project: text that it writes there}}
     hangs_at, dies_at        the POINT at which it waits until it gets USR1, or is killed
     deaf                     where it hangs, it ignores INT
+    lingers                  where it hangs, it notes each INT and goes on as told by it only after USR1
     stops_parent_at          the POINT at which its parent gets TERM
     selects_nothing          whatever the command says
     overtaken                a subcommand during which another dbt parses in the same target
@@ -95,8 +96,13 @@ class Dbt:
             released = []
             signal.signal(signal.SIGUSR1, lambda *_: released.append(True))
             print("began", file=sys.stderr, flush=True)
+            told = []
+            if self.scenario.get("lingers"):
+                signal.signal(signal.SIGINT, lambda *_: told.append(self.note(told="INT")))
             while not released:
                 signal.pause()
+            if told:
+                raise KeyboardInterrupt
         if self.scenario.get("dies_at") == point:
             os.kill(os.getpid(), 9)
 

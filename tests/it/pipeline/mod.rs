@@ -32,6 +32,7 @@ mod recovery;
 mod relations;
 mod sandbox;
 mod selection;
+mod terminal;
 mod told;
 mod two;
 mod unchanged;
