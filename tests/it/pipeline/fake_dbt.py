@@ -18,6 +18,7 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     warehouse                {name of a node that fails: what the warehouse says}
     partly                   names of nodes of which some batches fail
     adapter                  the type of its adapter
+    chatters                 how many lines of 2000 letters it writes for each node
     exits                    the exit code, whatever happened
     cannot_parse             the project has an error
     cannot_compile           the same for `compile`
@@ -293,6 +294,8 @@ class Dbt:
         kind = "Test" if "test" in node["resource_type"] else node["resource_type"].capitalize()
         self.event("LogStartLine", id, "started")
         self.note(began=id)
+        for _ in range(self.scenario.get("chatters", 0)):
+            os.write(1, b"x" * 2000 + b"\n")
         self.reach(node["name"])
         partly = node["name"] in self.scenario.get("partly", [])
         fails = partly or node["name"] in self.scenario.get("fails", [])
