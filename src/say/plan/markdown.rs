@@ -14,7 +14,8 @@ const TAIL: usize = 2_000;
 
 pub(super) fn markdown(plan: &Plan) -> String {
     let mut text = format!("### dbt plan: {}\n\n", heading(plan));
-    let _ = writeln!(text, "{}", total(plan));
+    // Two spaces keep the lines apart.
+    let _ = writeln!(text, "{}", total(plan).replace('\n', "  \n"));
     let mut left = 0;
     for group in groups(plan) {
         left += add(&mut text, &group);

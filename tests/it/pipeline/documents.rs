@@ -11,6 +11,8 @@ use super::project::{chain, project};
 use crate::support::{Shop, root};
 use serde_json::json;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 const OPERATORS: &str = "docs/operators.md";
 
@@ -194,6 +196,64 @@ fn what_the_operators_read_is_what_the_program_says() {
     let wrong: Vec<String> = documented.iter().zip(&said).filter_map(differs).collect();
     assert!(wrong.is_empty(), "{OPERATORS} does not show this:\n\n{}\n", wrong.join("\n\n"));
     assert_eq!(commands(&documented), commands(&said));
+}
+
+/// The shell commands of a step in the pipelines of a document: those between two lines.
+fn steps(text: &str, first: &str, last: &str) -> String {
+    let inner = text.split_once(first).and_then(|(_, rest)| rest.split_once(last));
+    let (inner, _) = inner.unwrap_or_else(|| panic!("no {first} before {last}"));
+    let lines = inner.lines().map(|line| line.trim_start().trim_start_matches("- "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_pipelines_for_a_pull_request_run_as_written() {
+    let text = fs::read_to_string(root().join("docs/pull-requests.md")).expect("a document");
+    let pipelines = [
+        (steps(&text, "      - run: |\n", "```"), "summary.md"),
+        (steps(&text, "  script:\n", "  artifacts:"), "plan.md"),
+    ];
+    let mut fake = Fake::populated(chain(&["a", "b"]).test("t"));
+    let bin = fake.base().join("env/bin");
+    std::os::unix::fs::symlink(crate::support::binary(), bin.join("dbt-entrypoint"))
+        .expect("a link");
+    let state = fake.state().display().to_string();
+    let fetch = format!("#!/bin/sh\nexec cp {state}/manifest.json \"$1\"\n");
+    fs::write(bin.join("fetch-baseline"), fetch).expect("a script");
+    fs::set_permissions(bin.join("fetch-baseline"), PermissionsExt::from_mode(0o755))
+        .expect("ours");
+    let run = |fake: &Fake, script: &str, written: &str| {
+        let baseline = tempfile::tempdir().expect("a directory").path().display().to_string();
+        let inner = fake.command(&[""; 0]);
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &script.replace("/tmp/baseline", &baseline)]).env_clear();
+        shell.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.env("DBT_ENTRYPOINT_STATE_DIR", &baseline).env("GITHUB_STEP_SUMMARY", "summary.md");
+        let output = shell.current_dir(fake.root()).output().expect("a shell");
+        let plan = fs::read_to_string(fake.root().join(written)).unwrap_or_default();
+        let _ = (fs::remove_file(fake.root().join(written)), fs::remove_dir_all(&baseline));
+        (output.status.success(), plan)
+    };
+    for (script, written) in &pipelines {
+        let script = script.as_str();
+        let (ended_well, plan) = run(&fake, script, written);
+        assert!(ended_well && plan.starts_with("### dbt plan: "), "{script}: {plan}");
+        fake.project.edit("b");
+        let (ended_well, plan) = run(&fake, script, written);
+        assert!(ended_well && plan.contains("1 edited") && plan.contains("| ~ | `b` |"), "{plan}");
+        fake.project.edit("t");
+        fake.run(&["build"]).ends_with(0);
+        fake.project = chain(&["a", "b"]).test("t").test("another");
+        fake.run(&["build"]).ends_with(0);
+        fake.project.edit("another");
+        let (ended_well, plan) = run(&fake, script, written);
+        assert!(ended_well && plan.contains("1 test would be run"), "{script}: {plan}");
+        fake.dbt("cannot_parse", true);
+        assert!(!run(&fake, script, written).0, "{script}");
+        fake.dbt_is_well();
+        fake.project = chain(&["a", "b"]).test("t");
+        fake.run(&["build"]).ends_with(0);
+    }
 }
 
 /// The documents, and what is read first.
