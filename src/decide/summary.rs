@@ -120,7 +120,9 @@ impl Summary {
                 Fate::CutShort => drop(self.failed.insert(id.clone(), INTERRUPTED.to_owned())),
             }
         }
-        self.errors_at.extend(failures.errors_at);
+        for (id, at) in failures.errors_at {
+            self.errors_at.insert(id, at);
+        }
         let waiting = absent.iter().filter(|(id, _)| !graph.is_test(id));
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
     }

@@ -26,7 +26,7 @@ impl Failures {
 
     pub(super) fn end(&mut self, id: &str, status: &str, at: Option<f64>) {
         if is_error(status) {
-            self.errors_at.extend(at.map(|at| (id.to_owned(), at)));
+            at.map(|at| self.errors_at.insert(id.to_owned(), at));
         }
     }
 
@@ -38,8 +38,12 @@ impl Failures {
             self.messages.retain(|id, _| log.outcome.contains_key(id));
             self.errors_at.clear();
         }
-        self.messages.extend(log.failures.messages.clone());
-        self.errors_at.extend(log.failures.errors_at.clone());
+        for (id, message) in &log.failures.messages {
+            self.messages.insert(id.clone(), message.clone());
+        }
+        for (id, at) in &log.failures.errors_at {
+            self.errors_at.insert(id.clone(), *at);
+        }
         self
     }
 }

@@ -91,7 +91,7 @@ struct LogEventData<'a> {
     msg: Text<'a>,
     /// How many rows a test has found.
     #[serde(default)]
-    num_failures: Option<usize>,
+    num_failures: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,7 +124,7 @@ struct NodeEvent<'a> {
     /// What was raised, or a line of the summary at the end.
     said: &'a str,
     /// How many rows a test has found.
-    found: Option<usize>,
+    found: Option<f64>,
     /// In seconds since the epoch (UTC).
     at: Option<f64>,
 }
@@ -255,8 +255,8 @@ impl RunLog {
         if let Some(Fate::Touched(_)) = fate {
             match (event.message, event.found) {
                 (Some(message), _) => self.failures.say(event.id, message),
-                (None, Some(rows @ 1..)) => self.failures.say(event.id, &got(rows)),
-                (None, _) => {}
+                (None, Some(rows)) if rows > 0.0 => self.failures.say(event.id, &got(rows)),
+                _ => {}
             }
             self.failures.end(event.id, event.status, event.at);
         }
@@ -285,7 +285,9 @@ impl RunLog {
 }
 
 /// As dbt v1 says of a test.
-fn got(rows: usize) -> String {
+fn got(rows: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
+    let rows = rows as usize;
     format!("Got {}", counted(rows, "results"))
 }
 

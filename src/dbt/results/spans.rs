@@ -63,7 +63,7 @@ struct TestDetail<'a> {
     #[serde(borrow, default)]
     test_outcome: Text<'a>,
     #[serde(default)]
-    failing_rows: Option<usize>,
+    failing_rows: Option<f64>,
 }
 
 /// What a line says.
@@ -99,7 +99,7 @@ impl Span<'_> {
     }
 
     /// How many rows a test has found.
-    pub(super) fn failing_rows(&self) -> Option<usize> {
+    pub(super) fn failing_rows(&self) -> Option<f64> {
         self.attributes.node_test_detail.failing_rows
     }
 
