@@ -218,7 +218,7 @@ impl Store {
     }
 
     /// Whether there is plenty of room for all that dbt can log of a run. `manifest` are the bytes of
-    /// the project's manifest, if it is known: such a log is four times as long, or longer if the
+    /// the project's manifest, if it is known: such a log is five times as long, or longer if the
     /// statements are.
     pub(crate) fn has_room_for_long_logs(&self, manifest: Option<usize>) -> bool {
         let needed = match manifest {
