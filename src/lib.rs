@@ -11,6 +11,7 @@
 //! ```
 
 pub mod cli;
+mod count;
 pub mod dbt;
 pub mod decide;
 mod digest;
@@ -63,8 +64,8 @@ pub fn run(
         }
         Err(failure) => (Err(failure), None),
     };
-    if supervisor.stop_requested().is_some() {
-        summary.stop();
+    if let Some(at) = supervisor.stop_requested_at() {
+        summary.stop(at);
     }
     summary.end(clock::now(), began.elapsed().as_secs(), &ended);
     if summary.succeeded_at.is_none()

@@ -4,6 +4,7 @@
 //! `adapter.get_relation` lists a schema once and keeps the list (dbt 1.8 to 1.13), and it compares
 //! names by the rules of the adapter. Every adapter offers it to Jinja, unlike the listing itself.
 
+use crate::count::counted;
 use anyhow::{Context as _, Result, ensure};
 
 /// What stands around the answer, so that the compiled text is a statement.
@@ -127,7 +128,12 @@ pub fn answer(compiled: &str, count: usize) -> Result<Vec<Option<String>>> {
     let list = compiled.trim().strip_prefix(before).and_then(|text| text.strip_suffix(after));
     let list = list.context("dbt compiled something else than what it was asked")?;
     let said: Vec<Option<String>> = serde_json::from_str(list).context("the answers")?;
-    ensure!(said.len() == count, "{} answers for {count} relations", said.len());
+    ensure!(
+        said.len() == count,
+        "{} for {}",
+        counted(said.len(), "answers"),
+        counted(count, "relations")
+    );
     Ok(said)
 }
 

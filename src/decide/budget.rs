@@ -1,5 +1,6 @@
 //! The rebuild budget: how much a run may build without the approval of an operator.
 
+use crate::count::counted;
 use crate::dbt::manifest::Manifest;
 use crate::decide::plan::{Plan, Step};
 use strsim::damerau_levenshtein as slips;
@@ -39,9 +40,10 @@ impl Budget {
         let limit = (plan.nodes / 10).max(10);
         (plan.doubtful > limit).then(|| {
             format!(
-                "{} of {} nodes would be built only because something differs that they may not even \
-                 read, and without a limit of yours {limit} such nodes are allowed",
-                plan.doubtful, plan.nodes
+                "{} of {} would be built only because something differs that they may not even \
+                 read, and without a limit of yours no more than {limit} of them are allowed",
+                plan.doubtful,
+                counted(plan.nodes, "nodes")
             )
         })
     }
@@ -78,11 +80,14 @@ impl Budget {
         let (many, share) = (count as f64, 100.0 * count as f64 / plan.nodes.max(1) as f64);
         match self.nodes {
             Some(Limit::Nodes(limit)) if count > limit => {
-                beyond.push(format!("{count} nodes would be built, but --max-rebuild allows {limit}"));
+                beyond.push(format!(
+                    "{} would be built, but --max-rebuild allows {limit}",
+                    counted(count, "nodes")
+                ));
             }
             Some(Limit::Percent(limit)) if many > 0.0 && share > limit => beyond.push(format!(
-                "{count} of {} nodes ({share:.0} %) would be built, but --max-rebuild allows {limit} %",
-                plan.nodes
+                "{count} of {} ({share:.0} %) would be built, but --max-rebuild allows {limit} %",
+                counted(plan.nodes, "nodes")
             )),
             _ => {}
         }

@@ -1,11 +1,13 @@
 //! What happens in a run, as values for `--events`: one for each line of the stream. Their shape is
 //! described in `docs/schemas/event.json`.
 
-use crate::dbt::results::{FAILED, Fate, NodeNews, Outcome};
+use crate::dbt::results::{FAILED, Failures, Fate, NodeNews, Outcome, RunLog};
 use crate::decide::plan::Plan;
 use crate::decide::summary::Summary;
 use crate::graph::Graph;
+use crate::trees::IntoTree;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// One event. Nodes are given by their `unique_id`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,6 +78,22 @@ const BY_DBT: &str = "dbt reports that it failed";
 /// Why a node that dbt did not finish counts as failed.
 const CUT_SHORT: &str = "dbt ended while it was built";
 
+/// Why a node was not built as a whole, while the run is still the present one.
+fn in_words(why: &'static str) -> &'static str {
+    if why == FAILED { BY_DBT } else { why }
+}
+
+/// What failed by a log, with what dbt says of it.
+#[must_use]
+pub fn failures(log: &RunLog) -> BTreeMap<String, String> {
+    let why = |(id, fate): (&String, &Fate)| {
+        let Fate::Touched(why) = fate else { return None };
+        let message = log.failures.messages.get(id).map_or_else(|| in_words(why), String::as_str);
+        Some((id.clone(), message.to_owned()))
+    };
+    log.outcome.iter().filter_map(why).into_tree()
+}
+
 impl<'a> RunEvent<'a> {
     /// A plan that is about to be carried out.
     #[must_use]
@@ -84,12 +102,14 @@ impl<'a> RunEvent<'a> {
         Self::Planned { hash: &plan.hash, nodes, tests: plan.tests }
     }
 
-    /// What dbt's log tells of a node.
+    /// What dbt's log tells of a node, and so far of those that failed.
     #[must_use]
-    pub fn of_node(news: &'a NodeNews) -> Self {
+    pub fn of_node(news: &'a NodeNews, failures: &'a Failures) -> Self {
         match news {
             NodeNews::Started(node) => Self::NodeStarted { node },
-            NodeNews::Ended(node, fate) => Self::of_fate(node, fate, None),
+            NodeNews::Ended(node, fate) => {
+                Self::of_fate(node, fate, failures.messages.get(node).map(String::as_str))
+            }
         }
     }
 
@@ -98,8 +118,9 @@ impl<'a> RunEvent<'a> {
     pub fn of_fate(node: &'a str, fate: &Fate, message: Option<&'a str>) -> Self {
         match fate {
             Fate::Built(seconds) => Self::NodeSucceeded { node, seconds: *seconds },
-            Fate::Touched(FAILED) => Self::NodeFailed { node, why: message.unwrap_or(BY_DBT) },
-            Fate::Touched(why) => Self::NodeFailed { node, why: message.unwrap_or(why) },
+            Fate::Touched(why) => {
+                Self::NodeFailed { node, why: message.unwrap_or_else(|| in_words(why)) }
+            }
             Fate::CutShort => Self::NodeFailed { node, why: message.unwrap_or(CUT_SHORT) },
         }
     }
@@ -151,7 +172,7 @@ mod tests {
                 RunEvent::NodeFailed { node, why: CUT_SHORT },
             ),
         ] {
-            assert_eq!(RunEvent::of_node(&news), event);
+            assert_eq!(RunEvent::of_node(&news, &Failures::default()), event);
         }
         let failed = RunEvent::of_fate(node, &Fate::Touched("failed"), Some("no such table"));
         assert_eq!(

@@ -16,6 +16,7 @@ pub(in crate::decide) use estimate::{Times, wall_seconds};
 pub use request::PlanRequest;
 pub use step::Step;
 
+use crate::count::counted;
 use crate::dbt::command::Command;
 use crate::dbt::compare;
 use crate::dbt::compare::Needs;
@@ -227,7 +228,8 @@ impl Plan {
             LastRun::Changed(SelectBy::Name, _) => "dbt is told by names",
         };
         let (steps, ahead) = (self.steps.len(), self.earlier_runs.len());
-        format!("{steps} nodes to build, {ahead} runs of dbt before the last; {last}")
+        let (steps, ahead) = (counted(steps, "nodes"), counted(ahead, "runs"));
+        format!("{steps} to build, {ahead} of dbt before the last; {last}")
     }
 
     fn with_steps(

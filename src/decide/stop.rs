@@ -244,6 +244,23 @@ fn deadline(state: State) -> (State, Action) {
     }
 }
 
+/// Whether this is the first Ctrl-C to a dbt, which has got it from the terminal itself: it then has all
+/// the time it needs. `next` is what [`step`] makes of the event.
+#[must_use]
+pub fn is_ctrl_c_of_dbt(
+    policy: &Policy,
+    state: State,
+    event: Event,
+    next: (State, Action),
+) -> bool {
+    let is_key = matches!(event, Event::Signal(signal, SignalOrigin::Kernel) if signal == Signal::SIGINT as i32);
+    is_key
+        && next.0.stopped
+        && !state.stopped
+        && next.1 == Action::Nothing
+        && policy.grace.is_some()
+}
+
 /// The step for a signal that the child has not received.
 fn forward(policy: &Policy, state: State, signal: i32) -> (State, Action) {
     let Some(sent) = policy.sent_for(signal) else { return (state, Action::Nothing) };

@@ -1,8 +1,9 @@
 //! What a run did, as one value: for the last log line, `last-run.json`, the termination message and
 //! the metrics.
 
+use crate::count::counted;
 use crate::dbt::profile::Identity;
-use crate::dbt::results::{FAILED, Fate, Outcome};
+use crate::dbt::results::{FAILED, Failures, Fate, Outcome};
 use crate::decide::next::Absence;
 use crate::exit::{self, Failure};
 use crate::graph::Graph;
@@ -60,6 +61,9 @@ pub struct Summary {
     /// The nodes and tests that were started and not completed, with the first lines of what dbt says
     /// of them, or with the reason.
     pub failed: BTreeMap<String, String>,
+    /// When those of them ended that ended with an error, in seconds since the epoch (UTC).
+    #[serde(skip)]
+    pub errors_at: BTreeMap<String, f64>,
     /// The nodes that still have to be built, with the reason. Their descendants are not listed.
     pub pending: BTreeMap<String, String>,
     /// The nodes that keep rows of earlier code, with what changed.
@@ -92,13 +96,13 @@ impl Summary {
         }
     }
 
-    /// Add what one run of dbt did. `messages` are what dbt said of nodes that failed; `absent` are
-    /// the nodes that still have to be built after it.
+    /// Add what one run of dbt did. `failures` is what it said of nodes that failed; `absent` are the
+    /// nodes that still have to be built after it.
     pub fn add(
         &mut self,
         graph: &Graph,
         outcome: &Outcome,
-        messages: &BTreeMap<String, String>,
+        failures: Failures,
         absent: &BTreeMap<String, Absence>,
     ) {
         for (id, fate) in outcome {
@@ -110,11 +114,14 @@ impl Summary {
                     }
                 }
                 Fate::Touched(why) => {
-                    let why = messages.get(id).map_or(*why, String::as_str);
+                    let why = failures.messages.get(id).map_or(*why, String::as_str);
                     self.failed.insert(id.clone(), why.to_owned());
                 }
                 Fate::CutShort => drop(self.failed.insert(id.clone(), INTERRUPTED.to_owned())),
             }
+        }
+        for (id, at) in failures.errors_at {
+            self.errors_at.insert(id, at);
         }
         let waiting = absent.iter().filter(|(id, _)| !graph.is_test(id));
         self.pending = waiting.map(|(id, why)| (id.clone(), why.to_string())).into_tree();
@@ -127,13 +134,28 @@ impl Summary {
         }
     }
 
-    /// Note that somebody told the run to stop: a node of which dbt says no more than that it failed
-    /// was interrupted.
-    pub fn stop(&mut self) {
+    /// Note that somebody told the run to stop, at this time in seconds since the epoch (UTC). What
+    /// ended with an error before that has failed; afterwards, it was interrupted. So was a node of which
+    /// dbt says no more than that it failed, if it is not known when.
+    pub fn stop(&mut self, at: f64) {
         self.stopped = true;
-        for why in self.failed.values_mut().filter(|why| *why == FAILED) {
+        let ended = &self.errors_at;
+        let is_cut = |id: &String, why: &String| {
+            ended.get(id).map_or_else(|| why == FAILED, |ended| *ended >= at)
+        };
+        for (_, why) in self.failed.iter_mut().filter(|(id, why)| is_cut(id, why)) {
             INTERRUPTED.clone_into(why);
         }
+    }
+
+    /// What failed, with what dbt says of it: models before tests.
+    pub fn failed_by_itself(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.failed.iter().filter(|(_, why)| *why != INTERRUPTED)
+    }
+
+    /// What was interrupted while it was built.
+    pub fn interrupted(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.failed.iter().filter(|(_, why)| *why == INTERRUPTED)
     }
 
     /// Add how the run ended. `now` is in seconds since the epoch (UTC), `took` in seconds.
@@ -200,19 +222,22 @@ impl Summary {
     #[must_use]
     pub fn line(&self) -> String {
         let mode = if self.mode.is_empty() { String::new() } else { format!(" ({})", self.mode) };
-        let orphans = match self.orphans {
+        let more = |count: usize, what: &str| match count {
             0 => String::new(),
-            count => format!(", {count} orphans"),
+            count => format!(", {}", counted(count, what)),
         };
+        let interrupted = self.interrupted().count();
         format!(
-            "{}{mode} {} with {} after {} s: {} built, {} failed, {} still to be built{orphans}{}",
+            "{}{mode} {} with {} after {} s: {} built, {} failed{}, {} still to be built{}{}",
             self.command,
             self.verdict(),
             self.exit,
             self.seconds(),
             self.built.len(),
-            self.failed.len(),
+            self.failed.len() - interrupted,
+            more(interrupted, "interrupted"),
             self.pending.len(),
+            more(self.orphans, "orphans"),
             self.builds(),
         )
     }
@@ -253,11 +278,11 @@ impl Summary {
 
     /// The summary as JSON with at most `names` nodes of each kind, and with this reason.
     fn shortened(&self, names: usize, why: &str) -> String {
-        let first = |ids: &BTreeMap<String, String>| -> Vec<String> {
-            ids.keys().take(names).cloned().collect()
+        let first = |ids: &mut dyn Iterator<Item = &String>| -> Vec<String> {
+            ids.take(names).cloned().collect()
         };
-        let messages: BTreeMap<&String, &String> =
-            self.failed.iter().take(names.min(5)).into_tree();
+        let failed = || self.failed_by_itself().chain(self.interrupted());
+        let messages: BTreeMap<&String, &String> = failed().take(names.min(5)).into_tree();
         serde_json::json!({
             "verdict": self.verdict(),
             "exit": self.exit,
@@ -267,9 +292,9 @@ impl Summary {
             "built": self.built.len(),
             "failed": self.failed.len(),
             "pending": self.pending.len(),
-            "failed_nodes": first(&self.failed),
+            "failed_nodes": first(&mut failed().map(|(id, _)| id)),
             "messages": messages,
-            "pending_nodes": first(&self.pending),
+            "pending_nodes": first(&mut self.pending.keys()),
             "why": why,
         })
         .to_string()
@@ -328,19 +353,44 @@ mod tests {
         ]);
         let mut summary = Summary::begin("build", 5);
         let said = BTreeMap::from([("test.t".to_owned(), "Got 1 result".to_owned())]);
+        let failures = Failures { messages: said.clone(), ..Failures::default() };
         let failed = Fate::Touched("failed in the last run");
         let first = Outcome::from([("model.a".into(), failed.clone()), ("test.t".into(), failed)]);
-        summary.add(&graph, &first, &said, &BTreeMap::new());
+        summary.add(&graph, &first, failures, &BTreeMap::new());
         summary.add(
             &graph,
             &Outcome::from([("model.a".into(), Fate::Built(2.0))]),
-            &BTreeMap::new(),
+            Failures::default(),
             &BTreeMap::new(),
         );
         assert_eq!(summary.built, BTreeMap::from([("model.a".to_owned(), 2.0)]));
         assert_eq!(summary.failed, said);
-        summary.stop();
+        summary.stop(9.0);
         summary.exit = 2;
         assert_eq!((&summary.failed, summary.verdict()), (&said, "interrupted"));
+    }
+
+    #[test]
+    fn what_ended_with_an_error_before_the_stop_has_failed_and_the_rest_was_interrupted() {
+        let failed = Fate::Touched(FAILED);
+        let ids = ["a", "b", "c", "d"];
+        let outcome = ids.map(|id| (id.to_owned(), failed.clone())).into_iter();
+        let outcome = outcome.chain([("e".to_owned(), Fate::CutShort)]).collect();
+        let said = |id: &str| (id.to_owned(), format!("says {id}"));
+        let mut summary = Summary::begin("build", 5);
+        let failures = Failures {
+            messages: ["a", "b"].map(said).into(),
+            errors_at: [("a", 6.0), ("b", 7.5), ("c", 6.0)].map(|(k, at)| (k.into(), at)).into(),
+        };
+        summary.add(&Graph::default(), &outcome, failures, &BTreeMap::new());
+        summary.stop(7.0);
+        let why = [("a", "says a"), ("c", FAILED)].map(|(id, why)| (id.into(), why.into()));
+        let found: BTreeMap<String, String> =
+            summary.failed_by_itself().map(|(id, why)| (id.clone(), why.clone())).into_tree();
+        assert_eq!(found, why.into());
+        assert!(summary.interrupted().map(|(id, _)| id).eq(["b", "d", "e"]));
+        assert!(summary.line().contains("2 failed, 3 interrupted, 0 still"), "{}", summary.line());
+        let short: serde_json::Value = serde_json::from_str(&summary.short_json(4096)).unwrap();
+        assert_eq!(short["failed_nodes"], serde_json::json!(["a", "c", "b", "d", "e"]));
     }
 }

@@ -3,6 +3,7 @@
 //! What a role may not see looks like something that is not there. So a warehouse that lacks much at
 //! once is not believed, and neither is a schema of which nothing can be seen.
 
+use crate::count::counted;
 use crate::dbt::asked::Address;
 use crate::dbt::manifest::{Manifest, Node};
 use crate::decide::budget::Limit;
@@ -217,7 +218,8 @@ impl Look {
         };
         if is_beyond {
             reasons.push(format!(
-                "{missing} of {claimed} relations are not in the warehouse, but --max-missing allows {allowed}"
+                "not in the warehouse: {missing} of {}, but --max-missing allows {allowed}",
+                counted(claimed, "relations")
             ));
         }
         let blind = self.blind.iter().filter(|_| most.is_none());

@@ -1,4 +1,6 @@
-//! The stream of `--events`: one JSON object a line.
+//! The stream of `--events`: one JSON object a line. What dbt writes to the same pipe does not come into
+//! a line of at most 4096 bytes (pipe(7)), and the longer ones are those of the plan and of the end,
+//! when dbt writes nothing.
 //!
 //! Whoever reads it must not hold up a run: when a run has waited for its reader for a second in all,
 //! the stream ends, and that is said.
@@ -8,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -44,7 +46,7 @@ impl EventStream {
     /// Those of open(2): ENXIO for a FIFO that nobody reads.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let to = match path == Path::new("-") {
-            true => To::Stdout,
+            true => pipe_of_our_own().map_or(To::Stdout, To::File),
             false => {
                 let mut options = File::options();
                 options.append(true).create(true).custom_flags(OFlag::O_NONBLOCK.bits());
@@ -76,6 +78,16 @@ impl EventStream {
             log::warn!("no more events are written: {why}");
         }
     }
+}
+
+/// Standard output, if it is a pipe, opened once more: dbt may fill it while we write, and we must not
+/// wait then. The flags of standard output itself are dbt's as well.
+fn pipe_of_our_own() -> Option<File> {
+    const STDOUT: &str = "/proc/self/fd/1";
+    let is_pipe = std::fs::metadata(STDOUT).ok()?.file_type().is_fifo();
+    let mut options = File::options();
+    options.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    options.open(STDOUT).ok().filter(|_| is_pipe)
 }
 
 /// Whether the last line of a regular file has no end: its writer was killed, or the disk was full.

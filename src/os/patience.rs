@@ -30,7 +30,11 @@ pub(super) fn write_all(to: impl AsFd, bytes: &[u8], patience: &mut Duration) ->
         let began = Instant::now();
         let written = write_part(&to, rest, *patience);
         *patience = patience.saturating_sub(began.elapsed());
-        rest = rest.get(written?..).unwrap_or_default();
+        match written {
+            // Somebody else has filled it meanwhile.
+            Err(Errno::EAGAIN) if !patience.is_zero() => {}
+            written => rest = rest.get(written?..).unwrap_or_default(),
+        }
     }
     Ok(())
 }

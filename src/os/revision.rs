@@ -169,12 +169,15 @@ mod tests {
         for head in [
             "",
             "ref: refs/heads/none",
-            "ref: ../../HEAD",
+            "ref: ../HEAD",
+            "ref: refs/../../HEAD",
             "ref: HEAD",
+            "ref: config",
             "1234",
             "ref: refs/heads/round",
         ] {
-            let files = [(".git/HEAD", head), (".git/refs/heads/round", "ref: refs/heads/round")];
+            let round = (".git/refs/heads/round", "ref: refs/heads/round");
+            let files = [(".git/HEAD", head), round, ("HEAD", ONE), (".git/config", ONE)];
             assert_eq!(found(&files, "", &[("GIT_COMMIT", ONE)]), None, "{head}");
         }
         assert_eq!(found(&[(".git", "gitdir: nowhere")], "", &[("GIT_COMMIT", ONE)]), some(ONE));

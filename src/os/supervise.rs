@@ -16,7 +16,7 @@ pub use child::{Child, ChildOutcome, GateOrEnd, Running, Stdout, Termination, Va
 
 use crate::decide::stop::{self, Action, Event, JobControl, SignalOrigin};
 use crate::exit::Failure;
-use crate::os::gate::Gate;
+use crate::os::{clock, gate::Gate};
 use anyhow::Result;
 use descendants::{Descendants, kill_on_panic};
 use nix::sys::signal::Signal;
@@ -36,8 +36,10 @@ pub struct Supervisor {
     signals: SignalQueue,
     /// Signals that were received and have not been handled yet.
     queue: VecDeque<ReceivedSignal>,
-    /// The first signal that asked this process to stop. It stays set.
+    /// The first signal that asked this process to stop, and when it was received, in seconds since
+    /// the epoch (UTC). It stays set.
     stop: Option<Signal>,
+    stop_at: f64,
     /// Whether this process is PID 1 of its namespace.
     pid1: bool,
     descendants: Arc<Descendants>,
@@ -65,14 +67,19 @@ impl Supervisor {
         let descendants = Arc::new(Descendants::new(inherited));
         kill_on_panic(Arc::clone(&descendants));
         let pid1 = getpid().as_raw() == 1;
-        let (queue, stop, waiting) = (VecDeque::new(), None, None);
-        Ok(Supervisor { signals, queue, stop, pid1, descendants, waiting })
+        let (queue, stop, stop_at, waiting) = (VecDeque::new(), None, 0.0, None);
+        Ok(Supervisor { signals, queue, stop, stop_at, pid1, descendants, waiting })
     }
 
     /// The first TERM, INT, HUP or QUIT that this process received, also while a child ran. Once
     /// there is one, every later call returns it. Does not block.
     pub fn stop_requested(&mut self) -> Option<Signal> {
         self.wait(Duration::ZERO)
+    }
+
+    /// When that signal was received, in seconds since the epoch (UTC).
+    pub fn stop_requested_at(&mut self) -> Option<f64> {
+        self.stop_requested().map(|_| self.stop_at)
     }
 
     /// Wait at most this long for a signal that asks to stop; return immediately if one has already
@@ -269,18 +276,21 @@ impl Supervisor {
             .or_else(|| late.take())
             .or_else(|| next_event_of(pid, &mut running.end, &mut self.waiting))
         {
-            let job_control = job_control(event, pid, self.pid1, terminal);
-            let (next, action) = stop::step(&running.policy, job_control, running.state, event);
+            let place = job_control(event, pid, self.pid1, terminal);
+            let (next, action) = stop::step(&running.policy, place, running.state, event);
             if next.phase != running.state.phase {
                 let time = stop::deadline_in(next.phase, &running.policy);
                 running.deadline = time.map(|time| Instant::now() + time);
             }
-            running.state = next;
+            if stop::is_ctrl_c_of_dbt(&running.policy, running.state, event, (next, action)) {
+                log::info!("stopping: dbt cancels its queries; another Ctrl-C ends it at once");
+            }
             if action == Action::GiveUp {
                 log::warn!("process {pid} did not end after SIGKILL: it hangs in the kernel");
                 running.end = running.end.or(Some(Termination::Signaled(Signal::SIGKILL as i32)));
                 break;
             }
+            running.state = next;
             act(action, pid, &running.policy, terminal);
         }
         running.end.map(|end| ChildOutcome { end, stopped: self.stop.is_some() })
@@ -291,7 +301,7 @@ impl Supervisor {
         let ReceivedSignal { signal, origin } = self.queue.pop_front()?;
         if self.stop.is_none() && stop::is_stop_signal(signal) && policy.sent_for(signal).is_some()
         {
-            self.stop = Signal::try_from(signal).ok();
+            (self.stop, self.stop_at) = (Signal::try_from(signal).ok(), clock::precisely_now());
         }
         Some(Event::Signal(signal, origin))
     }
@@ -315,7 +325,9 @@ impl Supervisor {
     fn take_stop_requests(&mut self) {
         let asked = self.queue.iter().find(|arrived| stop::is_stop_signal(arrived.signal));
         let asked = asked.and_then(|arrived| Signal::try_from(arrived.signal).ok());
-        self.stop = self.stop.or(asked);
+        if self.stop.is_none() && asked.is_some() {
+            (self.stop, self.stop_at) = (asked, clock::precisely_now());
+        }
         self.queue.retain(|arrived| !stop::is_stop_signal(arrived.signal));
     }
 
@@ -360,20 +372,13 @@ fn note_end(waiting: &mut Option<(Pid, Option<Termination>)>, pid: Pid, how: Ter
 fn act(action: Action, pid: Pid, policy: &Policy, terminal: Option<Terminal>) {
     match action {
         Action::Nothing | Action::GiveUp => {}
-        Action::Send(signal) => send(pid, signal, policy.target),
+        Action::Send(signal) => tree::send_to(policy.target, pid, signal),
         Action::Kill => {
             log::warn!("killing process {pid}: it was asked to stop and is still running");
-            send(pid, Signal::SIGKILL as i32, policy.target);
+            tree::send_to(policy.target, pid, Signal::SIGKILL as i32);
         }
         Action::Suspend => terminal::suspend(terminal, pid),
         Action::LendTerminal => terminal::lend_again(terminal, pid),
-    }
-}
-
-fn send(pid: Pid, signal: i32, target: SignalTarget) {
-    match target {
-        SignalTarget::Child => tree::send(pid, signal),
-        SignalTarget::Group => tree::send_to_group(pid, signal),
     }
 }
 

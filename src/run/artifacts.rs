@@ -5,13 +5,13 @@
 
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
-use crate::dbt::results::{Fate, Outcome, Results, RunLog, results_of_nothing};
+use crate::dbt::results::{Failures, Fate, Outcome, Results, RunLog, results_of_nothing};
 use crate::graph::Graph;
 use crate::os::{clock, random};
 use crate::say;
 use crate::session::Session;
 use crate::trees::IntoTree;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -65,12 +65,8 @@ pub(super) fn manifests(
 
 /// The invocation of the last dbt that logged JSON lines in this directory.
 pub(super) fn logged_invocation(log_dir: &Path) -> Option<String> {
-    journal(fs::read(log_dir.join("dbt.log")).ok()).invocation_id
-}
-
-/// What a log of dbt's says; an empty journal where there is none.
-pub(super) fn journal(log: Option<Vec<u8>>) -> RunLog {
-    RunLog::read(String::from_utf8_lossy(&log.unwrap_or_default()).lines())
+    let log = fs::read(log_dir.join("dbt.log")).unwrap_or_default();
+    RunLog::read(String::from_utf8_lossy(&log).lines()).invocation_id
 }
 
 impl Artifacts {
@@ -123,9 +119,13 @@ impl Artifacts {
         self.results.as_ref().and_then(|results| results.builds_took(graph))
     }
 
-    /// What dbt says of each node that failed.
-    pub(super) fn messages(&self) -> BTreeMap<String, String> {
-        self.results.as_ref().map(Results::messages).unwrap_or_default()
+    /// What dbt says of the nodes that failed.
+    pub(super) fn failures(&self) -> Failures {
+        let failures = self.results.as_ref().map(Results::failures).unwrap_or_default();
+        match &self.journal {
+            Some(log) => failures.corrected(log),
+            None => failures,
+        }
     }
 
     /// What happened to each node: the results, and whatever only the log knows.

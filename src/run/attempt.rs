@@ -9,6 +9,7 @@ use super::progress::Reporter;
 use super::recover;
 use super::start::Started;
 use super::unchanged::Confirmed;
+use crate::count::counted;
 use crate::dbt::command::Opt;
 use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::is_whole;
@@ -40,6 +41,8 @@ pub(super) struct Attempt {
     journal: RunDir,
     /// That of dbt's log, where it is the journal.
     form: Option<LogForm>,
+    /// Its level, where it has one: `debug` tells what the warehouse says of a node that fails.
+    level: &'static str,
     follower: Option<Follower>,
     /// The manifest of a parse ahead of the run, where dbt writes its own only when it ends.
     kept: Option<Arc<String>>,
@@ -84,17 +87,11 @@ pub(super) fn journal_form(session: &Session, access: &Access) -> Option<LogForm
     engine.journal().filter(|form| access.takes_logs() && !is_the_users(form))
 }
 
-/// The options that make dbt's log JSON lines in a file of this directory, which is rotated at this
-/// size; 0 for never.
-pub(super) fn log_options(max_bytes: &str, directory: &Path) -> Vec<OsString> {
-    let words = [
-        "--log-format-file",
-        "json",
-        "--log-level-file",
-        "info",
-        "--log-file-max-bytes",
-        max_bytes,
-    ];
+/// The options that make dbt's log JSON lines of this level in a file of this directory, which is
+/// rotated at this size; 0 for never.
+pub(super) fn log_options(level: &str, max_bytes: &str, directory: &Path) -> Vec<OsString> {
+    let words =
+        ["--log-format-file", "json", "--log-level-file", level, "--log-file-max-bytes", max_bytes];
     let mut all: Vec<OsString> = words.into_iter().map(OsString::from).collect();
     all.extend(["--log-path".into(), directory.into()]);
     all
@@ -139,8 +136,10 @@ impl Attempt {
             unsaved: None,
         };
         journal.begin(&notes, form)?;
+        let known = bytes.or_else(|| opened.baseline.manifest.as_ref().map(|text| text.len()));
+        let level = if state.has_room_for_long_logs(known) { "debug" } else { "info" };
         let (follower, kept) = (None, None);
-        Ok(Self { reservation, before, journal, form, follower, kept, notes, due, left_out })
+        Ok(Self { reservation, before, journal, form, level, follower, kept, notes, due, left_out })
     }
 
     /// Note what dbt may build from now on, before it is told so, and reserve what is still missing
@@ -167,7 +166,7 @@ impl Attempt {
 
     /// The invocation that dbt's log is of, as far as it has come.
     pub(super) fn logged_invocation(&self) -> Option<String> {
-        artifacts::journal(self.journal.log()).invocation_id
+        self.journal.log().invocation_id
     }
 
     /// Keep the manifest of the run on the volume once it builds something.
@@ -204,7 +203,7 @@ impl Attempt {
                 say::no_journal();
                 return words.to_vec();
             }
-            Some(LogForm::Events) => log_options("0", &self.journal.log_dir()),
+            Some(LogForm::Events) => log_options(self.level, "0", &self.journal.log_dir()),
             Some(LogForm::Spans) => span_options(session, &self.journal.spans()),
         };
         session.command.with_options_in(words, &options)
@@ -229,7 +228,7 @@ impl Attempt {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         drop(self.follower.take());
-        let log = artifacts::journal(self.journal.log());
+        let log = self.journal.log();
         let target = started.opened.session.project.target_path.clone();
         let (before, logged) = (self.before.take(), log.invocation_id.clone());
         let journal = self.journal.clone();
@@ -286,7 +285,7 @@ impl Attempt {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         drop(self.follower.take());
-        let log = artifacts::journal(self.journal.log());
+        let log = self.journal.log();
         self.keep_outcome(started, now, log, code, confirmed, summary)
     }
 
@@ -336,13 +335,13 @@ impl Attempt {
         };
         summary.builds_took(left.builds_took(&now.graph));
         let (scope, refresh) = (self.notes.scope.clone(), self.notes.full_refresh);
-        let messages = left.messages();
+        let failures = left.failures();
         for (id, fate) in outcome.iter().filter(|(id, _)| !told.contains(*id)) {
-            let message = messages.get(id).map(String::as_str);
+            let message = failures.messages.get(id).map(String::as_str);
             say::event(&RunEvent::of_fate(id, fate, message));
         }
         let origin = opened.origin(&summary.command);
-        let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
+        let ran = Ran { now, outcome, failures, codes, scope, refresh, ending, confirmed, origin };
         let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if let Err(failure) = &saved {
@@ -361,7 +360,8 @@ fn not_selected(missing: &[String]) -> Refusal {
     let first = missing.first().map_or("", String::as_str);
     let count = missing.len();
     Refusal::new(format!(
-        "dbt ended with code 0, but did not report {count} nodes that it was told to build: {first}{}",
+        "dbt ended with code 0, but did not report {} that it was told to build: {first}{}",
+        counted(count, "nodes"),
         if count > 1 { ", …" } else { "" }
     ))
     .meaning("whether they were built is not known; they count as still to be built")

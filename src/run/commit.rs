@@ -3,9 +3,10 @@
 use super::open::{Access, Opened};
 use super::stage::Stage;
 use super::unchanged::Confirmed;
+use crate::count::counted;
 use crate::dbt::engine::Engine;
 use crate::dbt::manifest::Manifest;
-use crate::dbt::results::{Fate, Outcome};
+use crate::dbt::results::{Failures, Fate, Outcome};
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::event::RunEvent;
@@ -46,7 +47,7 @@ pub(super) struct Ran<'m, 'b> {
     /// What it did to each node.
     pub(super) outcome: Outcome,
     /// What dbt said of the nodes that failed.
-    pub(super) messages: BTreeMap<String, String>,
+    pub(super) failures: Failures,
     /// What stands for the code that it built nodes from.
     pub(super) codes: BTreeMap<String, String>,
     /// What counts as not built.
@@ -70,8 +71,8 @@ impl<'m, 'b> Ran<'m, 'b> {
         origin: Origin,
     ) -> Self {
         let (outcome, scope, refresh) = (Outcome::new(), Scope::Changes, false);
-        let (messages, codes) = (BTreeMap::new(), BTreeMap::new());
-        Self { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin }
+        let (failures, codes) = (Failures::default(), BTreeMap::new());
+        Self { now, outcome, failures, codes, scope, refresh, ending, confirmed, origin }
     }
 }
 
@@ -104,7 +105,7 @@ impl Opened<'_> {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
-        let Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin } = ran;
+        let Ran { now, outcome, failures, codes, scope, refresh, ending, confirmed, origin } = ran;
         let mut next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
         next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
@@ -144,8 +145,8 @@ impl Opened<'_> {
             reloaded.iter().for_each(|id| say::seed_not_reloaded(id));
             say::event(&RunEvent::of_commit(&graph, &outcome, next.absent.keys()));
         }
-        stage.done(format!("{} nodes stay absent", next.absent.len()));
-        summary.add(&graph, &outcome, &messages, &next.absent);
+        stage.done(format!("{} absent", counted(next.absent.len(), "nodes")));
+        summary.add(&graph, &outcome, failures, &next.absent);
         summary.altered = record::altered(&self.baseline.nodes);
         summary.orphans = left_behind(&self.baseline.left);
         Ok(())

@@ -60,7 +60,7 @@ pub(crate) fn settle(
         }
     };
     let settled = doubts.settled(&compiled, now, baseline);
-    stage.done(format!("{} of {} doubts settled", settled.len(), doubts.count()));
+    stage.done(format!("settled: {} of {}", settled.len(), doubts.count()));
     say::settled(&settled, doubts.count());
     started.opened.settled = doubt::fingerprints(now, &settled);
     now.settle(&started.opened.settled);

@@ -128,7 +128,9 @@ impl<'r> Followed<'r> {
         let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines: Vec<u8> = self.rest.drain(..whole).collect();
         for line in String::from_utf8_lossy(&lines).lines() {
-            self.log.add_line(line).iter().for_each(|news| say::event(&RunEvent::of_node(news)));
+            if let Some(news) = self.log.add_line(line) {
+                say::event(&RunEvent::of_node(&news, &self.log.failures));
+            }
         }
         !more.is_empty()
     }

@@ -274,7 +274,7 @@ pub(super) fn parse_alone(
     match session.engine.journal() == Some(LogForm::Events) {
         true => {
             words.retain(|word| !is_about_the_log(word));
-            words.extend(attempt::log_options("65536", &log_dir));
+            words.extend(attempt::log_options("info", "65536", &log_dir));
         }
         false if session.command.gives(Opt::LogPath) => {}
         false => words.extend(["--log-path".into(), log_dir.clone().into_os_string()]),

@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::parse::Parsed;
 use super::stage::Stage;
 use super::start::Started;
+use crate::count::counted;
 use crate::dbt::compare::changed_hooks;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::results;
@@ -41,7 +42,11 @@ pub(crate) fn compare<'m>(
     let compared = text.as_deref().map(|text| started.opened.compare(text, old)).transpose();
     let compared = parsed.guard(driver, compared.map_err(Failure::refused))?;
     if let Some(now) = &compared {
-        stage.done(format!("{} of {} nodes have to be built", now.needs.len(), now.graph.len()));
+        stage.done(format!(
+            "to be built: {} of {}",
+            now.needs.len(),
+            counted(now.graph.len(), "nodes")
+        ));
     }
     Ok(compared)
 }

@@ -4,7 +4,7 @@
 //! committed: dbt's log says what finished, and a copy of the manifest with the fingerprints of
 //! the values that its nodes read says what the finished nodes were built from.
 
-use super::artifacts::{self, Artifacts};
+use super::artifacts::Artifacts;
 use super::commit::Ran;
 use super::driver::Driver;
 use super::open::Opened;
@@ -72,7 +72,7 @@ fn recover_killed<'s>(
         };
     }
     opened.read_baseline()?;
-    let log = artifacts::journal(journal.log());
+    let log = journal.log();
     // What the log does not tell, where it does not tell everything.
     let silent = notes
         .reach
@@ -105,7 +105,7 @@ fn recover_killed<'s>(
     // A manifest that was parsed just now is of another invocation.
     let id = log.invocation_id.clone();
     let left = Artifacts::of(id.as_deref().or_else(|| now.manifest.invocation_id()), target, log);
-    let mut outcome = left.outcome(&now.graph);
+    let (mut outcome, failures) = (left.outcome(&now.graph), left.failures());
     if !is_known {
         distrust(&mut outcome);
     }
@@ -120,7 +120,7 @@ fn recover_killed<'s>(
     // Of the run that built it, and not of the one that takes it up.
     let origin = notes.origin.clone().unwrap_or_else(|| Origin::of_verb("", clock::now()));
     let ran = Ran::of_nothing(now, Completion::Incomplete, Confirmed::default(), origin);
-    let ran = Ran { outcome, scope, refresh, ..ran };
+    let ran = Ran { outcome, failures, scope, refresh, ..ran };
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;
     Ok((opened, true))

@@ -1,5 +1,6 @@
 //! How a baseline came about, and what differs between two of them.
 
+use crate::count::counted;
 use crate::decide::between::Between;
 use crate::decide::origin::Origin;
 use std::collections::BTreeSet;
@@ -75,7 +76,8 @@ pub(crate) fn after_rollback(between: &Between) -> String {
     let mut text = match count {
         0 => "compared with the baseline that it replaces, no node differs\n".to_owned(),
         _ => format!(
-            "compared with the baseline that it replaces, the next run builds {count} nodes and {} downstream:\n",
+            "compared with the baseline that it replaces, the next run builds {} and {} downstream:\n",
+            counted(count, "nodes"),
             between.downstream.len()
         ),
     };

@@ -18,8 +18,9 @@ pub(crate) use needs::{
 };
 pub(crate) use plan::{PlanView, dot, mermaid, over_budget, plan, plan_as_markdown, svg};
 pub(crate) use progress::{node_at_work, progress, progress_ends, progress_stays, progress_words};
-pub(crate) use waiting::{failures, waiting};
+pub(crate) use waiting::{failures, interrupted, waiting};
 
+use crate::count::counted;
 use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::earlier_runs::EarlierRun;
 use crate::decide::event::RunEvent;
@@ -30,7 +31,7 @@ use crate::decide::settle::StartReason;
 use crate::decide::start::{Approach, Start};
 use crate::decide::summary::Summary;
 use crate::exit::Failure;
-use crate::graph::Graph;
+use crate::graph::{Graph, is_test_id};
 use crate::log_style::{EVENT, LogStyle, OBJECT};
 use log::{Level, debug, error, info, log, log_enabled, warn};
 use needs::count_of_rest;
@@ -97,7 +98,8 @@ pub(crate) fn summary(style: LogStyle, summary: &Summary) {
         return;
     }
     let parts = [
-        ("failed", failures(summary, LISTED)),
+        ("failed", failures(&mut summary.failed_by_itself(), LISTED)),
+        ("interrupted", interrupted(summary, LISTED)),
         ("to be built", waiting(&summary.pending, Some(summary), LISTED)),
         ("note", waiting(&summary.altered, None, LISTED)),
     ];
@@ -160,9 +162,9 @@ pub(crate) fn recovering(
         |unsaved| format!("could not be recorded ({}),", unsaved.why),
     );
     warn!(
-        "the last run {ended} after it had started {}{} nodes; {}",
+        "the last run {ended} after it had started {}{}; {}",
         if is_silent { "at least " } else { "" },
-        run_log.started.len(),
+        counted(run_log.started.iter().filter(|id| !is_test_id(id)).count(), "nodes"),
         match is_recorded {
             true => "recording the nodes that it had finished",
             false =>
@@ -265,7 +267,7 @@ pub(crate) fn why_dbt_starts(reason: &StartReason) {
             debug!("starting dbt: this command has not completed with these inputs yet");
         }
         StartReason::Pending(count) => {
-            debug!("starting dbt: {count} nodes still have to be built");
+            debug!("starting dbt: still to be built: {count}");
         }
     }
 }

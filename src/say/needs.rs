@@ -1,6 +1,7 @@
 //! What is said of the nodes that have to be built.
 
 use super::LISTED;
+use crate::count::counted;
 use crate::dbt::compare::{Needs, Reason};
 use crate::decide::comparison::Comparison;
 use crate::decide::plan::{LastRun, Plan};
@@ -12,7 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// dbt is asked which of the changed nodes would be built from other code than before.
 pub(crate) fn compiling(count: usize) {
-    info!("asking dbt compile whether {count} nodes differ from what they were built from");
+    info!(
+        "asking dbt compile which of {} would be built from other code than before",
+        counted(count, "nodes")
+    );
 }
 
 /// dbt is asked what the models of an adopted project compile to.
@@ -28,8 +32,9 @@ pub(crate) fn no_codes(why: &anyhow::Error) {
 /// Which changed nodes do not have to be built, of how many that dbt was asked about.
 pub(crate) fn settled(settled: &BTreeSet<String>, asked: usize) {
     info!(
-        "{} of these {asked} nodes compile to the code that they were built from, and are not built",
-        settled.len()
+        "not built, because dbt compiles the same code as before: {} of {}",
+        settled.len(),
+        counted(asked, "nodes")
     );
     for id in settled.iter().take(LISTED) {
         info!("  {id}");
@@ -39,12 +44,12 @@ pub(crate) fn settled(settled: &BTreeSet<String>, asked: usize) {
 
 /// dbt is asked for so many relations, in a process of its own.
 pub(crate) fn asking_the_warehouse(count: usize) {
-    info!("asking the warehouse for {count} relations, in a dbt process of its own");
+    info!("asking the warehouse for {}, in a dbt process of its own", counted(count, "relations"));
 }
 
 /// What the baseline claimed and the warehouse does not hold.
 pub(crate) fn not_there(wrong: &[(String, Wrong)]) {
-    warn!("{} nodes are built again with whatever is downstream:", wrong.len());
+    warn!("to be built again, with whatever is downstream: {}", counted(wrong.len(), "nodes"));
     for (id, wrong) in wrong.iter().take(LISTED) {
         warn!("  {id}: {wrong}");
     }
@@ -53,7 +58,10 @@ pub(crate) fn not_there(wrong: &[(String, Wrong)]) {
 
 /// dbt could not tell, so these nodes count as changed.
 pub(crate) fn not_settled(count: usize, why: &anyhow::Error) {
-    warn!("{count} nodes count as changed, because dbt could not compile them to compare: {why:#}");
+    warn!(
+        "taken for changed, because dbt could not compile them to compare: {}: {why:#}",
+        counted(count, "nodes")
+    );
 }
 
 /// Which nodes have to be built, and why.
@@ -66,14 +74,15 @@ pub(crate) fn changes(plan: &Plan, now: &Comparison<'_, '_>) {
         return;
     }
     let tests = plan.wanted.iter().filter(|id| now.graph.is_test(id)).count();
+    let all = counted(plan.nodes, "nodes");
     match (plan.wanted.len() - tests, tests) {
-        (0, tests) => info!("to test: {tests} tests"),
+        (0, tests) => info!("to test: {}", counted(tests, "tests")),
         (nodes, 0) => {
-            info!("to build: {nodes} of {} nodes, and everything downstream of them", plan.nodes);
+            info!("to build: {nodes} of {all}, and everything downstream");
         }
         (nodes, tests) => info!(
-            "to build: {nodes} of {} nodes, and everything downstream of them; to test: {tests} tests",
-            plan.nodes
+            "to build: {nodes} of {all}, and everything downstream; to test: {}",
+            counted(tests, "tests")
         ),
     }
     for id in plan.wanted.iter().take(LISTED) {

@@ -11,6 +11,7 @@ mod tests;
 pub(crate) use draw::{dot, mermaid};
 pub(crate) use svg::svg;
 
+use crate::count::counted;
 use crate::decide::plan::Plan;
 use crate::exit::Refusal;
 
@@ -34,7 +35,8 @@ impl PlanView {
 fn orphans(plan: &Plan) -> Option<String> {
     let count = plan.orphans;
     (count > 0).then(|| {
-        format!("no node is built into {count} relations any more: dbt-entrypoint orphans")
+        let relations = counted(count, "relations");
+        format!("no node is built into {relations} any more: dbt-entrypoint orphans")
     })
 }
 

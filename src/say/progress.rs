@@ -2,6 +2,7 @@
 
 use super::line_with;
 use super::plan::groups;
+use crate::count::counted;
 use crate::decide::progress::{NodeAtWork, Progress};
 use crate::log_style::{LogStyle, STAYING};
 use log::info;
@@ -36,7 +37,6 @@ pub(crate) fn node_at_work(one: &NodeAtWork) -> String {
 pub(crate) fn progress_words(progress: &Progress) -> String {
     let Progress { done, total, running, failed, tests_running, seconds_left, .. } = *progress;
     let first = total.map_or_else(|| format!("{done} done"), |total| format!("{done} of {total}"));
-    let tests = if tests_running == 1 { "test" } else { "tests" };
     let left = match seconds_left {
         Some(seconds) if seconds >= 60.0 => format!("about {} left", groups::duration(seconds)),
         Some(seconds) if seconds > 0.0 => "less than a minute left".to_owned(),
@@ -46,7 +46,7 @@ pub(crate) fn progress_words(progress: &Progress) -> String {
     let parts = [
         (true, first),
         (running > 0, format!("{running} running")),
-        (tests_running > 0, format!("{tests_running} {tests} running")),
+        (tests_running > 0, format!("{} running", counted(tests_running, "tests"))),
         (failed > 0, format!("{failed} failed")),
         (!left.is_empty(), left),
     ];
@@ -79,5 +79,7 @@ mod tests {
         ] {
             assert_eq!(is(total, counts, left), words);
         }
+        let shown = "    dbt-entrypoint: 12 of 140, 3 running, 1 failed, about 18 min left\n";
+        assert!(include_str!("../../docs/operators.md").contains(shown));
     }
 }

@@ -9,7 +9,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,19 @@ impl Dir {
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut file, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Give each line of a regular file, with the byte that ends it, without holding all of them.
+    pub(super) fn each_line(&self, name: &str, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let OpenedFile::File(file) = self.read(name)? else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let (mut file, mut line) = (BufReader::new(file), Vec::new());
+        while file.read_until(b'\n', &mut line)? > 0 {
+            take(&line);
+            line.clear();
+        }
+        Ok(())
     }
 
     /// Open the file, making it where it is missing: for reading and writing, or where an existing

@@ -98,6 +98,12 @@ impl Store {
         parent.content_after(name, skipped).ok()
     }
 
+    /// Give each line of such a file, with the byte that ends it; false where it cannot be read.
+    pub(super) fn each_line(&self, below: &str, take: &mut dyn FnMut(&[u8])) -> bool {
+        let lines = |(parent, name): (Dir, &str)| parent.each_line(name, take);
+        self.existing_parent(below).and_then(lines).is_ok()
+    }
+
     /// What such a file holds as JSON; `None` also where that is not what it was to be.
     pub(super) fn read_json<T: DeserializeOwned>(&self, below: &str) -> Option<T> {
         // Reading bytes as JSON would put a second copy of the parser into the binary.

@@ -53,6 +53,7 @@ use anyhow::{Context as _, Result};
 use explained::explained;
 use lock::Lock;
 use nix::sys::signal::Signal;
+use nix::sys::statvfs::statvfs;
 use rehearsal::Abilities;
 use std::cell::OnceCell;
 use std::fmt;
@@ -214,6 +215,18 @@ impl Store {
     /// another one was at work at the same time.
     pub(crate) fn has_unfinished_run(&self) -> bool {
         self.journal().is_there() || !self.doubts().is_empty()
+    }
+
+    /// Whether there is plenty of room for all that dbt can log of a run. `manifest` are the bytes of
+    /// the project's manifest, if it is known: such a log is five times as long, or longer if the
+    /// statements are.
+    pub(crate) fn has_room_for_long_logs(&self, manifest: Option<usize>) -> bool {
+        let needed = match manifest {
+            Some(bytes) => bytes.saturating_mul(16).saturating_add(64 << 20),
+            None => 512 << 20,
+        };
+        let room = statvfs(&self.path).map(|room| room.blocks_available() * room.fragment_size());
+        room.is_ok_and(|room| room >= u64::try_from(needed).unwrap_or(u64::MAX))
     }
 
     /// What the run in progress, or one that was killed, left on the volume.

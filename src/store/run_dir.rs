@@ -9,7 +9,7 @@ use super::Store;
 use super::state_for_dbt::StateForDbt;
 use super::turn::{self, Turn};
 use crate::dbt::engine::LogForm;
-use crate::dbt::results::tells_the_end;
+use crate::dbt::results::{RunLog, tells_the_end};
 use crate::decide::intent::{Intent, RunReach, Unsaved};
 use crate::exit::Failure;
 use crate::os::boot;
@@ -56,9 +56,15 @@ impl Journal {
         self.store.read_json(INTENT)
     }
 
-    /// dbt's log of the run, one JSON object a line.
-    pub(crate) fn log(&self) -> Option<Vec<u8>> {
-        self.store.read_file(self.log_name())
+    /// What dbt's log of the run says; nothing where there is none.
+    pub(crate) fn log(&self) -> RunLog {
+        let mut log = RunLog::default();
+        self.each_line(&mut |line| drop(log.add_line(&String::from_utf8_lossy(line))));
+        log
+    }
+
+    fn each_line(&self, take: &mut dyn FnMut(&[u8])) -> bool {
+        self.store.each_line(self.log_name(), take)
     }
 
     /// What the log has after so many bytes.
@@ -75,16 +81,24 @@ impl Journal {
     /// storage is gone. dbt 2 loses the last lines when it is killed, so that its log is whole only
     /// if it tells of dbt's end.
     pub(crate) fn is_whole(&self, begun_on: Option<&str>) -> bool {
-        let (Some(log), Some(length)) = (self.log(), self.store.read_file(LENGTH)) else {
+        let length = self.store.read_file(LENGTH).and_then(|text| String::from_utf8(text).ok());
+        let Some(length) = length.and_then(|text| text.parse::<usize>().ok()) else {
             return false;
         };
-        let length = String::from_utf8(length).ok().and_then(|text| text.parse::<usize>().ok());
-        begun_on.is_some()
+        let (mut is_ours, mut bytes, mut last) = (false, 0, Vec::new());
+        let is_read = self.each_line(&mut |line| {
+            is_ours |= bytes == 0 && line == FIRST_LINE;
+            bytes += line.len();
+            last.clear();
+            last.extend_from_slice(line);
+        });
+        is_read
+            && begun_on.is_some()
             && begun_on == self.medium().as_deref()
-            && log.starts_with(FIRST_LINE)
-            && log.ends_with(b"\n")
-            && length.is_some_and(|length| length <= log.len())
-            && (self.log_name() == LOG || tells_the_end(&String::from_utf8_lossy(&log)))
+            && is_ours
+            && last.ends_with(b"\n")
+            && length <= bytes
+            && (self.log_name() == LOG || tells_the_end(&String::from_utf8_lossy(&last)))
     }
 
     /// The boot of the kernel and the file system of the log; `None` where they cannot be told.
@@ -330,7 +344,7 @@ mod tests {
         assert!(!run.is_there());
         assert_eq!(run.manifest().as_deref(), Some("manifest"));
         run.begin(&notes(false), None).unwrap();
-        assert_eq!((run.manifest(), run.inputs(), run.log()), (None, None, None));
+        assert_eq!((run.manifest(), run.inputs(), run.log_after(0)), (None, None, vec![]));
     }
 
     #[test]
@@ -374,7 +388,7 @@ mod tests {
         let begun_on = run.begun_on();
         let notes = Intent { journal: begun_on.clone(), ..notes(false) };
         run.begin(&notes, Some(LogForm::Spans)).unwrap();
-        assert_eq!(run.log().as_deref(), Some(FIRST_LINE));
+        assert_eq!(run.log_after(0), FIRST_LINE);
         assert!(!run.is_whole(begun_on.as_deref()), "dbt may have written, and lost it");
         let end = r#"{"record_type":"SpanEnd","trace_id":"t","event_type":"x.process.Process"}"#;
         fs::write(run.spans(), [FIRST_LINE, end.as_bytes(), b"\n"].concat()).unwrap();
@@ -391,7 +405,14 @@ mod tests {
         fs::write(run.log_dir().join("dbt.log"), "a\nb\n").unwrap();
         assert_eq!((run.length(), run.log_after(2)), (4, b"b\n".to_vec()));
         assert_eq!(run.log_after(9), b"");
-        assert_eq!(run.log(), Some(b"a\nb\n".to_vec()));
+    }
+
+    #[test]
+    fn a_log_of_everything_needs_plenty_of_room() {
+        let (dir, _) = run();
+        let store = Store::at(dir.path()).unwrap();
+        assert!(store.has_room_for_long_logs(Some(1 << 10)));
+        assert!(!store.has_room_for_long_logs(Some(usize::MAX)));
     }
 
     #[test]

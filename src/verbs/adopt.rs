@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::cli::{Adoption, Config};
+use crate::count::counted;
 use crate::dbt::json;
 use crate::dbt::manifest::Manifest;
 use crate::exit::Failure;
@@ -31,11 +32,12 @@ pub(super) fn adopt(
     let nodes = run::adopt(opened, &mut driver, given, adoption.force)?;
     run::publish(&mut driver, &access);
     Ok(Answer::new(format!(
-        "adopted {nodes} nodes: the warehouse is assumed to hold them as they are {}\n\
+        "adopted {}, which the warehouse is assumed to hold as the project is {}\n\
          nothing was built, and the warehouse was not asked; the next run builds what differs by then\n",
+        counted(nodes, "nodes"),
         match adoption.from {
             Some(_) => "in that manifest",
-            None => "in the project now",
+            None => "now",
         }
     )))
 }

@@ -3,6 +3,7 @@
 use super::Answer;
 use super::kept::{self, KeptBaseline};
 use crate::cli::{Config, OutputFormat};
+use crate::count::counted;
 use crate::dbt::manifest::Manifest;
 use crate::decide::origin::Origin;
 use crate::decide::record;
@@ -91,9 +92,9 @@ impl Listed {
         let names = self.origin.as_ref().map(say::built_names).filter(|names| !names.is_empty());
         let names = names.map_or_else(String::new, |names| format!("     {names}\n"));
         format!(
-            "{}\n{names}     {} nodes, {} to be built, dbt {}\n",
+            "{}\n{names}     {}, {} to be built, dbt {}\n",
             self.title(),
-            self.nodes,
+            counted(self.nodes, "nodes"),
             self.pending,
             self.dbt_version.as_deref().unwrap_or("?"),
         )

@@ -2,6 +2,7 @@
 
 use super::{Answer, asking};
 use crate::cli::{Asking, Config};
+use crate::count::counted;
 use crate::decide::orphans::{Orphan, Whereabouts};
 use crate::exit::{CHANGES, Failure};
 use crate::os::clock;
@@ -86,7 +87,7 @@ fn words_of(found: &Orphans, order: Order<'_>) -> String {
     }
     match (order, found.droppable.len()) {
         (Order::Drop(_), count) => {
-            let _ = write!(text, "{count} relations were dropped:\n{statements}");
+            let _ = write!(text, "dropped {}:\n{statements}", counted(count, "relations"));
         }
         _ if found.all.is_empty() => text += "there are no orphans\n",
         (_, 0) => {}
@@ -94,8 +95,9 @@ fn words_of(found: &Orphans, order: Order<'_>) -> String {
             let hash = &found.hash;
             let _ = writeln!(
                 text,
-                "dbt-entrypoint orphans --sql     (prints the statements that drop {count} of them)\n\
-                 dbt-entrypoint orphans --drop --approve {hash}     (drops exactly these {count})"
+                "dbt-entrypoint orphans --sql     (prints the statements that drop {count} of {})\n\
+                 dbt-entrypoint orphans --drop --approve {hash}     (carries them out)",
+                counted(found.all.len(), "relations")
             );
         }
     }

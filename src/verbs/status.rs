@@ -3,8 +3,10 @@
 use super::Answer;
 use super::progress;
 use crate::cli::{Config, OutputFormat};
+use crate::count::counted;
 use crate::dbt::manifest::Manifest;
 use crate::dbt::profile::Identity;
+use crate::decide::event::failures;
 use crate::decide::origin::Origin;
 use crate::decide::orphans::left_behind;
 use crate::decide::progress::Progress;
@@ -52,6 +54,8 @@ struct Status {
     /// Why it could not be recorded, if it was not killed.
     unsaved: Option<String>,
     at_work: Option<Holder>,
+    /// What failed in the run that is at work, or that was killed and is not recorded yet.
+    failed: BTreeMap<String, String>,
     /// How far that run has come.
     progress: Option<Progress>,
     last_run: Option<Summary>,
@@ -68,6 +72,8 @@ pub(super) fn status(config: &Config, form: OutputFormat) -> Result<Answer, Fail
 fn look(store: &Store, place: &Place) -> Status {
     let (mount, lasting) = mounted(place);
     let at_work = store.holder();
+    let log = progress::log(store, at_work.as_ref());
+    let log_at_work = log.as_ref().filter(|_| at_work.is_some());
     let mut status = Status {
         state_dir: store.to_string(),
         mount,
@@ -87,7 +93,8 @@ fn look(store: &Store, place: &Place) -> Status {
         verified_at: None,
         interrupted: store.has_unfinished_run(),
         unsaved: unsaved(store),
-        progress: progress::of_run(store, at_work.as_ref()),
+        failed: log.as_ref().map(failures).unwrap_or_default(),
+        progress: log_at_work.and_then(|log| progress::of_run(store, log)),
         at_work,
         last_run: store.last_run(),
         earlier_baselines: store.earlier().map_or(0, |entries| entries.len()),
@@ -178,7 +185,8 @@ fn words(status: &Status) -> String {
     }
     let run = status.last_run.as_ref();
     let parts = [
-        ("failed", run.map(|run| say::failures(run, NAMED)).unwrap_or_default()),
+        ("failed", say::failures(&mut failed(status), NAMED)),
+        ("interrupted", run.map(|run| say::interrupted(run, NAMED)).unwrap_or_default()),
         ("pending", say::waiting(&status.pending, run, NAMED)),
         ("altered", say::waiting(&status.altered, None, NAMED)),
     ];
@@ -186,11 +194,8 @@ fn words(status: &Status) -> String {
         lines.into_iter().for_each(|words| line(name, words));
     }
     if status.orphans > 0 {
-        let count = status.orphans;
-        line(
-            "left",
-            format!("{count} relations that no node is built into; dbt-entrypoint orphans"),
-        );
+        let count = counted(status.orphans, "relations");
+        line("left", format!("{count} that no node is built into; dbt-entrypoint orphans"));
     }
     if let Some(at) = status.verified_at {
         line("verified", clock::utc(at));
@@ -214,8 +219,23 @@ fn words(status: &Status) -> String {
     if let Some(why) = status.last_run.as_ref().and_then(|run| run.doubt.as_deref()) {
         line("not spared", format!("every run starts dbt: {why}"));
     }
-    line("room", format!("{}, {} earlier baselines", size(status.bytes), status.earlier_baselines));
+    line(
+        "room",
+        format!(
+            "{}, {}",
+            size(status.bytes),
+            counted(status.earlier_baselines, "earlier baselines")
+        ),
+    );
     text
+}
+
+/// What failed in the run that is not recorded, and otherwise in the last one.
+fn failed(status: &Status) -> Box<dyn Iterator<Item = (&String, &String)> + '_> {
+    match &status.last_run {
+        Some(run) if status.failed.is_empty() => Box::new(run.failed_by_itself()),
+        _ => Box::new(status.failed.iter()),
+    }
 }
 
 fn made(origin: &Origin) -> String {
@@ -232,10 +252,16 @@ fn holds(status: &Status) -> String {
             "no baseline that can be used: {why}\n           dbt-entrypoint rollback restores the one before, if there is one"
         ),
         (None, "nothing") => "nothing yet: the first run builds everything".into(),
-        (None, _) if status.complete => format!("a complete baseline of {} nodes", status.nodes),
+        (None, _) if status.complete => {
+            format!("a complete baseline of {}", counted(status.nodes, "nodes"))
+        }
+        (None, _) if status.pending.is_empty() => format!(
+            "a baseline of {}, without what the run built that is not recorded yet",
+            counted(status.nodes, "nodes")
+        ),
         (None, _) => format!(
-            "a baseline of {} nodes; {} are still to be built, with whatever is downstream",
-            status.nodes,
+            "a baseline of {}; still to be built: {}, with whatever is downstream",
+            counted(status.nodes, "nodes"),
             status.pending.len()
         ),
     }

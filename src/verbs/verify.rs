@@ -2,6 +2,7 @@
 
 use super::{Answer, asking};
 use crate::cli::{Asking, Config};
+use crate::count::counted;
 use crate::decide::summary::Summary;
 use crate::decide::warehouse::Look;
 use crate::exit::{CHANGES, Failure};
@@ -57,7 +58,7 @@ fn words_of(look: &Look, is_recorded: bool) -> String {
         let _ = writeln!(text, "{id}  no relation is there; its materialization may leave none");
     }
     let there = look.claimed - look.wrong.len();
-    let _ = writeln!(text, "{there} of {} relations are in the warehouse", look.claimed);
+    let _ = writeln!(text, "in the warehouse: {there} of {}", counted(look.claimed, "relations"));
     if !look.wrong.is_empty() {
         text += match is_recorded {
             true => "the next run builds the others, with whatever is downstream\n",

@@ -442,6 +442,17 @@ fn every_alert_asks_for_metrics_and_labels_that_a_run_writes() {
         }
     }
     let alerts = file(documents[0]);
+    for alert in alerts.split("- alert: ").skip(1) {
+        let (_, expression) = alert.split_once("expr: ").expect("an expression");
+        let metric = names(expression, "dbt_entrypoint_");
+        let samples =
+            metrics.lines().filter(|line| metric.iter().any(|name| line.starts_with(name)));
+        let samples: Vec<&str> = samples.collect();
+        for label in names(alert, "$labels.") {
+            let label = format!("{}=\"", label.trim_start_matches("$labels."));
+            assert!(samples.iter().any(|sample| sample.contains(&label)), "{label}: {alert}");
+        }
+    }
     let expressions = alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
     let expressions: Vec<&str> = expressions.collect();
     assert_eq!(expressions.len(), alerts.matches("- alert: ").count());

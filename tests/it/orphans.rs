@@ -60,7 +60,7 @@ fn are_dropped(shop: &Shop, schema: &str) {
     shop.run(&["orphans", "--drop", "--approve", "0123456789abcdef"]).expect_code(78);
     let hash = answer(&found)["hash"].as_str().expect("a hash").to_owned();
     let dropped = shop.run(&["orphans", "--drop", "--approve", &hash]);
-    assert!(dropped.expect_code(0).stdout.contains("2 relations were dropped"), "{dropped:#?}");
+    assert!(dropped.expect_code(0).stdout.contains("dropped 2 relations"), "{dropped:#?}");
     let left = "select count(*) from information_schema.tables where table_name like 'old%'";
     assert_eq!(shop.query(left).trim(), "0");
     shop.run(&["orphans"]).expect_code(0);

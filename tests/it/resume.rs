@@ -132,6 +132,29 @@ fn a_first_population_that_is_killed_as_a_whole_is_resumed() {
 }
 
 #[test]
+fn a_run_that_is_killed_names_what_had_failed_with_the_words_of_the_warehouse() {
+    let Some(shop) = shop_with_a_slow_model("table") else { return };
+    shop.write("models/marts/broken.sql", "select no_such_column from {{ ref('stg_orders') }}\n");
+    // dbt takes first what has more below it.
+    for below in ["one", "two"] {
+        let file = format!("models/marts/below_broken_{below}.sql");
+        shop.write(&file, "select * from {{ ref('broken') }}\n");
+    }
+    shop.write("tests/never_passes.sql", "select 1 as wrong\n");
+    let child = begun(&shop, &["build", "--threads", "1"]);
+    killpg(pid(&child), Signal::SIGKILL).expect("they live");
+    end(child);
+    let status = shop.run(&["status"]).stdout;
+    for words in [
+        "\nfailed     model.shop.broken: Runtime Error in model broken (models/marts/broken.sql)\n",
+        "    Binder Error: Referenced column \"no_such_column\" not found in FROM clause!\n",
+        "\nfailed     test.shop.never_passes: Got 1 result, configured to fail if != 0\n",
+    ] {
+        assert!(status.contains(words), "{words}: {status}");
+    }
+}
+
+#[test]
 fn a_later_run_that_is_killed_keeps_what_it_had_built_and_what_stood_before() {
     let Some(shop) = shop_with_a_slow_model("table") else { return };
     unblock(&shop);

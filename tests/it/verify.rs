@@ -88,7 +88,7 @@ fn a_warehouse_that_lacks_much_or_a_whole_schema_is_not_believed() {
         execute(&shop, &format!("drop view {name}"));
     }
     let refused = shop.run(&["verify", "--record"]);
-    let reason = "7 of 12 relations are not in the warehouse, but --max-missing allows 50 %";
+    let reason = "not in the warehouse: 7 of 12 relations, but --max-missing allows 50 %";
     assert!(refused.expect_code(78).stderr.contains(reason), "{refused:#?}");
     shop.run(&["--max-missing", "6", "verify", "--record"]).expect_code(78);
     shop.run(&["--verify", "always", "build"]).expect_code(78);

@@ -13,6 +13,7 @@ mod took;
 
 pub use fate::{Fate, Outcome};
 pub use listed::listed_ids;
+pub use messages::Failures;
 pub use run_log::{NodeNews, RunLog};
 pub use skipped::{results_of_nothing, results_with_skipped};
 pub use spans::tells_the_end;

@@ -4,7 +4,9 @@
 //! dbt 1.8 to 1.13 write such a log with `--log-format-file json`: one event as a JSON object per
 //! line. At level `info`, `LogStartLine` says that a node has started and `Log…Result` that it has
 //! ended; level `debug` adds `NodeStart` and `NodeFinished`. The events have the same statuses as
-//! `run_results.json`.
+//! `run_results.json`. What the warehouse said of a node that failed is at level `debug` in
+//! `…ExceptionOnRun` and `NodeFinished`; at level `info` it comes only when all nodes are done, in
+//! `RunResultError`.
 //!
 //! If the `meta` of a node contains a value that protobuf cannot represent, such as a date, dbt
 //! writes a `Note` in place of the event. The note quotes the event as a Python dictionary:
@@ -16,8 +18,9 @@
 use super::fate;
 use super::spans::{News, Span};
 use super::took;
+use crate::count::counted;
 use crate::dbt::manifest::Text;
-use crate::dbt::results::{Fate, Outcome};
+use crate::dbt::results::{Failures, Fate, Outcome};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +36,8 @@ pub struct RunLog {
     pub passed_over: BTreeSet<String>,
     /// How the nodes ended that dbt finished. The state of the other started nodes is unknown.
     pub outcome: Outcome,
+    /// What dbt says of those that failed.
+    pub failures: Failures,
     /// The id of the last command in the log. Events of earlier commands are dropped.
     pub invocation_id: Option<String>,
     /// Whether the log says that dbt came to its end, as that of dbt 2 alone does: then nothing
@@ -79,6 +84,14 @@ struct LogEventData<'a> {
     execution_time: Option<f64>,
     #[serde(borrow, default)]
     run_result: Option<RunResult<'a>>,
+    /// What was raised.
+    #[serde(borrow, default)]
+    exc: Text<'a>,
+    #[serde(borrow, default)]
+    msg: Text<'a>,
+    /// How many rows a test has found.
+    #[serde(default)]
+    num_failures: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -108,13 +121,19 @@ struct NodeEvent<'a> {
     status: &'a str,
     seconds: Option<f64>,
     message: Option<&'a str>,
+    /// What was raised, or a line of the summary at the end.
+    said: &'a str,
+    /// How many rows a test has found.
+    found: Option<f64>,
+    /// In seconds since the epoch (UTC).
+    at: Option<f64>,
 }
 
 impl<'a> NodeEvent<'a> {
     fn from_event(event: &'a LogEvent<'_>) -> Option<Self> {
         let LogEvent { info, data } = event;
         if &*info.name == "Note" {
-            return Self::from_note(&info.msg);
+            return Self::from_note(&info.msg, took::seconds(&info.ts));
         }
         let result = data.run_result.as_ref();
         let seconds = data.execution_time.or_else(|| result?.execution_time);
@@ -125,7 +144,9 @@ impl<'a> NodeEvent<'a> {
             (_, status) => status,
         };
         let NodeInfo { unique_id: id, materialized, .. } = &data.node_info;
-        Some(Self { name: &info.name, id, materialized, status, seconds, message })
+        let said = if data.exc.is_empty() { &*data.msg } else { &*data.exc };
+        let (name, found, at) = (&*info.name, data.num_failures, took::seconds(&info.ts));
+        Some(Self { name, id, materialized, status, seconds, message, said, found, at })
     }
 
     /// Whether the event is about a node that can be built or tested: neither a hook nor an
@@ -138,7 +159,7 @@ impl<'a> NodeEvent<'a> {
 
     /// Parse the message of a `Note`. The fields of the node come before its `meta`, so the first
     /// match of a key is the right one.
-    fn from_note(message: &'a str) -> Option<Self> {
+    fn from_note(message: &'a str, at: Option<f64>) -> Option<Self> {
         let (name, rest) = message.strip_prefix('[')?.split_once("]: Unable to parse")?;
         let (_, node) = rest.split_once("'node_info': {")?;
         let quoted = |key: &str| node.split_once(key)?.1.split_once('\'').map(|(word, _)| word);
@@ -150,6 +171,9 @@ impl<'a> NodeEvent<'a> {
             status: quoted("'node_status': '")?,
             seconds: seconds.split([',', '}']).next().and_then(|seconds| seconds.parse().ok()),
             message: None,
+            said: "",
+            found: None,
+            at,
         })
     }
 }
@@ -186,7 +210,17 @@ impl RunLog {
         self.begin(span.invocation_id().as_deref());
         match span.news() {
             News::Start(id) => self.start(id, span.seconds()),
-            News::End(id, status, seconds) => self.end(id, fate(status, None, seconds)),
+            News::End(id, status, seconds) => {
+                if let Some(rows) = span.failing_rows().filter(|_| status == "fail") {
+                    self.failures.say(id, &got(rows));
+                }
+                self.failures.end(id, status, span.ended());
+                self.end(id, fate(status, None, seconds))
+            }
+            News::Said(id, message) => {
+                self.failures.say(id, message);
+                None
+            }
             News::Ended => {
                 self.ended = true;
                 None
@@ -197,12 +231,18 @@ impl RunLog {
 
     fn add(&mut self, event: &LogEvent<'_>) -> Option<NodeNews> {
         self.begin(event.info.invocation_id.as_deref());
-        let at = took::seconds(&event.info.ts);
         let event = NodeEvent::from_event(event).filter(NodeEvent::is_about_a_node)?;
         match event.name {
-            "NodeStart" | "LogStartLine" => self.start(event.id, at),
+            "NodeStart" | "LogStartLine" => self.start(event.id, event.at),
             "NodeFinished" | "SkippingDetails" | "LogModelResult" | "LogSeedResult"
             | "LogSnapshotResult" | "LogTestResult" | "LogFunctionResult" => self.add_end(&event),
+            "CatchableExceptionOnRun"
+            | "GenericExceptionOnRun"
+            | "InternalErrorOnRun"
+            | "RunResultError" => {
+                self.failures.say(event.id, event.said);
+                None
+            }
             _ => None,
         }
     }
@@ -211,7 +251,16 @@ impl RunLog {
         if !is_final(event.status) {
             return None;
         }
-        self.end(event.id, fate(event.status, event.message, event.seconds.unwrap_or_default()))
+        let fate = fate(event.status, event.message, event.seconds.unwrap_or_default());
+        if let Some(Fate::Touched(_)) = fate {
+            match (event.message, event.found) {
+                (Some(message), _) => self.failures.say(event.id, message),
+                (None, Some(rows)) if rows > 0.0 => self.failures.say(event.id, &got(rows)),
+                _ => {}
+            }
+            self.failures.end(event.id, event.status, event.at);
+        }
+        self.end(event.id, fate)
     }
 
     fn start(&mut self, id: &str, at: Option<f64>) -> Option<NodeNews> {
@@ -235,149 +284,17 @@ impl RunLog {
     }
 }
 
+/// As dbt v1 says of a test.
+fn got(rows: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
+    let rows = rows as usize;
+    format!("Got {}", counted(rows, "results"))
+}
+
 /// Whether a node with this status has ended.
 fn is_final(status: &str) -> bool {
     !matches!(status, "" | "None" | "started" | "compiling" | "executing")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(name: &str, id: &str, status: &str, seconds: f64) -> String {
-        format!(
-            r#"{{"data": {{"description": "sql \"view\" model", "execution_time": {seconds},
-                "node_info": {{"node_status": "{status}", "unique_id": "{id}"}}}},
-                "info": {{"invocation_id": "i", "level": "info", "msg": "…", "name": "{name}"}}}}"#
-        )
-        .replace('\n', " ")
-    }
-
-    fn read(lines: &[String]) -> RunLog {
-        RunLog::read(lines.iter().map(String::as_str))
-    }
-
-    #[test]
-    fn started_and_finished_nodes_are_told_apart() {
-        let run_log = read(&[
-            line("LogStartLine", "model.p.a", "started", 0.0),
-            line("LogStartLine", "model.p.b", "started", 0.0),
-            line("LogModelResult", "model.p.a", "success", 1.5),
-        ]);
-        let expected = RunLog {
-            started: BTreeSet::from(["model.p.a".into(), "model.p.b".into()]),
-            outcome: Outcome::from([("model.p.a".into(), Fate::Built(1.5))]),
-            invocation_id: Some("i".into()),
-            ..RunLog::default()
-        };
-        assert_eq!(run_log, expected);
-        assert_eq!(run_log.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
-    }
-
-    #[test]
-    fn a_line_is_news_once() {
-        let mut log = RunLog::default();
-        let (a, built) = ("model.p.a".to_owned(), Fate::Built(1.5));
-        for (line, news) in [
-            (line("LogStartLine", &a, "started", 0.0), Some(NodeNews::Started(a.clone()))),
-            (line("NodeStart", &a, "started", 0.0), None),
-            (line("LogModelResult", &a, "success", 1.5), Some(NodeNews::Ended(a.clone(), built))),
-            (line("NodeFinished", &a, "success", 1.5), None),
-            (line("NodeFinished", "model.p.b", "skipped", 0.0), None),
-        ] {
-            assert_eq!(log.add_line(&line), news, "{line}");
-        }
-    }
-
-    #[test]
-    fn truncated_lines_and_lines_of_other_programs_are_ignored() {
-        let whole = line("LogModelResult", "model.p.a", "success", 1.5);
-        for end in 0..whole.len() {
-            if whole.is_char_boundary(end) {
-                assert_eq!(RunLog::read([&whole[..end]].into_iter()), RunLog::default(), "{end}");
-            }
-        }
-        assert_eq!(
-            RunLog::read(["15:29:22  OK", "null", "[]", "{}"].into_iter()),
-            RunLog::default()
-        );
-    }
-
-    #[test]
-    fn a_skipped_node_was_not_in_flight() {
-        let run_log = read(&[
-            line("NodeStart", "model.p.a", "started", 0.0),
-            line("NodeFinished", "model.p.a", "skipped", 0.0),
-        ]);
-        assert_eq!(run_log.in_flight().count(), 0);
-        assert_eq!(run_log.outcome, Outcome::new());
-        assert_eq!(run_log.passed_over, BTreeSet::from(["model.p.a".into()]));
-    }
-
-    #[test]
-    fn an_ephemeral_model_is_compiled_and_not_built() {
-        let ephemeral = |status| {
-            line("NodeFinished", "model.p.e", status, 0.5)
-                .replace("\"node_status\"", "\"materialized\": \"ephemeral\", \"node_status\"")
-        };
-        let run_log = read(&[ephemeral("started"), ephemeral("success")]);
-        assert_eq!((run_log.started.len(), run_log.outcome.len()), (0, 0));
-    }
-
-    #[test]
-    fn hooks_and_intermediate_events_are_ignored() {
-        let run_log = read(&[
-            line("LogHookStartLine", "operation.p.p-on-run-start-0", "started", 0.0),
-            line("NodeStart", "operation.p.p-on-run-start-0", "started", 0.0),
-            line("SQLQuery", "model.p.a", "executing", 0.0),
-        ]);
-        assert_eq!(run_log, RunLog { invocation_id: Some("i".into()), ..RunLog::default() });
-    }
-
-    #[test]
-    fn the_status_of_a_unit_test_is_read_from_outside_the_node() {
-        let result = line("LogTestResult", "unit_test.p.a.t", "None", 0.5)
-            .replace("\"execution_time\"", "\"status\": \"pass\", \"execution_time\"");
-        let built = Outcome::from([("unit_test.p.a.t".into(), Fate::Built(0.5))]);
-        assert_eq!(read(&[result]).outcome, built);
-    }
-
-    /// The line that dbt 1.9 to 1.12 write for a node with a date in its `meta`.
-    fn note(event: &str, before: &str, status: &str) -> String {
-        let words = format!(
-            "[{event}]: Unable to parse logging event dictionary. Failed to parse node_info field: \
-             Failed to parse meta field: Value 2024-01-02 has unexpected type. Dictionary: \
-             {{{before}'node_info': {{'node_name': 'a', 'unique_id': 'model.p.a', \
-             'materialized': 'view', 'node_status': '{status}', 'meta': {{'node_status': 'success', \
-             'when': datetime.date(2024, 1, 2)}}}}, 'group': None}}"
-        );
-        serde_json::json!({
-            "data": {"msg": words},
-            "info": {"invocation_id": "i", "level": "warn", "msg": words, "name": "Note"}
-        })
-        .to_string()
-    }
-
-    #[test]
-    fn an_event_that_dbt_could_not_serialize_is_read_from_its_note() {
-        let begin = note("LogStartLine", "", "started");
-        assert_eq!(
-            read(std::slice::from_ref(&begin)).in_flight().collect::<Vec<_>>(),
-            ["model.p.a"]
-        );
-        let end = note("LogModelResult", "'total': 2, 'execution_time': 0.5, ", "success");
-        let built = Outcome::from([("model.p.a".into(), Fate::Built(0.5))]);
-        assert_eq!(read(&[begin.clone(), end]).outcome, built);
-        let failed = Outcome::from([("model.p.a".into(), Fate::Touched("failed in the last run"))]);
-        let end = note("NodeFinished", "", "error");
-        assert_eq!(read(&[begin, end]).outcome, failed);
-    }
-
-    #[test]
-    fn events_of_an_earlier_command_in_the_same_file_are_dropped() {
-        let earlier = line("LogModelResult", "model.p.a", "success", 1.5).replace("\"i\"", "\"h\"");
-        let run_log = read(&[earlier, line("LogStartLine", "model.p.b", "started", 0.0)]);
-        assert_eq!(run_log.outcome, Outcome::new());
-        assert_eq!(run_log.in_flight().collect::<Vec<_>>(), ["model.p.b"]);
-    }
-}
+mod tests;

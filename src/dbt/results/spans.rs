@@ -26,6 +26,15 @@ pub(super) struct Span<'a> {
     /// A number in a string.
     #[serde(borrow, default)]
     start_time_unix_nano: Text<'a>,
+    /// A number in a string.
+    #[serde(borrow, default)]
+    end_time_unix_nano: Text<'a>,
+    /// Of a record of the log.
+    #[serde(borrow, default)]
+    severity_text: Text<'a>,
+    /// What it says.
+    #[serde(borrow, default)]
+    body: Text<'a>,
     #[serde(borrow, default)]
     attributes: Attributes<'a>,
 }
@@ -53,6 +62,8 @@ struct Attributes<'a> {
 struct TestDetail<'a> {
     #[serde(borrow, default)]
     test_outcome: Text<'a>,
+    #[serde(default)]
+    failing_rows: Option<f64>,
 }
 
 /// What a line says.
@@ -62,6 +73,8 @@ pub(super) enum News<'a> {
     Start(&'a str),
     /// A node is done, with a status as in `run_results.json` and its seconds.
     End(&'a str, &'static str, f64),
+    /// What went wrong with a node.
+    Said(&'a str, &'a str),
     /// A node was given up, and may have been running.
     GivenUp,
     /// dbt has come to its end.
@@ -77,7 +90,17 @@ impl Span<'_> {
 
     /// When it began, in seconds since the epoch (UTC).
     pub(super) fn seconds(&self) -> Option<f64> {
-        Some(self.start_time_unix_nano.parse::<f64>().ok()? / 1e9)
+        seconds(&self.start_time_unix_nano)
+    }
+
+    /// When it ended, in seconds since the epoch (UTC).
+    pub(super) fn ended(&self) -> Option<f64> {
+        seconds(&self.end_time_unix_nano)
+    }
+
+    /// How many rows a test has found.
+    pub(super) fn failing_rows(&self) -> Option<f64> {
+        self.attributes.node_test_detail.failing_rows
     }
 
     pub(super) fn news(&self) -> News<'_> {
@@ -94,6 +117,9 @@ impl Span<'_> {
             }
             "SpanStart" if self.event_type.ends_with(NODE) => News::Start(id),
             "SpanEnd" if self.event_type.ends_with(NODE) => self.end(id),
+            "LogRecord" if !id.is_empty() && &*self.severity_text == "ERROR" => {
+                News::Said(id, &self.body)
+            }
             _ => News::Nothing,
         }
     }
@@ -120,6 +146,10 @@ impl Span<'_> {
         };
         News::End(id, status, duration_ms.parse().map_or(0.0, |ms: f64| ms / 1000.0))
     }
+}
+
+fn seconds(nanoseconds: &str) -> Option<f64> {
+    Some(nanoseconds.parse::<f64>().ok()? / 1e9)
 }
 
 /// Whether this log, if it is one of spans, tells of dbt's end; then it tells everything.

@@ -136,7 +136,7 @@ fn a_warehouse_that_lacks_too_much_is_not_believed() {
         Look::of(&claims, &types).not_believed(most)
     };
     assert_eq!(of(2, 2, None), [""; 0]);
-    let reason = "3 of 5 relations are not in the warehouse, but --max-missing allows 50 %";
+    let reason = "not in the warehouse: 3 of 5 relations, but --max-missing allows 50 %";
     assert_eq!(of(3, 2, None), [reason]);
     assert_eq!(of(1, 0, None).len(), 2, "the share, and the schema");
     assert_eq!(of(3, 0, Some(Limit::Percent(100.0))), [""; 0]);

@@ -58,7 +58,7 @@ pub(super) fn lend(target: SignalTarget, child: Pid) -> Option<Terminal> {
 /// process is in the background too, and suspends itself as well.
 pub(super) fn lend_again(terminal: Option<Terminal>, child: Pid) {
     if terminal.and_then(Terminal::foreground) == Some(child) {
-        tree::send_to_group(child, Signal::SIGCONT as i32);
+        tree::send_to(SignalTarget::Group, child, Signal::SIGCONT as i32);
     } else if nix::unistd::getpid().as_raw() != 1 {
         suspend(terminal, child);
     }
@@ -75,7 +75,7 @@ pub(super) fn suspend(terminal: Option<Terminal>, child: Pid) {
         if terminal.foreground() == Some(getpgrp()) {
             terminal.give_to(child);
         }
-        tree::send_to_group(child, Signal::SIGCONT as i32);
+        tree::send_to(SignalTarget::Group, child, Signal::SIGCONT as i32);
     }
 }
 

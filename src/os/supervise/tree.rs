@@ -1,6 +1,6 @@
 //! Waits for, signals and lists the children of this process, including orphans that it adopted.
 
-use super::Termination;
+use super::{SignalTarget, Termination};
 use crate::trees::IntoTree;
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions, WaitOptions, WaitStatus, wait, waitid};
@@ -52,10 +52,13 @@ pub(super) fn send(pid: Pid, signal: i32) {
     send_by(pid, signal, rustix::process::kill_process);
 }
 
-/// Send a signal, given by its number, to a process group. If its processes have just ended, nothing
-/// happens.
-pub(super) fn send_to_group(group: Pid, signal: i32) {
-    send_by(group, signal, rustix::process::kill_process_group);
+/// Send a signal, given by its number, to a child, or to the process group that it leads. If its
+/// processes have just ended, nothing happens.
+pub(super) fn send_to(target: SignalTarget, pid: Pid, signal: i32) {
+    match target {
+        SignalTarget::Child => send(pid, signal),
+        SignalTarget::Group => send_by(pid, signal, rustix::process::kill_process_group),
+    }
 }
 
 type KillFn = fn(rustix::process::Pid, rustix::process::Signal) -> rustix::io::Result<()>;

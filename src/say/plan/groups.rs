@@ -1,5 +1,6 @@
 //! The steps of a plan in groups of one cause and one reason, as every form of a plan shows them.
 
+use crate::count::counted;
 use crate::decide::plan::{Cause, Chain, Plan, Step};
 use std::collections::BTreeMap;
 
@@ -70,14 +71,14 @@ pub(super) fn counts(plan: &Plan) -> String {
 pub(super) fn total(plan: &Plan) -> String {
     let tests = match plan.tests {
         0 => String::new(),
-        1 => ", 1 test would be run".to_owned(),
-        count => format!(", {count} tests would be run"),
+        count => format!(", {} would be run", counted(count, "tests")),
     };
     if plan.steps.is_empty() {
         return format!("there is nothing to build{tests}");
     }
     let (built, nodes) = (plan.steps.len(), plan.nodes);
-    format!("{built} of {nodes} nodes would be built{tests}\n{}{}", time(plan), chain(plan))
+    let nodes = counted(nodes, "nodes");
+    format!("{built} of {nodes} would be built{tests}\n{}{}", time(plan), chain(plan))
 }
 
 /// `about 25 min with 4 threads`, by the last builds.
@@ -101,8 +102,8 @@ fn chain(plan: &Plan) -> String {
     let names = names(plan);
     let name =
         |id: &String| names.get(id.as_str()).map_or_else(|| id.clone(), |name| (*name).to_owned());
-    let (seconds, count) = (duration(*seconds), nodes.len());
-    format!("\nlongest chain {seconds} over {count} nodes: {} … {}", name(first), name(last))
+    let (seconds, count) = (duration(*seconds), counted(nodes.len(), "nodes"));
+    format!("\nlongest chain {seconds} over {count}: {} … {}", name(first), name(last))
 }
 
 /// Seconds as people say them: `0.4 s`, `12 s`, `25 min`, `3 h 5 min`.

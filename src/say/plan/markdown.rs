@@ -2,6 +2,7 @@
 
 use super::groups::{PlanGroup, counts, deed, groups, mark, total};
 use super::orphans;
+use crate::count::counted;
 use crate::decide::plan::{Plan, Step};
 use std::fmt::Write;
 
@@ -13,7 +14,8 @@ const TAIL: usize = 2_000;
 
 pub(super) fn markdown(plan: &Plan) -> String {
     let mut text = format!("### dbt plan: {}\n\n", heading(plan));
-    let _ = writeln!(text, "{}", total(plan));
+    // Two spaces keep the lines apart.
+    let _ = writeln!(text, "{}", total(plan).replace('\n', "  \n"));
     let mut left = 0;
     for group in groups(plan) {
         left += add(&mut text, &group);
@@ -30,7 +32,8 @@ pub(super) fn markdown(plan: &Plan) -> String {
         text += "\n</details>\n";
     }
     if left > 0 {
-        let _ = writeln!(text, "\nand {left} more nodes: `dbt-entrypoint plan --all`");
+        let _ =
+            writeln!(text, "\nand {}: `dbt-entrypoint plan --all`", counted(left, "more nodes"));
     }
     if let Some(words) = orphans(plan) {
         let _ = writeln!(text, "\n{words}");

@@ -2,6 +2,7 @@
 
 use super::groups::{PlanGroup, counts, deed, groups, mark, total};
 use super::{PlanView, orphans};
+use crate::count::counted;
 use crate::decide::plan::{Cause, Plan, Step};
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
@@ -80,8 +81,9 @@ impl Page<'_> {
             let rest = of_a_cause.iter().skip(shown).map(|group| group.steps.len()).sum::<usize>();
             if rest > 0 {
                 self.line(&format!(
-                    "\nand {} more groups of {rest} nodes (--all)",
-                    of_a_cause.len() - shown
+                    "\nand {} of {} (--all)",
+                    counted(of_a_cause.len() - shown, "more groups"),
+                    counted(rest, "nodes")
                 ));
             }
         }

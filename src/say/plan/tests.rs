@@ -158,8 +158,8 @@ fn markdown_has_a_line_for_each_group_that_opens_it() {
     let expected = "\
 ### dbt plan: 1 edited, 1 downstream
 
-2 of 200 nodes would be built
-about 24 s with 4 threads
+2 of 200 nodes would be built\x20\x20
+about 24 s with 4 threads\x20\x20
 longest chain 24 s over 2 nodes: orders … a_rather_long_name_of_a_model_000
 
 <details><summary>edited: body (1)</summary>

@@ -10,7 +10,7 @@ fn one_edit_is_built_with_what_reads_it_by_one_dbt() {
     fake.project.edit("b");
     let ran = fake.run(&["run", "--threads", "4"]);
     ran.ends_with(0).starts(&["run"]).builds(&["b", "c"]);
-    ran.says(&["to build: 1 of 4 nodes, and everything downstream of them\n"]);
+    ran.says(&["to build: 1 of 4 nodes, and everything downstream\n"]);
     let dbt = ran.last();
     assert_eq!(dbt.value("--select"), Some("result:skipped+"));
     assert_eq!(dbt.value("--threads"), Some("4"));
@@ -175,11 +175,11 @@ fn a_test_is_run_with_what_it_looks_at_and_never_marks_a_model() {
     fake.project.edit("a");
     fake.dbt("fails", vec!["t"]);
     // One count: a test is no node.
-    fake.run(&["build"]).ends_with(1).builds(&["a"]).says(&["to build: 1 of 1 nodes, and"]);
+    fake.run(&["build"]).ends_with(1).builds(&["a"]).says(&["to build: 1 of 1 node, and"]);
     fake.dbt_is_well();
     assert_eq!(fake.pending(), [""; 0]);
     fake.run(&["run"]).ends_with(0).builds(&[]);
-    fake.run(&["build"]).ends_with(0).builds(&["t"]).says(&["to test: 1 tests\n"]);
+    fake.run(&["build"]).ends_with(0).builds(&["t"]).says(&["to test: 1 test\n"]);
 }
 
 #[test]

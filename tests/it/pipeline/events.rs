@@ -1,9 +1,10 @@
 //! The stream of `--events`: what happens, line by line.
 
 use super::harness::Fake;
-use super::project::chain;
+use super::project::{Project, chain, project};
 use serde_json::Value;
 use std::fs;
+use std::process::Command;
 
 /// What happened since the last look: the name of each event, and its node where it has one.
 fn seen(fake: &Fake) -> Vec<String> {
@@ -65,6 +66,57 @@ fn without_a_journal_the_nodes_are_told_at_the_end() {
     let told = &ran.ends_with(0).stdout;
     let at = |event: &str| told.find(&format!("\"event\":\"{event}\"")).expect(event);
     assert!(at("node_succeeded") < at("committed") && !told.contains("node_started"), "{told}");
+}
+
+/// A wide project: some hundred events.
+fn wide() -> Project {
+    (0..120).fold(project(), |project, number| project.model(&format!("model_{number}")))
+}
+
+#[test]
+fn among_dbts_lines_each_event_is_a_line_of_its_own() {
+    let mut fake = Fake::new(wide());
+    fake.env("DBT_ENTRYPOINT_EVENTS", "-");
+    fake.dbt("chatters", 60);
+    let ran = fake.run(&["build"]);
+    let is_dbts = |line: &&str| line.bytes().all(|byte| byte == b'x') && line.len() == 2000;
+    let (dbts, ours): (Vec<&str>, Vec<&str>) = ran.ends_with(0).stdout.lines().partition(is_dbts);
+    let events = ours.iter().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
+    assert_eq!((dbts.len(), events.count()), (120 * 60, 2 * 120 + 3), "{ours:#?}");
+}
+
+#[test]
+fn a_reader_that_does_not_read_or_has_gone_holds_up_nobody() {
+    let mut fake = Fake::new(wide());
+    fake.env("DBT_ENTRYPOINT_EVENTS", "-");
+    let (unread, writer) = std::io::pipe().expect("a pipe");
+    // The pipe is full but for a page.
+    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETPIPE_SZ(8192)).expect("a pipe");
+    let mut command = fake.command(&["build"]);
+    command.stdout(writer.try_clone().expect("a descriptor"));
+    let ran = fake.run_command(command);
+    ran.ends_with(0)
+        .says(&["no more events are written: nobody read them for a second", "120 built"]);
+    drop(unread);
+    let mut command = fake.command(&["--full", "build"]);
+    command.stdout(writer);
+    let ran = fake.run_command(command);
+    ran.ends_with(0).says(&["no more events are written: Broken pipe", "120 built"]);
+}
+
+#[test]
+fn without_a_standard_output_nothing_is_told() {
+    let mut fake = Fake::new(chain(&["a"]));
+    fake.env("DBT_ENTRYPOINT_EVENTS", "-");
+    let inner = fake.command(&["build"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" build >&-"]).arg(inner.get_program()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = fake.run_command({
+        command.current_dir(fake.root());
+        command
+    });
+    ran.ends_with(0).builds(&["a"]);
 }
 
 #[test]

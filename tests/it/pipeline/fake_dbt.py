@@ -15,8 +15,10 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     version, seconds         its version; how long each node is said to have taken
     target                   the project's target-path
     fails                    names of nodes whose build fails
+    warehouse                {name of a node that fails: what the warehouse says}
     partly                   names of nodes of which some batches fail
     adapter                  the type of its adapter
+    chatters                 how many lines of 2000 letters it writes for each node
     exits                    the exit code, whatever happened
     cannot_parse             the project has an error
     cannot_compile           the same for `compile`
@@ -29,6 +31,7 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     edits                    {POINT: {file of the project: text that it writes there}}
     hangs_at, dies_at        the POINT at which it waits until it gets USR1, or is killed
     deaf                     where it hangs, it ignores INT
+    lingers                  where it hangs, it notes each INT and goes on as told by it only after USR1
     stops_parent_at          the POINT at which its parent gets TERM
     selects_nothing          whatever the command says
     overtaken                a subcommand during which another dbt parses in the same target
@@ -94,8 +97,13 @@ class Dbt:
             released = []
             signal.signal(signal.SIGUSR1, lambda *_: released.append(True))
             print("began", file=sys.stderr, flush=True)
+            told = []
+            if self.scenario.get("lingers"):
+                signal.signal(signal.SIGINT, lambda *_: told.append(self.note(told="INT")))
             while not released:
                 signal.pause()
+            if told:
+                raise KeyboardInterrupt
         if self.scenario.get("dies_at") == point:
             os.kill(os.getpid(), 9)
 
@@ -126,15 +134,18 @@ class Dbt:
         results = {"metadata": {"invocation_id": self.id}, "args": args, "results": self.results}
         self.write("run_results.json", dumped(results))
 
-    def event(self, name, id, status, seconds=0.0):
+    def event(self, name, id, status, seconds=0.0, level="info", **more):
         node = {"unique_id": id, "materialized": self.project.kind(id), "node_status": status}
-        self.log_line(name, {"node_info": node, "status": status, "execution_time": seconds})
+        data = {"node_info": node, "status": status, "execution_time": seconds, **more}
+        self.log_line(name, data, level)
 
-    def log_line(self, name, data):
+    def log_line(self, name, data, level="info"):
         if self.options.one("log-format-file") != "json":
             return
+        if level == "debug" and self.options.one("log-level-file") != "debug":
+            return
         os.makedirs(self.log, exist_ok=True)
-        info = {"name": name, "invocation_id": self.id, "level": "info", "msg": ""}
+        info = {"name": name, "invocation_id": self.id, "level": level, "msg": ""}
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
         line = {"data": data, "info": {**info, "ts": now}}
         with open(f"{self.log}/dbt.log", "a") as file:
@@ -283,6 +294,8 @@ class Dbt:
         kind = "Test" if "test" in node["resource_type"] else node["resource_type"].capitalize()
         self.event("LogStartLine", id, "started")
         self.note(began=id)
+        for _ in range(self.scenario.get("chatters", 0)):
+            os.write(1, b"x" * 2000 + b"\n")
         self.reach(node["name"])
         partly = node["name"] in self.scenario.get("partly", [])
         fails = partly or node["name"] in self.scenario.get("fails", [])
@@ -295,7 +308,12 @@ class Dbt:
             refreshed = self.options.on("full-refresh")
             relation = node.get("relation_name")
             self.note(built=id, code=code, real=real, refreshed=refreshed, relation=relation)
-        self.event(f"Log{kind}Result", id, status, self.result(id, status))
+        message = self.scenario.get("warehouse", {}).get(node["name"]) if fails else None
+        if message and not is_test:
+            self.event("CatchableExceptionOnRun", id, "executing", level="debug", exc=message)
+        self.event(f"Log{kind}Result", id, status, self.result(id, status, message))
+        run_result = {"status": status, "message": message, "execution_time": 1.0}
+        self.event("NodeFinished", id, status, level="debug", run_result=run_result)
         return not fails
 
     def build(self, ids):

@@ -294,6 +294,17 @@ impl Fake {
         Orphan { pid: running.dbt, reader: running.reader }
     }
 
+    /// Lets the last dbt that hangs go on, where the run is not [`Running`].
+    pub(super) fn go_on(&self) {
+        kill(self.last_dbt(), Signal::SIGUSR1).expect("it lives");
+    }
+
+    /// The signals that dbt noted while it hung (`lingers`).
+    pub(super) fn told(&self) -> Vec<String> {
+        let notes = self.notes();
+        notes.iter().filter_map(|note| note["told"].as_str()).map(str::to_owned).collect()
+    }
+
     fn last_dbt(&self) -> Pid {
         let started = self.notes().into_iter().rfind(|note| note["start"].is_array());
         let pid = started.and_then(|note| note["pid"].as_i64()).expect("a dbt");

@@ -114,7 +114,7 @@ fn a_record_of_an_earlier_version_has_no_origin_and_is_listed() {
         fs::write(&path, record.to_string()).expect("a file");
     }
     let words = fake.run(&["history"]).ends_with(0).stdout.clone();
-    assert!(words.contains("UTC  by an earlier version\n     1 nodes"), "{words}");
+    assert!(words.contains("UTC  by an earlier version\n     1 node,"), "{words}");
     fake.project.edit("a");
     fake.run(&["run"]).ends_with(0).builds(&["a"]);
     fake.trust();
@@ -130,11 +130,13 @@ fn a_record_of_an_earlier_version_has_no_origin_and_is_listed() {
 
 #[test]
 fn a_diff_names_what_changed_and_why() {
-    let mut fake = Fake::populated(chain(&["a", "b"]).model("gone"));
-    fake.project = chain(&["a", "b"]).model("new").model("fails");
+    let mut fake = Fake::populated(chain(&["a", "b"]).model("gone").test("t").test("past"));
+    fake.project = chain(&["a", "b"]).model("new").model("fails").test("t").test("more");
+    // Tests are no nodes of a baseline.
     fake.project.edit("a");
+    fake.project.edit("t");
     fake.dbt("fails", vec!["fails"]);
-    fake.run(&["run"]).ends_with(1);
+    fake.run(&["build"]).ends_with(1);
     let diff = fake.run(&["diff", "1", "--json"]).ends_with(0).starts(&[]).json();
     let expected = json!({
         "changed": {"model.shop.a": ["body"]}, "added": ["model.shop.new"],
@@ -174,11 +176,11 @@ fn a_diff_works_beside_a_damaged_baseline_and_refuses_what_is_not_there() {
 
 #[test]
 fn a_rollback_says_what_the_next_run_builds_and_the_run_builds_it() {
-    let mut fake = Fake::populated(chain(&["a", "b", "c"]).model("d"));
+    let mut fake = Fake::populated(chain(&["a", "b", "c"]).test("t").reads("c").model("d"));
     fake.trust();
     fake.project.edit("a");
     fake.project.edit("d");
-    fake.run(&["run"]).ends_with(0);
+    fake.run(&["build"]).ends_with(0);
     let words = fake.run(&["rollback"]).ends_with(0).starts(&[]).stdout.clone();
     let expected = "the next run builds 2 nodes and 2 downstream:\n  model.shop.a: body\n  model.shop.d: body\n";
     assert!(words.contains(expected) && words.contains("dbt-entrypoint plan"), "{words}");
