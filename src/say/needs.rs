@@ -21,7 +21,8 @@ pub(crate) fn compiling(count: usize) {
 
 /// dbt is asked what the models of an adopted project compile to.
 pub(crate) fn compiling_all(count: usize) {
-    info!("asking dbt compile for the code of {count} models, to compare later changes with");
+    let models = counted(count, "models");
+    info!("asking dbt compile for the code of {models}, to compare later changes with");
 }
 
 /// An adopted project has no code to compare later changes with.

@@ -31,6 +31,14 @@ impl PlanView {
     pub(crate) const PLAIN: Self = Self { width: 100, colour: false, all: false };
 }
 
+/// How many nodes changed and do not have to be built; `None` if none did.
+fn settled(plan: &Plan) -> Option<String> {
+    let count = plan.settled.len();
+    (count > 0).then(|| {
+        format!("compiles to what was built, and is not built: {}", counted(count, "nodes"))
+    })
+}
+
 /// How many relations are orphans; `None` if none is.
 fn orphans(plan: &Plan) -> Option<String> {
     let count = plan.orphans;

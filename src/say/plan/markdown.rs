@@ -1,7 +1,7 @@
 //! A plan as Markdown, for a pull request: the summary, and each group behind a line that opens it.
 
 use super::groups::{PlanGroup, counts, deed, groups, mark, total};
-use super::orphans;
+use super::{orphans, settled};
 use crate::count::counted;
 use crate::decide::plan::{Plan, Step};
 use std::fmt::Write;
@@ -35,7 +35,7 @@ pub(super) fn markdown(plan: &Plan) -> String {
         let _ =
             writeln!(text, "\nand {}: `dbt-entrypoint plan --all`", counted(left, "more nodes"));
     }
-    if let Some(words) = orphans(plan) {
+    for words in settled(plan).into_iter().chain(orphans(plan)) {
         let _ = writeln!(text, "\n{words}");
     }
     let _ = writeln!(text, "\nplan `{}`", plan.hash);

@@ -1,7 +1,7 @@
 //! A plan for a terminal: what is built first, then why, in groups that fit a screen.
 
 use super::groups::{PlanGroup, counts, deed, groups, mark, total};
-use super::{PlanView, orphans};
+use super::{PlanView, orphans, settled};
 use crate::count::counted;
 use crate::decide::plan::{Cause, Plan, Step};
 use crate::trees::IntoTree;
@@ -36,6 +36,10 @@ pub(super) fn screen(plan: &Plan, pending: &[String], view: &PlanView) -> String
     if !pending.is_empty() {
         page.line("\nwaiting: they have to be built, but this command does not build them");
         page.names("    ", pending.iter().map(String::as_str), pending.len());
+    }
+    if let Some(words) = settled(plan) {
+        page.line(&format!("\n{words}"));
+        page.names("    ", plan.settled.iter().map(String::as_str), plan.settled.len());
     }
     if let Some(words) = orphans(plan) {
         page.line(&format!("\n{words}"));

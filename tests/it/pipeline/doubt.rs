@@ -89,7 +89,10 @@ fn a_plan_and_a_budget_know_what_is_settled() {
     let mut fake = slow(chain(&["a", "b"]));
     fake.project.comment("a");
     let plan = ["--settle", "changes", "plan", "run"];
-    fake.run(&plan).ends_with(0).starts(&["parse", "compile"]);
+    let shown = fake.run(&plan);
+    shown.ends_with(0).starts(&["parse", "compile"]);
+    let said = "compiles to what was built, and is not built: 1 node\n    model.shop.a\n";
+    assert!(shown.stdout.contains(said), "{}", shown.stdout);
     let machine = fake.run(&["--settle", "changes", "plan", "--json", "run"]).json();
     assert_eq!((&machine["settled"], &machine["steps"]), (&json!(["model.shop.a"]), &json!([])));
     let limited = ["--settle", "changes", "--max-rebuild", "0", "run"];
