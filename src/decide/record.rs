@@ -104,6 +104,10 @@ pub struct NodeRecord {
     /// on. It is set only for nodes that are absent from the manifest, which has it otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relation: Option<String>,
+    /// The materialization that this relation is known to be of. Set as [`NodeRecord::relation`] is, and
+    /// for ephemeral models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub materialized: Option<String>,
     /// Whether it is known to have no relation: it has never been built, or its relation was
     /// overwritten or dropped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

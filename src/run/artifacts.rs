@@ -6,6 +6,7 @@
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
 use crate::dbt::results::{Fate, Outcome, Results, RunLog, results_of_nothing};
+use crate::exit::Refusal;
 use crate::graph::Graph;
 use crate::os::{clock, random};
 use crate::say;
@@ -170,4 +171,17 @@ pub(super) fn leave_empty_results(session: &Session) {
 
 fn read(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(json::standard)
+}
+
+/// dbt succeeded without a word on nodes that it was told to build.
+pub(super) fn not_selected(missing: &[String]) -> Refusal {
+    let first = missing.first().map_or("", String::as_str);
+    let count = missing.len();
+    Refusal::new(format!(
+        "dbt ended with code 0, but did not report {count} nodes that it was told to build: {first}{}",
+        if count > 1 { ", …" } else { "" }
+    ))
+    .meaning("whether they were built is not known; they count as still to be built")
+    .remedy("start again; give each dbt that runs at the same time its own --target-path")
+    .remedy("dbt-entrypoint --full …     (build everything without a selection)")
 }

@@ -3,6 +3,7 @@
 
 use super::artifacts::{self, Artifacts};
 use super::commit::{Ran, room_for};
+use super::driver::Driver;
 use super::follow::Follower;
 use super::open::{Access, Opened};
 use super::progress::Reporter;
@@ -22,7 +23,7 @@ use crate::decide::next;
 use crate::decide::record::FORMAT;
 use crate::decide::settle::Completion;
 use crate::decide::summary::Summary;
-use crate::exit::{Failure, Refusal};
+use crate::exit::Failure;
 use crate::say;
 use crate::session::Session;
 use crate::store::{Reservation, RunDir};
@@ -226,6 +227,7 @@ impl Attempt {
         mut self,
         started: &mut Started<'_>,
         code: u8,
+        driver: &mut Driver<'_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         drop(self.follower.take());
@@ -243,7 +245,7 @@ impl Attempt {
             match started.opened.compare(&text, old.as_deref().map(String::as_str)) {
                 Ok(now) => {
                     let confirmed = started.opened.confirm(&started.seen);
-                    return self.keep_outcome(started, now, log, code, confirmed, summary);
+                    return self.keep_outcome(started, now, log, code, confirmed, driver, summary);
                 }
                 // dbt was killed while it wrote it.
                 Err(_) if !is_whole(&text) && code != 0 => is_cut = true,
@@ -283,11 +285,12 @@ impl Attempt {
         now: Comparison<'_, '_>,
         code: u8,
         confirmed: Confirmed,
+        driver: &mut Driver<'_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         drop(self.follower.take());
         let log = artifacts::journal(self.journal.log());
-        self.keep_outcome(started, now, log, code, confirmed, summary)
+        self.keep_outcome(started, now, log, code, confirmed, driver, summary)
     }
 
     fn keep_outcome(
@@ -297,6 +300,7 @@ impl Attempt {
         log: RunLog,
         code: u8,
         confirmed: Confirmed,
+        driver: &mut Driver<'_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let opened = &mut started.opened;
@@ -342,7 +346,9 @@ impl Attempt {
             say::event(&RunEvent::of_fate(id, fate, message));
         }
         let origin = opened.origin(&summary.command);
-        let ran = Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin };
+        let ran = Ran::of_nothing(now, ending, confirmed, origin);
+        let mut ran = Ran { outcome, messages, codes, scope, refresh, ..ran };
+        opened.ask_after(&mut ran, driver);
         let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if let Err(failure) = &saved {
@@ -352,21 +358,12 @@ impl Attempt {
             return report_after_dbt(saved, code);
         }
         self.undo()?;
-        if missing.is_empty() { Ok(()) } else { Err(Failure::not_saved(not_selected(&missing))) }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::not_saved(artifacts::not_selected(&missing)))
+        }
     }
-}
-
-/// dbt succeeded without a word on nodes that it was told to build.
-fn not_selected(missing: &[String]) -> Refusal {
-    let first = missing.first().map_or("", String::as_str);
-    let count = missing.len();
-    Refusal::new(format!(
-        "dbt ended with code 0, but did not report {count} nodes that it was told to build: {first}{}",
-        if count > 1 { ", …" } else { "" }
-    ))
-    .meaning("whether they were built is not known; they count as still to be built")
-    .remedy("start again; give each dbt that runs at the same time its own --target-path")
-    .remedy("dbt-entrypoint --full …     (build everything without a selection)")
 }
 
 /// The nodes of which a dbt said nothing that reports everything that it selected.

@@ -18,6 +18,7 @@ use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
+use crate::decide::warehouse::Asked;
 use crate::exit::Failure;
 use crate::graph::{Graph, Role};
 use crate::os::clock;
@@ -59,6 +60,8 @@ pub(super) struct Ran<'m, 'b> {
     pub(super) confirmed: Confirmed,
     /// What made it, without what it built.
     pub(super) origin: Origin,
+    /// What the warehouse said afterwards, if it was asked.
+    pub(super) asked: Option<Asked>,
 }
 
 impl<'m, 'b> Ran<'m, 'b> {
@@ -70,8 +73,16 @@ impl<'m, 'b> Ran<'m, 'b> {
         origin: Origin,
     ) -> Self {
         let (outcome, scope, refresh) = (Outcome::new(), Scope::Changes, false);
-        let (messages, codes) = (BTreeMap::new(), BTreeMap::new());
-        Self { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin }
+        let (messages, codes, asked) = (BTreeMap::new(), BTreeMap::new(), None);
+        Self { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin, asked }
+    }
+}
+
+impl Ran<'_, '_> {
+    /// The baseline that follows, if the warehouse has said this.
+    pub(super) fn next(&self, baseline: &Baseline, asked: Option<&Asked>) -> Next {
+        let Self { now, outcome, codes, scope, refresh, .. } = self;
+        Next::of(now, baseline, outcome, codes, scope, *refresh, asked)
     }
 }
 
@@ -104,8 +115,8 @@ impl Opened<'_> {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
-        let Ran { now, outcome, messages, codes, scope, refresh, ending, confirmed, origin } = ran;
-        let mut next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
+        let mut next = ran.next(&self.baseline, ran.asked.as_ref());
+        let Ran { now, outcome, messages, refresh, ending, confirmed, origin, .. } = ran;
         next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
         // What is adopted was compared with itself.

@@ -45,6 +45,7 @@ fn as_json(look: &Look) -> serde_json::Value {
         "missing": look.missing(),
         "wrong": wrong.into_tree::<serde_json::Map<_, _>>(),
         "unseen": look.unseen,
+        "lost": look.lost.iter().map(|(id, _)| id).collect::<Vec<_>>(),
     })
 }
 
@@ -55,6 +56,9 @@ fn words_of(look: &Look, is_recorded: bool) -> String {
     }
     for id in &look.unseen {
         let _ = writeln!(text, "{id}  no relation is there; its materialization may leave none");
+    }
+    for (id, _) in &look.lost {
+        let _ = writeln!(text, "{id}  still to be built; what was built before is gone");
     }
     let there = look.claimed - look.wrong.len();
     let _ = writeln!(text, "{there} of {} relations are in the warehouse", look.claimed);

@@ -38,14 +38,16 @@ const WRONG: [(&str, &str); 2] = [
 fn what_is_missing_is_found_recorded_and_built() {
     let Some(shop) = built() else { return };
     let sound = shop.run(&["verify", "--json"]);
-    let all = json!({"claimed": 12, "there": 12, "missing": 0, "wrong": {}, "unseen": []});
+    let all =
+        json!({"claimed": 12, "there": 12, "missing": 0, "wrong": {}, "unseen": [], "lost": []});
     assert_eq!(answer(sound.expect_code(0)), all);
     tamper(&shop);
     let before = shop.files_of_the_volume();
     let found = shop.run(&["verify", "--json"]);
     let wrong: serde_json::Map<String, Value> =
         WRONG.iter().map(|(id, why)| ((*id).to_owned(), json!(why))).collect();
-    let expected = json!({"claimed": 12, "there": 10, "missing": 1, "wrong": wrong, "unseen": []});
+    let expected =
+        json!({"claimed": 12, "there": 10, "missing": 1, "wrong": wrong, "unseen": [], "lost": []});
     assert_eq!(answer(found.expect_code(10)), expected);
     assert!(before == shop.files_of_the_volume(), "a look changed the volume");
     // Nobody has told the next run.

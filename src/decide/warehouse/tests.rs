@@ -14,7 +14,7 @@ fn look(of: &[(&str, &str, Expected, Option<&str>)]) -> Look {
         of.iter().map(|(name, schema, expected, _)| claim(name, schema, *expected)).collect();
     let types: Vec<Option<String>> =
         of.iter().map(|(.., found)| found.map(str::to_owned)).collect();
-    Look::of(&claims, &types)
+    Look::of(&claims, &[], &types)
 }
 
 /// A manifest with these nodes: resource type, name, materialization, other members.
@@ -112,6 +112,7 @@ fn a_look_says_what_is_missing_and_what_has_taken_its_place() {
         claimed: 8,
         wrong: wrong.map(|(id, wrong)| (id.to_owned(), wrong)).into(),
         unseen: vec!["model.shop.own".into()],
+        lost: Vec::new(),
         blind: [("shop.marts".to_owned(), 1)].into(),
     };
     assert_eq!(found, expected);
@@ -133,7 +134,7 @@ fn a_warehouse_that_lacks_too_much_is_not_believed() {
             .map(|(n, (_, schema, expected, _))| claim(&format!("n{n}"), schema, *expected))
             .collect();
         let types: Vec<_> = all.iter().map(|(.., found)| found.map(str::to_owned)).collect();
-        Look::of(&claims, &types).not_believed(most)
+        Look::of(&claims, &[], &types).not_believed(most)
     };
     assert_eq!(of(2, 2, None), [""; 0]);
     let reason = "3 of 5 relations are not in the warehouse, but --max-missing allows 50 %";

@@ -173,6 +173,7 @@ class Project:
         return {
             "unique_id": node["unique_id"],
             "resource_type": kind,
+            "schema": "main",
             "name": node["name"],
             "package_name": "other" if external else "shop",
             "path": "" if external else node["file"],
