@@ -32,6 +32,10 @@ pub struct Record {
     /// any more: of nodes that were removed, and of nodes that moved. By their full names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<String, LeftRelation>,
+    /// The orphans that were dropped or found gone, and since when. What an earlier baseline says of them
+    /// does not count any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, LeftRelation>,
     /// The inputs with which commands had nothing left to build, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,

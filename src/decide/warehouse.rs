@@ -59,6 +59,8 @@ pub enum Expected {
     View,
     /// `table`.
     Table,
+    /// This type, which is neither.
+    Other(&'static str),
     /// A type that depends on the adapter.
     Something,
     /// Perhaps there is no relation: the materialization is the project's own.
@@ -77,10 +79,27 @@ impl Expected {
         }
     }
 
+    /// The same, more exactly, where the types are known that this adapter lists.
+    #[must_use]
+    pub fn on(adapter: Option<&str>, materialization: &str) -> Self {
+        match (adapter, materialization) {
+            (Some("clickhouse"), "dictionary") => Self::Other("dictionary"),
+            // A materialized view is listed as the table that it writes into.
+            (Some("clickhouse"), kind) if OTHERS.contains(&kind) => Self::Table,
+            (Some("postgres"), "materialized_view") => Self::Other("materialized_view"),
+            (_, kind) => Self::of(kind),
+        }
+    }
+
     /// Whether a relation of this type is another one than was built.
     #[must_use]
     pub fn contradicts(self, found: &str) -> bool {
-        matches!((self, found), (Self::View, "table") | (Self::Table, "view"))
+        match self {
+            Self::View => matches!(found, "table" | "dictionary"),
+            Self::Table => matches!(found, "view" | "dictionary" | "materialized_view"),
+            Self::Other(_) => matches!(found, "table" | "view"),
+            Self::Something | Self::Unknown => false,
+        }
     }
 
     /// What is wrong if a relation of this type was found, or none.
@@ -118,7 +137,7 @@ pub fn claims(manifest: &Manifest<'_>) -> Vec<Claim> {
         let expected = match kind {
             "ephemeral" => return None,
             kind if own.contains(kind) => Expected::Unknown,
-            kind => Expected::of(kind),
+            kind => Expected::on(manifest.adapter_type(), kind),
         };
         let address = Address {
             database: node.database.as_deref().map(str::to_owned),
@@ -141,7 +160,7 @@ pub fn waiting(manifest: &Manifest<'_>, nodes: &BTreeMap<String, NodeRecord>) ->
             // Something was there, and an earlier version did not note what.
             None => Expected::Something,
             Some(kind) if own.contains(kind) => Expected::Unknown,
-            Some(kind) => Expected::of(kind),
+            Some(kind) => Expected::on(manifest.adapter_type(), kind),
         };
         let address = Address::of_name(node.relation.as_deref()?)?;
         Some(Claim { id: id.clone(), address, expected })
@@ -163,7 +182,11 @@ impl fmt::Display for Wrong {
         match self {
             Self::Missing => f.write_str("not in the warehouse"),
             Self::OtherType(found, expected) => {
-                let built = if *expected == Expected::View { "view" } else { "table" };
+                let built = match expected {
+                    Expected::View => "view",
+                    Expected::Other(kind) => kind,
+                    Expected::Table | Expected::Something | Expected::Unknown => "table",
+                };
                 write!(f, "in the warehouse as a {found}, but built as a {built}")
             }
         }

@@ -182,16 +182,23 @@ impl Opened<'_> {
             && timeless(&self.baseline.nodes) == timeless(&next.nodes)
     }
 
-    /// Replace the record of a baseline that stays.
+    /// Replace the record of a baseline that stays. If that fails, nothing is lost: the next start looks
+    /// as this one did.
     pub(super) fn write_record(&self) {
-        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
-            return;
-        };
-        let record = self.baseline.record(self.identity(), clock::now());
-        // Nothing is lost: the next start looks as this one did.
-        if let Err(error) = state.write_record(digest, &record) {
+        if let Err(error) = self.put_record() {
             say::will_start_again(&error);
         }
+    }
+
+    /// The same where something would be lost.
+    ///
+    /// # Errors
+    /// With what to do; the old record is then still there.
+    pub(super) fn put_record(&self) -> Result<()> {
+        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
+            return Ok(());
+        };
+        state.write_record(digest, &self.baseline.record(self.identity(), clock::now()))
     }
 
     /// Make this manifest less some nodes the baseline, with the record as we hold it. `origin` is what

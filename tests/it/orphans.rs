@@ -135,6 +135,40 @@ fn what_somebody_else_built_or_took_over_is_no_orphan() {
 }
 
 #[test]
+fn what_only_an_earlier_baseline_knows_is_found_and_once_it_was_dropped_it_is_forgotten() {
+    let Some(shop) = Shop::warm() else { return };
+    shop.run(&["build"]).expect_built(&ALL);
+    shop.write("models/old_table.sql", "{{ config(materialized='table') }} select 1 as one");
+    shop.write("models/adopted.sql", "{{ config(materialized='table') }} select 1 as one");
+    shop.run(&["build", "--exclude", "adopted"]).expect_built(&["old_table"]);
+    shop.run(&["rollback"]).expect_code(0);
+    remove(&shop, "models/old_table.sql");
+    shop.query("create table adopted as select 1 as one; select 1");
+    let found = shop.run(&["orphans", "--json"]);
+    assert_eq!(listed(found.expect_code(10)), ["shop.main.old_table: there"]);
+    assert_eq!(answer(&found)["orphans"][0]["earlier"], true);
+    let words = shop.run(&["orphans"]);
+    assert!(words.stdout.contains("removed since an earlier baseline"), "{words:#?}");
+    let hash = answer(&found)["hash"].as_str().expect("a hash").to_owned();
+    shop.run(&["orphans", "--drop", "--approve", &hash]).expect_code(0);
+    // A name that somebody else takes afterwards is theirs, whatever the history says.
+    shop.query("create table old_table as select 2 as two; select 1");
+    assert_eq!(listed(shop.run(&["orphans", "--json"]).expect_code(0)), [""; 0]);
+    shop.touch("models/marts/loyal_customers.sql");
+    shop.run(&["build", "--exclude", "adopted"]).expect_code(0);
+    shop.run(&["rollback", "2"]).expect_code(0);
+    assert_eq!(listed(shop.run(&["orphans", "--json"]).expect_code(0)), [""; 0]);
+    // It is ours again once we have built it again.
+    shop.write("models/old_table.sql", "{{ config(materialized='table') }} select 3 as three");
+    shop.run(&["build", "--exclude", "adopted"]).expect_built(&["old_table"]);
+    remove(&shop, "models/old_table.sql");
+    assert_eq!(
+        listed(shop.run(&["orphans", "--json"]).expect_code(10)),
+        ["shop.main.old_table: there"]
+    );
+}
+
+#[test]
 fn an_adopted_relation_was_not_built_by_us() {
     let Some(shop) = Shop::warm() else { return };
     shop.bare_dbt(&["build"]).expect_built(&ALL);
