@@ -267,6 +267,7 @@ impl Summary {
             "built": self.built.len(),
             "failed": self.failed.len(),
             "pending": self.pending.len(),
+            "orphans": self.orphans,
             "failed_nodes": first(&self.failed),
             "messages": messages,
             "pending_nodes": first(&self.pending),

@@ -43,14 +43,20 @@ fn are_dropped(shop: &Shop, schema: &str) {
     let both = [format!("{schema}.old_view: there"), format!("{schema}.old_table: there")];
     // Before a run has noticed, and afterwards.
     assert_eq!(listed(shop.run(&["orphans", "--json"]).expect_code(10)), both);
-    let done = shop.run(&["build"]);
+    fs::write(shop.project().join("message"), "").expect("a file");
+    let done = shop.run(&["--termination-log", "message", "build"]);
     assert!(done.expect_code(0).stderr.contains(", 2 orphans"), "{done:#?}");
+    let message = fs::read_to_string(shop.project().join("message")).expect("a file");
+    assert!(message.contains("\"orphans\":2"), "{message}");
     let plan = shop.run(&["plan"]);
     assert!(plan.stdout.contains("no node is built into 2 relations any more"), "{plan:#?}");
     assert!(shop.run(&["plan", "--json"]).stdout.contains("\"orphans\": 2"));
     let found = shop.run(&["orphans", "--json"]);
     assert_eq!(listed(found.expect_code(10)), both);
     assert!(shop.run(&["status"]).stdout.contains("2 relations that no node is built into"));
+    let status = answer(&shop.run(&["status", "--json"]));
+    let counts = [&status["orphans"], &status["last_run"]["orphans"]];
+    assert_eq!(counts, [2, 2], "{status:#?}");
     let statements = shop.run(&["orphans", "--sql"]).expect_code(10).stdout.replace('"', "");
     let expected = format!(
         "drop view if exists {schema}.old_view;\ndrop table if exists {schema}.old_table;\n"
