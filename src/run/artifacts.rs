@@ -3,6 +3,7 @@
 //! A stale `run_results.json` of an earlier invocation may lie about, and dbt rewrites
 //! `manifest.json` before it has built anything: only matching invocation ids count.
 
+use super::unchanged::Confirmed;
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
 use crate::dbt::results::{Fate, Outcome, Results, RunLog, results_of_nothing};
@@ -167,6 +168,15 @@ pub(super) fn leave_empty_results(session: &Session) {
     if let Err(why) = write() {
         say::no_empty_results(target, &why);
     }
+}
+
+/// How a dbt ended.
+pub(super) struct Ended {
+    /// What its log tells.
+    pub(super) log: RunLog,
+    pub(super) code: u8,
+    /// The inputs, if nothing moved while dbt read them.
+    pub(super) confirmed: Confirmed,
 }
 
 fn read(path: &Path) -> Option<String> {

@@ -1,7 +1,7 @@
 //! A run of dbt that the volume knows about: begun before dbt starts, and concluded by the commit of
 //! what it built.
 
-use super::artifacts::{self, Artifacts};
+use super::artifacts::{self, Artifacts, Ended};
 use super::commit::{Ran, room_for};
 use super::driver::Driver;
 use super::follow::Follower;
@@ -13,7 +13,7 @@ use super::unchanged::Confirmed;
 use crate::dbt::command::Opt;
 use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::is_whole;
-use crate::dbt::results::{Fate, Outcome, RunLog};
+use crate::dbt::results::{Fate, Outcome};
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt;
 use crate::decide::event::RunEvent;
@@ -245,7 +245,8 @@ impl Attempt {
             match started.opened.compare(&text, old.as_deref().map(String::as_str)) {
                 Ok(now) => {
                     let confirmed = started.opened.confirm(&started.seen);
-                    return self.keep_outcome(started, now, log, code, confirmed, driver, summary);
+                    let ended = Ended { log, code, confirmed };
+                    return self.keep_outcome(started, now, ended, driver, summary);
                 }
                 // dbt was killed while it wrote it.
                 Err(_) if !is_whole(&text) && code != 0 => is_cut = true,
@@ -290,19 +291,18 @@ impl Attempt {
     ) -> Result<(), Failure> {
         drop(self.follower.take());
         let log = artifacts::journal(self.journal.log());
-        self.keep_outcome(started, now, log, code, confirmed, driver, summary)
+        self.keep_outcome(started, now, Ended { log, code, confirmed }, driver, summary)
     }
 
     fn keep_outcome(
         mut self,
         started: &mut Started<'_>,
         now: Comparison<'_, '_>,
-        log: RunLog,
-        code: u8,
-        confirmed: Confirmed,
+        ended: Ended,
         driver: &mut Driver<'_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
+        let Ended { log, code, confirmed } = ended;
         let opened = &mut started.opened;
         let target = &opened.session.project.target_path;
         // A manifest that was parsed ahead is of another invocation.

@@ -238,7 +238,7 @@ fn the_old_relations_of_waiting_nodes_are_asked_for_as_what_they_were() {
     let seen = claim("other", "main", Expected::View);
     let seen = Claim { address: Address { database: None, ..seen.address }, ..seen };
     let types = [Some("view".to_owned()), None, None, None];
-    let look = Look::of(&[seen.clone()], &waits, &types);
+    let look = Look::of(std::slice::from_ref(&seen), &waits, &types);
     let lost = ["older", "view"].map(|id| (id.to_owned(), Wrong::Missing));
     assert_eq!((look.lost.as_slice(), look.wrong.as_slice()), (&lost[..], &[][..]));
     let asked = look.into_asked(&[seen], &waits, &types);
