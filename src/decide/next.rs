@@ -14,7 +14,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::record::{LeftRelation, NodeRecord};
 use crate::decide::relations::{self, Relations};
-use crate::decide::warehouse::{Asked, Wrong};
+use crate::decide::warehouse::Asked;
 use crate::digest::Pieces;
 use crate::graph::{Graph, Member, Role};
 use crate::trees::IntoTree;
@@ -35,7 +35,7 @@ pub struct Next {
 #[derive(Debug, Default)]
 pub struct Effects {
     /// By `unique_id`: what the warehouse was found to lack afterwards.
-    pub lacking: BTreeMap<String, Wrong>,
+    pub lacking: BTreeMap<String, String>,
     /// By `unique_id`: the nodes whose relation this other node was built into.
     pub overwritten: BTreeMap<String, String>,
     /// By `unique_id`: the views that were dropped with the old relation of this node, as far as can be
@@ -142,7 +142,7 @@ pub enum Absence {
     /// The node with this `unique_id` was built into its relation.
     Overwritten(String),
     /// The warehouse was asked after the run, and does not hold what was built.
-    NotThere(Wrong),
+    NotThere(String),
     /// It is a view, and the node with this `unique_id` was built into a relation that it read: the
     /// old relation was dropped with its views, if the build succeeded (`true`).
     Dropped(String, bool),
@@ -359,7 +359,7 @@ impl std::fmt::Display for Absence {
             Self::CutShort => f.write_str("cut short while it was being built"),
             Self::Overtaken(ancestor) => write!(f, "not rebuilt after {ancestor}"),
             Self::Overwritten(writer) => write!(f, "its relation was overwritten by {writer}"),
-            Self::NotThere(wrong) => write!(f, "{wrong}"),
+            Self::NotThere(wrong) => f.write_str(wrong),
             Self::Dropped(with, true) => write!(f, "dropped when {with} was rebuilt"),
             Self::Dropped(with, false) => write!(f, "may have been dropped when {with} failed"),
         }

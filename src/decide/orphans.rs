@@ -30,11 +30,14 @@ pub struct Orphan {
     pub is_earlier: bool,
 }
 
-/// What earlier baselines know of relations, by the names that [`key`] makes the same.
+/// What earlier baselines know of relations.
 #[derive(Debug, Default)]
 pub struct Earlier {
-    built: BTreeMap<String, (String, LeftRelation)>,
-    dropped: BTreeMap<String, u64>,
+    /// By their full names, each [`key`] once.
+    built: BTreeMap<String, LeftRelation>,
+    keys: BTreeSet<String>,
+    /// By [`key`], as [`Record::dropped`].
+    dropped: BTreeMap<String, LeftRelation>,
 }
 
 impl Earlier {
@@ -56,24 +59,26 @@ impl Earlier {
     /// What was dropped does not count, unless it was built again.
     pub fn forget(&mut self, dropped: &BTreeMap<String, LeftRelation>) {
         for (name, left) in dropped {
-            let at = self.dropped.entry(key(name)).or_default();
-            *at = left.since.unwrap_or(u64::MAX).max(*at);
+            let last = self.dropped.entry(key(name)).or_default();
+            last.since = left.since.max(last.since);
         }
     }
 
     fn note(&mut self, name: String, left: LeftRelation) {
-        self.built.entry(key(&name)).or_insert((name, left));
+        if self.keys.insert(key(&name)) {
+            self.built.insert(name, left);
+        }
     }
 
     /// Whether an earlier baseline has a relation of this name.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        self.built.contains_key(&key(name))
+        self.keys.contains(&key(name))
     }
 
     /// Whether what was built into a relation then is known to have been dropped.
     fn was_dropped(&self, key: &str, built_at: Option<u64>) -> bool {
-        self.dropped.get(key).is_some_and(|dropped| built_at.is_none_or(|at| at <= *dropped))
+        self.dropped.get(key).is_some_and(|dropped| built_at <= dropped.since)
     }
 }
 
@@ -126,8 +131,8 @@ pub fn orphans(now: &Comparison<'_, '_>, baseline: &Baseline, earlier: &Earlier)
     let removed = relations.removed();
     candidates.extend(removed.iter().map(|(id, name)| ((*name).to_owned(), relations.holder(id))));
     let known: BTreeSet<String> = candidates.keys().map(|name| key(name)).into_tree();
-    let unknown = earlier.built.iter().filter(|(key, _)| !known.contains(*key));
-    candidates.extend(unknown.map(|(_, found)| found.clone()));
+    let unknown = earlier.built.iter().filter(|(name, _)| !known.contains(&key(name)));
+    candidates.extend(unknown.map(|(name, left)| (name.clone(), left.clone())));
     let mut claimed = named(&now.manifest);
     claimed.extend(now.graph.keys().filter_map(|id| relations.last(id)).map(key));
     candidates.retain(|name, left| {

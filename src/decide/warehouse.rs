@@ -210,8 +210,8 @@ impl Wrong {
 pub struct Asked {
     /// Those whose relation is there as it was built.
     pub there: BTreeSet<String>,
-    /// What is wrong with the relations of others.
-    pub lacking: BTreeMap<String, Wrong>,
+    /// What is wrong with the relations of others, in words.
+    pub lacking: BTreeMap<String, String>,
 }
 
 /// What the warehouse holds of what the baseline claims.
@@ -270,15 +270,12 @@ impl Look {
 
     /// The same for a run. Of what may have been dropped, only what was seen is there.
     #[must_use]
-    pub fn into_asked(
-        self,
-        claims: &[Claim],
-        waiting: &[Claim],
-        types: &[Option<String>],
-    ) -> Asked {
+    pub fn asked(&self, claims: &[Claim], waiting: &[Claim], types: &[Option<String>]) -> Asked {
         let all = claims.iter().chain(waiting).zip(types);
         let there = all.filter(|(_, found)| found.is_some()).map(|(claim, _)| claim.id.clone());
-        let lacking: BTreeMap<String, Wrong> = self.wrong.into_iter().chain(self.lost).into_tree();
+        let wrong = self.wrong.iter().chain(&self.lost);
+        let lacking: BTreeMap<String, String> =
+            wrong.map(|(id, wrong)| (id.clone(), wrong.to_string())).into_tree();
         let there = there.filter(|id| !lacking.contains_key(id)).into_tree();
         Asked { there, lacking }
     }

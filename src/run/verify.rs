@@ -112,7 +112,7 @@ impl Opened<'_> {
                     say::not_there(&look.wrong);
                 }
                 self.baseline.verified_at = Some(clock::now());
-                ran.asked = Some(look.into_asked(&claims, &waiting, &types));
+                ran.asked = Some(look.asked(&claims, &waiting, &types));
             }
             Err(failure) => say::taken_along_is_guessed(&failure),
         }

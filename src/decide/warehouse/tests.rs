@@ -241,7 +241,8 @@ fn the_old_relations_of_waiting_nodes_are_asked_for_as_what_they_were() {
     let look = Look::of(std::slice::from_ref(&seen), &waits, &types);
     let lost = ["older", "view"].map(|id| (id.to_owned(), Wrong::Missing));
     assert_eq!((look.lost.as_slice(), look.wrong.as_slice()), (&lost[..], &[][..]));
-    let asked = look.into_asked(&[seen], &waits, &types);
+    let asked = look.asked(&[seen], &waits, &types);
     assert_eq!(asked.there, ["model.shop.other".to_owned()].into());
-    assert_eq!(asked.lacking, lost.into());
+    let words = lost.map(|(id, _)| (id, "not in the warehouse".to_owned()));
+    assert_eq!(asked.lacking, words.into());
 }
