@@ -14,7 +14,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::record::{LeftRelation, NodeRecord};
 use crate::decide::relations::{self, Relations};
-use crate::decide::warehouse::Asked;
+use crate::decide::warehouse::SeenAfter;
 use crate::digest::Pieces;
 use crate::graph::{Graph, Member, Role};
 use crate::trees::IntoTree;
@@ -58,7 +58,7 @@ impl Next {
         codes: &BTreeMap<String, String>,
         scope: &Scope,
         refresh: bool,
-        asked: Option<&Asked>,
+        asked: Option<&SeenAfter>,
     ) -> Self {
         let needs = now.needs_in(scope);
         let relations = Relations::of(now, baseline);

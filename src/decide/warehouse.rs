@@ -207,7 +207,7 @@ impl Wrong {
 /// What the warehouse said after a run of the nodes that the next baseline would claim, and of those
 /// that are still to be built, by their `unique_id`.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct SeenAfter {
     /// Those whose relation is there as it was built.
     pub there: BTreeSet<String>,
     /// What is wrong with the relations of others, in words.
@@ -270,14 +270,19 @@ impl Look {
 
     /// The same for a run. Of what may have been dropped, only what was seen is there.
     #[must_use]
-    pub fn asked(&self, claims: &[Claim], waiting: &[Claim], types: &[Option<String>]) -> Asked {
+    pub fn asked(
+        &self,
+        claims: &[Claim],
+        waiting: &[Claim],
+        types: &[Option<String>],
+    ) -> SeenAfter {
         let all = claims.iter().chain(waiting).zip(types);
         let there = all.filter(|(_, found)| found.is_some()).map(|(claim, _)| claim.id.clone());
         let wrong = self.wrong.iter().chain(&self.lost);
         let lacking: BTreeMap<String, String> =
             wrong.map(|(id, wrong)| (id.clone(), wrong.to_string())).into_tree();
         let there = there.filter(|id| !lacking.contains_key(id)).into_tree();
-        Asked { there, lacking }
+        SeenAfter { there, lacking }
     }
 
     /// How many relations are not there.

@@ -18,7 +18,7 @@ use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
-use crate::decide::warehouse::Asked;
+use crate::decide::warehouse::SeenAfter;
 use crate::exit::Failure;
 use crate::graph::{Graph, Role};
 use crate::os::clock;
@@ -61,7 +61,7 @@ pub(super) struct Ran<'m, 'b> {
     /// What made it, without what it built.
     pub(super) origin: Origin,
     /// What the warehouse said afterwards, if it was asked.
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<SeenAfter>,
 }
 
 impl<'m, 'b> Ran<'m, 'b> {
@@ -80,7 +80,7 @@ impl<'m, 'b> Ran<'m, 'b> {
 
 impl Ran<'_, '_> {
     /// The baseline that follows, if the warehouse has said this.
-    pub(super) fn next(&self, baseline: &Baseline, asked: Option<&Asked>) -> Next {
+    pub(super) fn next(&self, baseline: &Baseline, asked: Option<&SeenAfter>) -> Next {
         let Self { now, outcome, codes, scope, refresh, .. } = self;
         Next::of(now, baseline, outcome, codes, scope, *refresh, asked)
     }

@@ -12,7 +12,7 @@ use crate::decide::origin::Origin;
 use crate::decide::relations::{self, Relations};
 use crate::decide::start::{self, Mode, OnEmpty, Start};
 use crate::decide::summary::Summary;
-use crate::decide::warehouse::{Asked, Claim, Look, Verify, claims, waiting};
+use crate::decide::warehouse::{Claim, Look, SeenAfter, Verify, claims, waiting};
 use crate::exit::{Failure, Refusal};
 use crate::os::clock;
 use crate::say;
@@ -95,7 +95,8 @@ impl Opened<'_> {
             return;
         }
         // Everything that the next baseline can claim.
-        let all = Asked { there: ran.now.graph.keys().cloned().into_tree(), ..Asked::default() };
+        let all =
+            SeenAfter { there: ran.now.graph.keys().cloned().into_tree(), ..SeenAfter::default() };
         let next = ran.next(&self.baseline, Some(&all));
         let mut claims = claims(&ran.now.manifest);
         claims.retain(|claim| !next.absent.contains_key(&claim.id));
