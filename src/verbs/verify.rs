@@ -57,8 +57,8 @@ fn words_of(look: &Look, is_recorded: bool) -> String {
     for id in &look.unseen {
         let _ = writeln!(text, "{id}  no relation is there; its materialization may leave none");
     }
-    for (id, _) in &look.lost {
-        let _ = writeln!(text, "{id}  still to be built; what was built before is gone");
+    for (id, wrong) in &look.lost {
+        let _ = writeln!(text, "{id}  still to be built anyway, and {wrong}");
     }
     let there = look.claimed - look.wrong.len();
     let _ = writeln!(text, "{there} of {} relations are in the warehouse", look.claimed);
