@@ -176,6 +176,26 @@ fn postgresql_answers_alike() {
 }
 
 #[test]
+fn on_postgresql_a_view_that_went_with_a_table_is_asked_for_and_one_that_stayed_is_left_alone() {
+    let Some(shop) = Shop::with_dbt("postgres") else { return };
+    let view = "{{ config(materialized='view') }} select * from {{ ref('orders') }}";
+    shop.write("models/order_view.sql", view);
+    shop.run(&["build"]).expect_code(0);
+    let part = ["--verify", "24h", "run", "--select", "orders"];
+    shop.run(&part).expect_built(&["orders"]);
+    let status = || answer(&shop.run(&["status", "--json"]))["pending"].clone();
+    let said = "dropped when model.shop.orders was rebuilt";
+    assert_eq!(status(), json!({"model.shop.order_view": said}));
+    shop.run(&["run"]).expect_built(&["order_view"]);
+    // A build that fails drops nothing, which would be a guess without a look.
+    shop.edit("models/marts/orders.sql", |sql| sql.replacen("select", "select no_such_column,", 1));
+    shop.run(&part).expect_code(1);
+    let said = status();
+    assert_eq!(said.as_object().map(serde_json::Map::len), Some(1), "{said:#}");
+    assert!(said["model.shop.orders"].is_string(), "{said:#}");
+}
+
+#[test]
 fn dbt_v2_answers_alike() {
     for version in ["v2", "v2rc"] {
         is_found_by(version);
