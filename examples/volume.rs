@@ -75,6 +75,7 @@ fn commit_one(dir: &Path, node: &str, wait: &[&str]) -> Result<(), Failure> {
         salt,
         nodes,
         left,
+        dropped: BTreeMap::new(),
         settled: None,
         verified_at: None,
         populating: false,

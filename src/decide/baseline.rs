@@ -21,6 +21,8 @@ pub struct Baseline {
     pub nodes: BTreeMap<String, NodeRecord>,
     /// The relations that no node is built into any more.
     pub left: BTreeMap<String, LeftRelation>,
+    /// [`Record::dropped`].
+    pub dropped: BTreeMap<String, LeftRelation>,
     /// The salt of all fingerprints in the record, in hexadecimal.
     pub salt: String,
     /// The inputs with which commands had nothing left to build, if they are known.
@@ -56,6 +58,7 @@ impl Baseline {
             Some(Record {
                 nodes,
                 left,
+                dropped,
                 salt,
                 settled,
                 populating: is_populating,
@@ -67,6 +70,7 @@ impl Baseline {
                 digest,
                 nodes,
                 left,
+                dropped,
                 salt,
                 settled,
                 is_recorded: true,
@@ -95,6 +99,7 @@ impl Baseline {
             salt: self.salt.clone(),
             nodes: self.nodes.clone(),
             left: self.left.clone(),
+            dropped: self.dropped.clone(),
             settled: self.settled.clone(),
             populating: self.is_populating,
             verified_at: self.verified_at,

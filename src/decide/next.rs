@@ -14,6 +14,7 @@ use crate::decide::comparison::Comparison;
 use crate::decide::needs::Scope;
 use crate::decide::record::{LeftRelation, NodeRecord};
 use crate::decide::relations::{self, Relations};
+use crate::decide::warehouse::SeenAfter;
 use crate::digest::Pieces;
 use crate::graph::{Graph, Member, Role};
 use crate::trees::IntoTree;
@@ -33,9 +34,12 @@ pub struct Next {
 /// What a run did to relations besides building nodes that had to be built.
 #[derive(Debug, Default)]
 pub struct Effects {
+    /// By `unique_id`: what the warehouse was found to lack afterwards.
+    pub lacking: BTreeMap<String, String>,
     /// By `unique_id`: the nodes whose relation this other node was built into.
     pub overwritten: BTreeMap<String, String>,
-    /// By `unique_id`: the views that were dropped with the old relation of this node.
+    /// By `unique_id`: the views that were dropped with the old relation of this node, as far as can be
+    /// guessed.
     pub dropped: BTreeMap<String, String>,
     /// The nodes that were refreshed, and so have new content although they had not changed.
     pub refreshed: BTreeSet<String>,
@@ -44,7 +48,8 @@ pub struct Effects {
 impl Next {
     /// The next baseline after a run with this outcome. `codes` are the digests of the code that dbt
     /// built nodes from ([`NodeRecord::code`]). `scope` says which nodes counted as not built
-    /// before it; `refresh` says whether it had `--full-refresh`.
+    /// before it; `refresh` says whether it had `--full-refresh`. `asked` is what the warehouse said
+    /// after it; without that, what was dropped along with other relations is guessed.
     #[must_use]
     pub fn of(
         now: &Comparison<'_, '_>,
@@ -53,17 +58,18 @@ impl Next {
         codes: &BTreeMap<String, String>,
         scope: &Scope,
         refresh: bool,
+        asked: Option<&SeenAfter>,
     ) -> Self {
         let needs = now.needs_in(scope);
         let relations = Relations::of(now, baseline);
         let is_refreshed =
             |id: &str| refresh && now.manifest.node(id).is_some_and(Node::is_made_anew);
         let refreshed = outcome.keys().filter(|id| is_refreshed(id)).cloned().into_tree();
-        let effects = Effects {
-            overwritten: relations.overwritten(outcome),
-            dropped: relations.dropped(outcome, refresh),
-            refreshed,
-        };
+        let overwritten = relations.overwritten(outcome);
+        let mut dropped = relations.dropped(outcome, refresh);
+        dropped.retain(|id, _| asked.is_none_or(|asked| !asked.there.contains(id)));
+        let lacking = asked.map(|asked| asked.lacking.clone()).unwrap_or_default();
+        let effects = Effects { lacking, overwritten, dropped, refreshed };
         let absent = absences(&now.graph, &needs, outcome, &effects);
         let built = now.last_built_digests(baseline, &depending_on_last_build(&absent));
         let before = &baseline.nodes;
@@ -137,6 +143,8 @@ pub enum Absence {
     Overtaken(String),
     /// The node with this `unique_id` was built into its relation.
     Overwritten(String),
+    /// The warehouse was asked after the run, and does not hold what was built.
+    NotThere(String),
     /// It is a view, and the node with this `unique_id` was built into a relation that it read: the
     /// old relation was dropped with its views, if the build succeeded (`true`).
     Dropped(String, bool),
@@ -199,14 +207,18 @@ impl AbsenceFinder<'_> {
             Some(Fate::CutShort) => return Some(Absence::CutShort),
             Some(Fate::Built(_)) | None => {}
         }
+        let wrong = self.effects.lacking.get(id).cloned().map(Absence::NotThere);
         if self.is_built(id) {
-            return None;
+            return wrong;
         }
         if let Some(writer) = self.effects.overwritten.get(id) {
             return Some(Absence::Overwritten(writer.clone()));
         }
         if let Some(with) = self.effects.dropped.get(id) {
             return Some(Absence::Dropped(with.clone(), self.is_built(with)));
+        }
+        if wrong.is_some() {
+            return wrong;
         }
         if let Some(parent) = self.rebuilt_parent(id) {
             return Some(Absence::Overtaken(parent));
@@ -317,6 +329,7 @@ fn absent_record(
         | Absence::CutShort
         | Absence::Overtaken(_)
         | Absence::Overwritten(_)
+        | Absence::NotThere(_)
         | Absence::Dropped(..) => None,
     };
     let code = old.code.clone().filter(|_| matches!(absence, Absence::Waiting(_)));
@@ -334,6 +347,7 @@ impl std::fmt::Display for Absence {
             Self::CutShort => f.write_str("cut short while it was being built"),
             Self::Overtaken(ancestor) => write!(f, "not rebuilt after {ancestor}"),
             Self::Overwritten(writer) => write!(f, "its relation was overwritten by {writer}"),
+            Self::NotThere(wrong) => f.write_str(wrong),
             Self::Dropped(with, true) => write!(f, "dropped when {with} was rebuilt"),
             Self::Dropped(with, false) => write!(f, "may have been dropped when {with} failed"),
         }

@@ -32,6 +32,10 @@ pub struct Record {
     /// any more: of nodes that were removed, and of nodes that moved. By their full names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<String, LeftRelation>,
+    /// The orphans that were dropped or found gone, and since when. What an earlier baseline says of them
+    /// does not count any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, LeftRelation>,
     /// The inputs with which commands had nothing left to build, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
@@ -104,6 +108,10 @@ pub struct NodeRecord {
     /// on. It is set only for nodes that are absent from the manifest, which has it otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relation: Option<String>,
+    /// The materialization that this relation is known to be of. Set as [`NodeRecord::relation`] is, and
+    /// for ephemeral models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub materialized: Option<String>,
     /// Whether it is known to have no relation: it has never been built, or its relation was
     /// overwritten or dropped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -2,12 +2,12 @@
 //! and what a run does to the relations of other nodes.
 
 use crate::dbt::engine;
-use crate::dbt::manifest::{Manifest, Node};
+use crate::dbt::manifest::{Manifest, Node, may_be_view};
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::record::LeftRelation;
-use crate::graph::is_test_id;
+use crate::graph::{Role, is_test_id};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,9 +64,18 @@ impl<'a, 'm, 'b> Relations<'a, 'm, 'b> {
         }
     }
 
-    fn materialized(&self, id: &str) -> Option<String> {
-        let before = self.now.before.as_ref()?.node(id)?;
-        Some(before.materialized()?.0.into_owned())
+    /// The materialization of what a node was last built into, as far as that is known.
+    pub(crate) fn materialized(&self, id: &str) -> Option<String> {
+        match self.now.before.as_ref().and_then(|before| before.node(id)) {
+            Some(node) => Some(node.materialized()?.0.into_owned()),
+            None => self.baseline.nodes.get(id)?.materialized.clone(),
+        }
+    }
+
+    /// The same after a build that did not succeed as a whole: what was there, or what it made.
+    pub(crate) fn made(&self, id: &str) -> Option<String> {
+        let made = self.now.manifest.node(id)?.materialized()?.0.into_owned();
+        (self.last(id).is_none() || self.materialized(id).as_ref() == Some(&made)).then_some(made)
     }
 
     /// The relation that a node was last built into, as far as that is known.
@@ -169,7 +178,8 @@ impl<'a, 'm, 'b> Relations<'a, 'm, 'b> {
             Some((id.clone(), with.to_owned()))
         };
         let graph = &self.now.graph;
-        graph.keys().filter(|id| graph.is_built(id)).filter_map(dropped).into_tree()
+        let had_relation = |id: &&String| graph.is_built(id) && self.last(id).is_some();
+        graph.keys().filter(had_relation).filter_map(dropped).into_tree()
     }
 
     fn dropped_with<'r>(
@@ -182,8 +192,7 @@ impl<'a, 'm, 'b> Relations<'a, 'm, 'b> {
             return None;
         }
         let Some(built) = self.now.before.as_ref().and_then(|before| before.node(id)) else {
-            // It was built, and may have been a view that read anything.
-            return self.last(id).and_then(|_| recreated.values().next().copied());
+            return recreated.values().next().copied().filter(|_| self.may_have_read(id));
         };
         let is_inlined = built.materialized().as_deref() == Some("ephemeral");
         if !is_inlined && !built.is_view() {
@@ -194,6 +203,17 @@ impl<'a, 'm, 'b> Relations<'a, 'm, 'b> {
             let with = relation.and_then(|relation| recreated.get(&relation).copied());
             with.or_else(|| self.dropped_with(parent, recreated, seen))
         })
+    }
+
+    /// Whether an absent node was built as a view, or into its readers, as far as is known. What it read
+    /// then is not known.
+    fn may_have_read(&self, id: &str) -> bool {
+        let is_ephemeral = || self.now.graph.role(id) == Some(Role::Ephemeral);
+        id.starts_with("model.")
+            && match self.materialized(id) {
+                Some(kind) => may_be_view(&kind),
+                None => self.last(id).is_some() || is_ephemeral(),
+            }
     }
 
     /// The nodes that left the project, each with its relation.

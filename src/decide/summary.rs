@@ -292,6 +292,7 @@ impl Summary {
             "built": self.built.len(),
             "failed": self.failed.len(),
             "pending": self.pending.len(),
+            "orphans": self.orphans,
             "failed_nodes": first(&mut failed().map(|(id, _)| id)),
             "messages": messages,
             "pending_nodes": first(&mut self.pending.keys()),

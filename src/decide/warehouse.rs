@@ -8,6 +8,8 @@ use crate::dbt::asked::Address;
 use crate::dbt::manifest::{Manifest, Node};
 use crate::decide::budget::Limit;
 use crate::decide::record::NodeRecord;
+use crate::trees::IntoTree;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// `--verify`: when a run has the warehouse asked.
@@ -58,6 +60,8 @@ pub enum Expected {
     View,
     /// `table`.
     Table,
+    /// This type, which is neither.
+    Other(&'static str),
     /// A type that depends on the adapter.
     Something,
     /// Perhaps there is no relation: the materialization is the project's own.
@@ -76,10 +80,37 @@ impl Expected {
         }
     }
 
+    /// The same, more exactly, where the types are known that this adapter lists.
+    #[must_use]
+    pub fn on(adapter: Option<&str>, materialization: &str) -> Self {
+        match (adapter, materialization) {
+            (Some("clickhouse"), "dictionary") => Self::Other("dictionary"),
+            // A materialized view is listed as the table that it writes into.
+            (Some("clickhouse"), kind) if OTHERS.contains(&kind) => Self::Table,
+            (Some("postgres"), "materialized_view") => Self::Other("materialized_view"),
+            (_, kind) => Self::of(kind),
+        }
+    }
+
     /// Whether a relation of this type is another one than was built.
     #[must_use]
     pub fn contradicts(self, found: &str) -> bool {
-        matches!((self, found), (Self::View, "table") | (Self::Table, "view"))
+        match self {
+            Self::View => matches!(found, "table" | "dictionary"),
+            Self::Table => matches!(found, "view" | "dictionary" | "materialized_view"),
+            Self::Other(_) => matches!(found, "table" | "view"),
+            Self::Something | Self::Unknown => false,
+        }
+    }
+
+    /// What is wrong if a relation of this type was found, or none.
+    fn wrong(self, found: Option<&str>) -> Option<Wrong> {
+        match found {
+            None => (self != Self::Unknown).then_some(Wrong::Missing),
+            Some(found) => {
+                self.contradicts(found).then(|| Wrong::OtherType(found.to_owned(), self))
+            }
+        }
     }
 }
 
@@ -107,7 +138,7 @@ pub fn claims(manifest: &Manifest<'_>) -> Vec<Claim> {
         let expected = match kind {
             "ephemeral" => return None,
             kind if own.contains(kind) => Expected::Unknown,
-            kind => Expected::of(kind),
+            kind => Expected::on(manifest.adapter_type(), kind),
         };
         let address = Address {
             database: node.database.as_deref().map(str::to_owned),
@@ -117,6 +148,25 @@ pub fn claims(manifest: &Manifest<'_>) -> Vec<Claim> {
         Some(Claim { id: id.to_owned(), address, expected })
     };
     manifest.nodes().filter_map(claim).collect()
+}
+
+/// The relations that nodes were last built into which are still to be built, whose old relation counts
+/// if their change is reverted.
+#[must_use]
+pub fn waiting(manifest: &Manifest<'_>, nodes: &BTreeMap<String, NodeRecord>) -> Vec<Claim> {
+    let own = manifest.own_materializations();
+    let claim = |(id, node): (&String, &NodeRecord)| {
+        node.pending.as_ref()?;
+        let expected = match node.materialized.as_deref() {
+            // Something was there, and an earlier version did not note what.
+            None => Expected::Something,
+            Some(kind) if own.contains(kind) => Expected::Unknown,
+            Some(kind) => Expected::on(manifest.adapter_type(), kind),
+        };
+        let address = Address::of_name(node.relation.as_deref()?)?;
+        Some(Claim { id: id.clone(), address, expected })
+    };
+    nodes.iter().filter_map(claim).collect()
 }
 
 /// What is wrong with a relation.
@@ -133,7 +183,11 @@ impl fmt::Display for Wrong {
         match self {
             Self::Missing => f.write_str("not in the warehouse"),
             Self::OtherType(found, expected) => {
-                let built = if *expected == Expected::View { "view" } else { "table" };
+                let built = match expected {
+                    Expected::View => "view",
+                    Expected::Other(kind) => kind,
+                    Expected::Table | Expected::Something | Expected::Unknown => "table",
+                };
                 write!(f, "in the warehouse as a {found}, but built as a {built}")
             }
         }
@@ -141,13 +195,24 @@ impl fmt::Display for Wrong {
 }
 
 impl Wrong {
-    /// The record of a node that has to be built again for this. No row of it is left.
+    /// The record of a node that has to be built again for this, or for what it has to be built anyway.
+    /// No row of it is left.
     #[must_use]
     pub fn record(&self, old: NodeRecord) -> NodeRecord {
-        let NodeRecord { inputs, seconds, .. } = old;
-        let pending = Some(self.to_string());
+        let NodeRecord { inputs, seconds, pending, .. } = old;
+        let pending = pending.or_else(|| Some(self.to_string()));
         NodeRecord { inputs, seconds, pending, unbuilt: true, ..NodeRecord::default() }
     }
+}
+
+/// What the warehouse said after a run of the nodes that the next baseline would claim, and of those
+/// that are still to be built, by their `unique_id`.
+#[derive(Debug, Default)]
+pub struct SeenAfter {
+    /// Those whose relation is there as it was built.
+    pub there: BTreeSet<String>,
+    /// What is wrong with the relations of others, in words.
+    pub lacking: BTreeMap<String, String>,
 }
 
 /// What the warehouse holds of what the baseline claims.
@@ -159,14 +224,17 @@ pub struct Look {
     pub wrong: Vec<(String, Wrong)>,
     /// Nodes of which no relation is there, and perhaps never was.
     pub unseen: Vec<String>,
+    /// Nodes that are still to be built, and whose earlier relation is wrong.
+    pub lost: Vec<(String, Wrong)>,
     /// Schemas of which no relation can be seen, with how many are claimed there.
     pub blind: Vec<(String, usize)>,
 }
 
 impl Look {
-    /// Compare. `types` are those of the claims, in their order; `None` where there is no relation.
+    /// Compare. `types` are those of the claims and then of the [`waiting`] ones, in their order; `None`
+    /// where there is no relation.
     #[must_use]
-    pub fn of(claims: &[Claim], types: &[Option<String>]) -> Self {
+    pub fn of(claims: &[Claim], waiting: &[Claim], types: &[Option<String>]) -> Self {
         let mut look = Self::default();
         let mut seen: Vec<(String, usize, usize)> = Vec::new();
         for (Claim { id, address, expected }, found) in claims.iter().zip(types) {
@@ -185,18 +253,37 @@ impl Look {
                 *there += usize::from(found.is_some());
             }
             look.claimed += 1;
-            let wrong = match found {
-                None => Wrong::Missing,
-                Some(found) if expected.contradicts(found) => {
-                    Wrong::OtherType(found.clone(), *expected)
-                }
-                Some(_) => continue,
-            };
-            look.wrong.push((id.clone(), wrong));
+            look.wrong.extend(expected.wrong(found.as_deref()).map(|wrong| (id.clone(), wrong)));
+        }
+        let types = types.get(claims.len()..).unwrap_or_default();
+        for (Claim { id, address, expected }, found) in waiting.iter().zip(types) {
+            let schema = address.full_schema();
+            // Where nothing can be seen, nothing is known to be gone.
+            let is_seen = found.is_some()
+                || seen.iter().any(|(known, _, there)| *known == schema && *there > 0);
+            let wrong = expected.wrong(found.as_deref()).filter(|_| is_seen);
+            look.lost.extend(wrong.map(|wrong| (id.clone(), wrong)));
         }
         let blind = seen.into_iter().filter(|(.., there)| *there == 0);
         look.blind.extend(blind.map(|(schema, claimed, _)| (schema, claimed)));
         look
+    }
+
+    /// The same for a run. Of what may have been dropped, only what was seen is there.
+    #[must_use]
+    pub fn asked(
+        &self,
+        claims: &[Claim],
+        waiting: &[Claim],
+        types: &[Option<String>],
+    ) -> SeenAfter {
+        let all = claims.iter().chain(waiting).zip(types);
+        let there = all.filter(|(_, found)| found.is_some()).map(|(claim, _)| claim.id.clone());
+        let wrong = self.wrong.iter().chain(&self.lost);
+        let lacking: BTreeMap<String, String> =
+            wrong.map(|(id, wrong)| (id.clone(), wrong.to_string())).into_tree();
+        let there = there.filter(|id| !lacking.contains_key(id)).into_tree();
+        SeenAfter { there, lacking }
     }
 
     /// How many relations are not there.

@@ -1,19 +1,19 @@
 //! A run of dbt that the volume knows about: begun before dbt starts, and concluded by the commit of
 //! what it built.
 
-use super::artifacts::{self, Artifacts};
+use super::artifacts::{self, Artifacts, Ended};
 use super::commit::{Ran, room_for};
+use super::driver::Driver;
 use super::follow::Follower;
 use super::open::{Access, Opened};
 use super::progress::Reporter;
 use super::recover;
 use super::start::Started;
 use super::unchanged::Confirmed;
-use crate::count::counted;
 use crate::dbt::command::Opt;
 use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::is_whole;
-use crate::dbt::results::{Fate, Outcome, RunLog};
+use crate::dbt::results::{Fate, Outcome};
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt;
 use crate::decide::event::RunEvent;
@@ -23,7 +23,7 @@ use crate::decide::next;
 use crate::decide::record::FORMAT;
 use crate::decide::settle::Completion;
 use crate::decide::summary::Summary;
-use crate::exit::{Failure, Refusal};
+use crate::exit::Failure;
 use crate::say;
 use crate::session::Session;
 use crate::store::{Reservation, RunDir};
@@ -225,6 +225,7 @@ impl Attempt {
         mut self,
         started: &mut Started<'_>,
         code: u8,
+        driver: &mut Driver<'_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         drop(self.follower.take());
@@ -242,7 +243,8 @@ impl Attempt {
             match started.opened.compare(&text, old.as_deref().map(String::as_str)) {
                 Ok(now) => {
                     let confirmed = started.opened.confirm(&started.seen);
-                    return self.keep_outcome(started, now, log, code, confirmed, summary);
+                    let ended = Ended { log, code, confirmed };
+                    return self.keep_outcome(started, now, ended, driver, summary);
                 }
                 // dbt was killed while it wrote it.
                 Err(_) if !is_whole(&text) && code != 0 => is_cut = true,
@@ -282,22 +284,23 @@ impl Attempt {
         now: Comparison<'_, '_>,
         code: u8,
         confirmed: Confirmed,
+        driver: &mut Driver<'_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         drop(self.follower.take());
         let log = self.journal.log();
-        self.keep_outcome(started, now, log, code, confirmed, summary)
+        self.keep_outcome(started, now, Ended { log, code, confirmed }, driver, summary)
     }
 
     fn keep_outcome(
         mut self,
         started: &mut Started<'_>,
         now: Comparison<'_, '_>,
-        log: RunLog,
-        code: u8,
-        confirmed: Confirmed,
+        ended: Ended,
+        driver: &mut Driver<'_>,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
+        let Ended { log, code, confirmed } = ended;
         let opened = &mut started.opened;
         let target = &opened.session.project.target_path;
         // A manifest that was parsed ahead is of another invocation.
@@ -341,7 +344,9 @@ impl Attempt {
             say::event(&RunEvent::of_fate(id, fate, message));
         }
         let origin = opened.origin(&summary.command);
-        let ran = Ran { now, outcome, failures, codes, scope, refresh, ending, confirmed, origin };
+        let ran = Ran::of_nothing(now, ending, confirmed, origin);
+        let mut ran = Ran { outcome, failures, codes, scope, refresh, ..ran };
+        opened.ask_after(&mut ran, driver);
         let touched = ran.outcome.keys().cloned().into_tree();
         let saved = opened.commit(self.reservation.take(), ran, summary);
         if let Err(failure) = &saved {
@@ -351,22 +356,12 @@ impl Attempt {
             return report_after_dbt(saved, code);
         }
         self.undo()?;
-        if missing.is_empty() { Ok(()) } else { Err(Failure::not_saved(not_selected(&missing))) }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::not_saved(artifacts::not_selected(&missing)))
+        }
     }
-}
-
-/// dbt succeeded without a word on nodes that it was told to build.
-fn not_selected(missing: &[String]) -> Refusal {
-    let first = missing.first().map_or("", String::as_str);
-    let count = missing.len();
-    Refusal::new(format!(
-        "dbt ended with code 0, but did not report {} that it was told to build: {first}{}",
-        counted(count, "nodes"),
-        if count > 1 { ", …" } else { "" }
-    ))
-    .meaning("whether they were built is not known; they count as still to be built")
-    .remedy("start again; give each dbt that runs at the same time its own --target-path")
-    .remedy("dbt-entrypoint --full …     (build everything without a selection)")
 }
 
 /// The nodes of which a dbt said nothing that reports everything that it selected.

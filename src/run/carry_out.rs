@@ -333,7 +333,7 @@ fn let_build(
     let ended = driver.finish(running)?;
     let code = ended.end.exit_code();
     stage.done(format!("the dbt that had waited ended with code {code}"));
-    attempt.conclude_compared(started, now, code, confirmed, summary)?;
+    attempt.conclude_compared(started, now, code, confirmed, driver, summary)?;
     // One that was told to stop may have ended before it came by.
     if gate.was_passed() || code == 0 || ended.stopped {
         return Ok(code);
@@ -365,7 +365,7 @@ fn run(
     let stage = Stage::begin("run");
     let code = driver.run(words, Stdout::Inherit)?;
     stage.done(format!("dbt ended with code {code}"));
-    attempt.conclude(started, code, summary)?;
+    attempt.conclude(started, code, driver, summary)?;
     Ok(code)
 }
 

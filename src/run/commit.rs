@@ -19,6 +19,7 @@ use crate::decide::relations::Relations;
 use crate::decide::settle::Completion;
 use crate::decide::start::Found;
 use crate::decide::summary::Summary;
+use crate::decide::warehouse::SeenAfter;
 use crate::exit::Failure;
 use crate::graph::{Graph, Role};
 use crate::os::clock;
@@ -60,6 +61,8 @@ pub(super) struct Ran<'m, 'b> {
     pub(super) confirmed: Confirmed,
     /// What made it, without what it built.
     pub(super) origin: Origin,
+    /// What the warehouse said afterwards, if it was asked.
+    pub(super) asked: Option<SeenAfter>,
 }
 
 impl<'m, 'b> Ran<'m, 'b> {
@@ -71,8 +74,16 @@ impl<'m, 'b> Ran<'m, 'b> {
         origin: Origin,
     ) -> Self {
         let (outcome, scope, refresh) = (Outcome::new(), Scope::Changes, false);
-        let (failures, codes) = (Failures::default(), BTreeMap::new());
-        Self { now, outcome, failures, codes, scope, refresh, ending, confirmed, origin }
+        let (failures, codes, asked) = (Failures::default(), BTreeMap::new(), None);
+        Self { now, outcome, failures, codes, scope, refresh, ending, confirmed, origin, asked }
+    }
+}
+
+impl Ran<'_, '_> {
+    /// The baseline that follows, if the warehouse has said this.
+    pub(super) fn next(&self, baseline: &Baseline, asked: Option<&SeenAfter>) -> Next {
+        let Self { now, outcome, codes, scope, refresh, .. } = self;
+        Next::of(now, baseline, outcome, codes, scope, *refresh, asked)
     }
 }
 
@@ -105,8 +116,8 @@ impl Opened<'_> {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         let stage = Stage::begin("commit");
-        let Ran { now, outcome, failures, codes, scope, refresh, ending, confirmed, origin } = ran;
-        let mut next = Next::of(&now, &self.baseline, &outcome, &codes, &scope, refresh);
+        let mut next = ran.next(&self.baseline, ran.asked.as_ref());
+        let Ran { now, outcome, failures, refresh, ending, confirmed, origin, .. } = ran;
         next.date(&outcome, clock::now());
         let is_as_it_was = self.is_as_it_was(&now, &next);
         // What is adopted was compared with itself.
@@ -172,16 +183,23 @@ impl Opened<'_> {
             && timeless(&self.baseline.nodes) == timeless(&next.nodes)
     }
 
-    /// Replace the record of a baseline that stays.
+    /// Replace the record of a baseline that stays. If that fails, nothing is lost: the next start looks
+    /// as this one did.
     pub(super) fn write_record(&self) {
-        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
-            return;
-        };
-        let record = self.baseline.record(self.identity(), clock::now());
-        // Nothing is lost: the next start looks as this one did.
-        if let Err(error) = state.write_record(digest, &record) {
+        if let Err(error) = self.put_record() {
             say::will_start_again(&error);
         }
+    }
+
+    /// The same where something would be lost.
+    ///
+    /// # Errors
+    /// With what to do; the old record is then still there.
+    pub(super) fn put_record(&self) -> Result<()> {
+        let (Some(state), Some(digest)) = (self.access.held(), &self.baseline.digest) else {
+            return Ok(());
+        };
+        state.write_record(digest, &self.baseline.record(self.identity(), clock::now()))
     }
 
     /// Make this manifest less some nodes the baseline, with the record as we hold it. `origin` is what

@@ -9,7 +9,9 @@ use super::verify::usable;
 use crate::dbt::asked::{Address, Ask};
 use crate::dbt::manifest::Manifest;
 use crate::decide::origin::Origin;
-use crate::decide::orphans::{self, Orphan, Whereabouts};
+use crate::decide::orphans::{self, Earlier, Orphan, Whereabouts};
+use crate::decide::record::LeftRelation;
+use crate::decide::start;
 use crate::exit::{Failure, Refusal};
 use crate::os::clock;
 use crate::trees::IntoTree;
@@ -58,7 +60,7 @@ pub(crate) fn orphans(
     let old = opened.baseline.manifest.clone();
     let old_text = old.as_deref().map(String::as_str);
     let now = opened.compare(&text, old_text).map_err(Failure::refused)?;
-    let found = orphans::orphans(&now, &opened.baseline);
+    let found = orphans::orphans(&now, &opened.baseline, &opened.earlier()?);
     let mut orphans = look(found, now.manifest.adapter_type(), driver)?;
     drop(now);
     let addresses: Vec<&Address> = orphans.chosen().map(|orphan| &orphan.address).collect();
@@ -93,12 +95,15 @@ fn look(
     let addresses: Vec<&Address> = found.iter().map(|orphan| &orphan.address).collect();
     let types = ask(driver, Ask::Type, &addresses)?;
     let seen = |(orphan, found): (Orphan, Option<String>)| {
-        let whereabouts = orphan.whereabouts(found.as_deref());
+        let whereabouts = orphan.whereabouts(adapter, found.as_deref());
         (orphan, whereabouts)
     };
     let is_view = |found: &Whereabouts| *found == Whereabouts::There("view".into());
     let (mut all, mut others) = (Vec::new(), Vec::new());
-    for (orphan, found) in found.into_iter().zip(types).map(seen) {
+    let counts = |(orphan, found): &(Orphan, Whereabouts)| {
+        !orphan.is_earlier || matches!(found, Whereabouts::There(_))
+    };
+    for (orphan, found) in found.into_iter().zip(types).map(seen).filter(counts) {
         let group = if is_view(&found) { &mut all } else { &mut others };
         group.push((orphan, found));
     }
@@ -123,6 +128,22 @@ impl Orphans {
 }
 
 impl Opened<'_> {
+    /// What earlier baselines of this very place know. Those that cannot be read, or are of another place,
+    /// say nothing.
+    fn earlier(&self) -> Result<Earlier, Failure> {
+        let (store, mut earlier) = (self.access.store(), Earlier::default());
+        for entry in store.earlier().map_err(Failure::refused)? {
+            let Ok((text, Some(record))) = store.read_earlier(&entry) else { continue };
+            let is_here = start::foreign(&record.identity, self.identity()).is_none()
+                && self.identity().differs_from(&record.identity) == Some(None);
+            if let Some(manifest) = Manifest::read(&text).ok().filter(|_| is_here) {
+                earlier.add(&manifest, record);
+            }
+        }
+        earlier.forget(&self.baseline.dropped);
+        Ok(earlier)
+    }
+
     /// Forget those that are not there any more. `left` are the types of the chosen ones, after they
     /// were dropped; `text` is the baseline.
     fn forget(
@@ -135,8 +156,12 @@ impl Opened<'_> {
         let gone = orphans.all.iter().filter(|(_, found)| *found == Whereabouts::Gone);
         let all: Vec<&Orphan> =
             dropped.map(|(orphan, _)| orphan).chain(gone.map(|(orphan, _)| orphan)).collect();
+        let earlier = self.earlier()?;
+        self.baseline.dropped.retain(|name, _| earlier.knows(name));
         for orphan in &all {
             self.baseline.left.remove(&orphan.relation);
+            let dropped = LeftRelation { since: Some(clock::now()), ..orphan.left.clone() };
+            self.baseline.dropped.insert(orphan.relation.clone(), dropped);
         }
         let removed = all.iter().filter(|orphan| orphan.is_removed);
         let removed: BTreeSet<String> = removed.map(|orphan| orphan.left.node.clone()).into_tree();
@@ -149,10 +174,7 @@ impl Opened<'_> {
                 let origin = Origin::of_verb("orphans", clock::now());
                 self.save(reservation, &manifest, removed, Some(origin))
             }
-            None => {
-                self.write_record();
-                Ok(())
-            }
+            None => self.put_record().map_err(Failure::not_saved),
         }
     }
 }

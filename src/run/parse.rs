@@ -233,7 +233,7 @@ fn hold(
             // It could not parse, or it did not wait.
             let code = outcome.end.exit_code();
             let parsed = artifacts::invocation(target) != attempt.before;
-            attempt.conclude(started, code, summary)?;
+            attempt.conclude(started, code, driver, summary)?;
             if parsed && !outcome.stopped {
                 say::dbt_did_not_wait();
                 return Ok(None);

@@ -120,7 +120,8 @@ fn recover_killed<'s>(
     // Of the run that built it, and not of the one that takes it up.
     let origin = notes.origin.clone().unwrap_or_else(|| Origin::of_verb("", clock::now()));
     let ran = Ran::of_nothing(now, Completion::Incomplete, Confirmed::default(), origin);
-    let ran = Ran { outcome, failures, scope, refresh, ..ran };
+    let mut ran = Ran { outcome, failures, scope, refresh, ..ran };
+    opened.ask_after(&mut ran, driver);
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;
     Ok((opened, true))

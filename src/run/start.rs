@@ -7,7 +7,7 @@ use super::probe;
 use super::recover;
 use super::stage::Stage;
 use super::unchanged::Seen;
-use crate::dbt::command::Selection;
+use crate::dbt::command::{Duty, Selection};
 use crate::decide::baseline::Baseline;
 use crate::decide::orphans::left_behind;
 use crate::decide::record;
@@ -76,7 +76,9 @@ pub(crate) fn start<'s>(
     let seen = Seen::default();
     let mut started = Started { opened, approach, seen, is_unchanged: false, is_first_population };
     probe::probe(driver, approach)?;
-    let asks = started.opened.access.held().is_some() && approach.is_compared();
+    let asks = started.opened.access.held().is_some()
+        && approach != Approach::Everything
+        && duty != Duty::Bystander;
     let last = started.opened.baseline.verified_at;
     let is_due = asks && config.verify.is_due(last, clock::now());
     if is_due {

@@ -15,6 +15,7 @@ pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
 pub(crate) use needs::{
     asking_the_warehouse, changes, compiling, compiling_all, hooks_changed, left_for_later,
     lone_unit_tests, no_codes, not_settled, not_there, pending, reason_list, settled,
+    taken_along_is_guessed,
 };
 pub(crate) use plan::{PlanView, dot, mermaid, over_budget, plan, plan_as_markdown, svg};
 pub(crate) use progress::{node_at_work, progress, progress_ends, progress_stays, progress_words};

@@ -6,6 +6,7 @@ use crate::dbt::compare::{Needs, Reason};
 use crate::decide::comparison::Comparison;
 use crate::decide::plan::{LastRun, Plan};
 use crate::decide::warehouse::Wrong;
+use crate::exit::Failure;
 use crate::graph::Graph;
 use crate::trees::IntoTree;
 use log::{info, warn};
@@ -55,6 +56,11 @@ pub(crate) fn not_there(wrong: &[(String, Wrong)]) {
         warn!("  {id}: {wrong}");
     }
     count_of_rest(wrong.len());
+}
+
+/// What a run took along could not be asked.
+pub(crate) fn taken_along_is_guessed(why: &Failure) {
+    warn!("views that the run may have dropped count as dropped, because dbt did not say: {why}");
 }
 
 /// dbt could not tell, so these nodes count as changed.

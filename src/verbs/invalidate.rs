@@ -119,6 +119,9 @@ fn mark(record: &mut Record, manifest: &Manifest<'_>, named: &BTreeSet<String>) 
         let node = record.nodes.entry(id.clone()).or_default();
         node.pending = Some(BY_HAND.to_owned());
         node.built = None;
+        if let Some(present) = manifest.node(id) {
+            node.materialized = present.materialized().map(|kind| kind.0.into_owned());
+        }
         if let Some(relation) = manifest.relation_name(id) {
             node.relation = Some(relation.to_owned());
         }

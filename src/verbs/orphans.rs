@@ -45,6 +45,7 @@ fn as_json(found: &Orphans) -> Value {
             "relation": orphan.relation,
             "node": orphan.left.node,
             "is_removed": orphan.is_removed,
+            "earlier": orphan.is_earlier,
             "materialized": orphan.left.materialized,
             "built_at": orphan.left.built_at,
             "since": orphan.left.since,
@@ -70,7 +71,8 @@ fn words_of(found: &Orphans, order: Order<'_>) -> String {
             Whereabouts::Gone => "not there any more".into(),
             Whereabouts::Replaced(kind) => format!("replaced by a {kind} that is not ours"),
         };
-        let time = |at: Option<u64>| at.map_or_else(|| "the next run".to_owned(), clock::utc);
+        let later = if orphan.is_earlier { "an earlier baseline" } else { "the next run" };
+        let time = |at: Option<u64>| at.map_or_else(|| later.to_owned(), clock::utc);
         let left = &orphan.left;
         let what = if orphan.is_removed { "removed" } else { "built elsewhere" };
         let _ = writeln!(

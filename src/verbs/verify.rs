@@ -46,6 +46,7 @@ fn as_json(look: &Look) -> serde_json::Value {
         "missing": look.missing(),
         "wrong": wrong.into_tree::<serde_json::Map<_, _>>(),
         "unseen": look.unseen,
+        "lost": look.lost.iter().map(|(id, _)| id).collect::<Vec<_>>(),
     })
 }
 
@@ -56,6 +57,9 @@ fn words_of(look: &Look, is_recorded: bool) -> String {
     }
     for id in &look.unseen {
         let _ = writeln!(text, "{id}  no relation is there; its materialization may leave none");
+    }
+    for (id, wrong) in &look.lost {
+        let _ = writeln!(text, "{id}  still to be built anyway, and {wrong}");
     }
     let there = look.claimed - look.wrong.len();
     let _ = writeln!(text, "in the warehouse: {there} of {}", counted(look.claimed, "relations"));

@@ -3,6 +3,7 @@
 // `cfg(test)` tells clippy that helper functions of tests are tests as well.
 #[cfg(test)]
 mod support;
+mod tampering;
 
 #[cfg(test)]
 mod agreement;

@@ -43,14 +43,20 @@ fn are_dropped(shop: &Shop, schema: &str) {
     let both = [format!("{schema}.old_view: there"), format!("{schema}.old_table: there")];
     // Before a run has noticed, and afterwards.
     assert_eq!(listed(shop.run(&["orphans", "--json"]).expect_code(10)), both);
-    let done = shop.run(&["build"]);
+    fs::write(shop.project().join("message"), "").expect("a file");
+    let done = shop.run(&["--termination-log", "message", "build"]);
     assert!(done.expect_code(0).stderr.contains(", 2 orphans"), "{done:#?}");
+    let message = fs::read_to_string(shop.project().join("message")).expect("a file");
+    assert!(message.contains("\"orphans\":2"), "{message}");
     let plan = shop.run(&["plan"]);
     assert!(plan.stdout.contains("no node is built into 2 relations any more"), "{plan:#?}");
     assert!(shop.run(&["plan", "--json"]).stdout.contains("\"orphans\": 2"));
     let found = shop.run(&["orphans", "--json"]);
     assert_eq!(listed(found.expect_code(10)), both);
     assert!(shop.run(&["status"]).stdout.contains("2 relations that no node is built into"));
+    let status = answer(&shop.run(&["status", "--json"]));
+    let counts = [&status["orphans"], &status["last_run"]["orphans"]];
+    assert_eq!(counts, [2, 2], "{status:#?}");
     let statements = shop.run(&["orphans", "--sql"]).expect_code(10).stdout.replace('"', "");
     let expected = format!(
         "drop view if exists {schema}.old_view;\ndrop table if exists {schema}.old_table;\n"
@@ -132,6 +138,41 @@ fn what_somebody_else_built_or_took_over_is_no_orphan() {
     shop.run(&["orphans", "--drop", "--approve", &hash]).expect_code(0);
     assert_eq!(shop.query("select two from old_view").trim(), "2");
     assert_eq!(shop.query("select one from theirs").trim(), "1");
+}
+
+#[test]
+fn what_only_an_earlier_baseline_knows_is_found_and_once_it_was_dropped_it_is_forgotten() {
+    let Some(shop) = Shop::warm() else { return };
+    shop.run(&["build"]).expect_built(&ALL);
+    shop.write("models/old_table.sql", "{{ config(materialized='table') }} select 1 as one");
+    shop.write("models/adopted.sql", "{{ config(materialized='table') }} select 1 as one");
+    shop.run(&["build", "--exclude", "adopted"]).expect_built(&["old_table"]);
+    shop.run(&["rollback"]).expect_code(0);
+    remove(&shop, "models/old_table.sql");
+    shop.query("create table adopted as select 1 as one; select 1");
+    let found = shop.run(&["orphans", "--json"]);
+    assert_eq!(listed(found.expect_code(10)), ["shop.main.old_table: there"]);
+    assert_eq!(answer(&found)["orphans"][0]["earlier"], true);
+    let words = shop.run(&["orphans"]);
+    assert!(words.stdout.contains("removed since an earlier baseline"), "{words:#?}");
+    let hash = answer(&found)["hash"].as_str().expect("a hash").to_owned();
+    shop.run(&["orphans", "--drop", "--approve", &hash]).expect_code(0);
+    // A name that somebody else takes afterwards is theirs, whatever the history says.
+    shop.query("create table old_table as select 2 as two; select 1");
+    assert_eq!(listed(shop.run(&["orphans", "--json"]).expect_code(0)), [""; 0]);
+    shop.touch("models/marts/loyal_customers.sql");
+    shop.run(&["build", "--exclude", "adopted"]).expect_code(0);
+    shop.run(&["rollback", "2"]).expect_code(0);
+    assert_eq!(listed(shop.run(&["orphans", "--json"]).expect_code(0)), [""; 0]);
+    // It is ours again once we have built it again.
+    shop.write("models/old_table.sql", "{{ config(materialized='table') }} select 3 as three");
+    let done = shop.run(&["build", "--exclude", "adopted"]);
+    assert!(done.expect_code(0).built.contains("old_table"), "{done:#?}");
+    remove(&shop, "models/old_table.sql");
+    assert_eq!(
+        listed(shop.run(&["orphans", "--json"]).expect_code(10)),
+        ["shop.main.old_table: there"]
+    );
 }
 
 #[test]

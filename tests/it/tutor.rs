@@ -162,6 +162,10 @@ fn the_commands_of_tutor_end_as_the_binary_and_keep_the_words_and_only_changed()
     assert_eq!(tutor.tasks(&["do", "dbt"]), [format!("exec {script} True run")]);
     let words = ["do", "dbt", "-c", "run --vars '{a: 1}'", "--only_changed", "False"];
     assert_eq!(tutor.tasks(&words), [format!("exec {script} False run --vars '{{a: 1}}'")]);
+    for verb in ["verify --record", "orphans --drop --approve 0f"] {
+        let task = tutor.tasks(&["do", "dbt", "-c", verb]);
+        assert_eq!(task, [format!("exec {script} True {verb}")]);
+    }
 }
 
 /// Aspects of a later version, in which what we replace has changed.

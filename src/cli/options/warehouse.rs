@@ -20,8 +20,10 @@ static VERIFY: Definition<Config> = Definition {
                  claims. What is missing is recorded and built by the run, within its limits. `changed` \
                  asks before each run that starts dbt anyway, `always` before every run, and an AGE, \
                  such as `24h`, before a run if the last look is older, also if nothing has changed. \
-                 Each look is a dbt process of its own. Like `--probe`, it is for runs that rely on \
-                 the baseline; a run with a selection of yours does not. See also `--max-missing` and \
+                 Each look is a dbt process of its own. Any of them but `never` also asks after a run \
+                 that may have dropped more than it built: a `--full-refresh`, a part of the project, \
+                 or views that went with a table on PostgreSQL and Redshift. Full runs and first \
+                 populations need no look before they start. See also `--max-missing` and \
                  `dbt-entrypoint verify`.",
     },
     set: |config, value| {

@@ -20,7 +20,7 @@ mod tests;
 
 pub(crate) use check::{Fault, check};
 pub(in crate::dbt) use internal::MATERIALIZATION;
-pub use node::{KEEPS_ROWS, Macro, Node, Source};
+pub use node::{KEEPS_ROWS, Macro, Node, Source, may_be_view};
 pub use text::{Text, json_text};
 
 use crate::dbt::engine;

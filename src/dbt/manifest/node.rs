@@ -207,9 +207,7 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn is_view(&self) -> bool {
         &*self.resource_type == "model"
-            && self
-                .materialized()
-                .is_none_or(|kind| !["table", "incremental", "ephemeral"].contains(&&*kind))
+            && self.materialized().is_none_or(|kind| &*kind != "ephemeral" && may_be_view(&kind))
     }
 
     /// The rendered `config.materialized`.
@@ -217,6 +215,12 @@ impl<'a> Node<'a> {
     pub fn materialized(&self) -> Option<Text<'a>> {
         serde_json::from_str::<Materialized<'a>>(self.config?.get()).ok()?.materialized
     }
+}
+
+/// Whether a materialization may leave a view.
+#[must_use]
+pub fn may_be_view(materialization: &str) -> bool {
+    !["table", "incremental", "seed", "snapshot"].contains(&materialization)
 }
 
 /// A source, reduced to the fields that its readers depend on.

@@ -26,17 +26,25 @@ impl Next {
             let (current, last) = (relations.current(id), relations.last(id));
             let relation = match self.absent.get(id) {
                 None | Some(Absence::Touched(_) | Absence::CutShort) => current,
-                Some(Absence::Overwritten(_) | Absence::Dropped(..)) => None,
+                Some(Absence::NotThere(_) | Absence::Overwritten(_) | Absence::Dropped(..)) => None,
                 Some(Absence::Waiting(_) | Absence::Overtaken(_)) => last,
             };
             held.extend(relation.map(|relation| (id.as_str(), relation)));
+            node.materialized = match self.absent.get(id) {
+                None
+                | Some(Absence::NotThere(_) | Absence::Overwritten(_) | Absence::Dropped(..)) => {
+                    None
+                }
+                Some(Absence::Touched(_) | Absence::CutShort) => relations.made(id),
+                Some(Absence::Waiting(_) | Absence::Overtaken(_)) => relations.materialized(id),
+            };
             let Some(absence) = self.absent.get(id).filter(|_| current.is_some()) else { continue };
             node.relation = relation.map(str::to_owned);
             node.unbuilt = relation.is_none()
                 && (last.is_some() || baseline.nodes.get(id).is_none_or(|old| old.unbuilt));
             node.half_made = match absence {
                 Absence::Touched(_) | Absence::CutShort => relations.is_left_half_made(id, refresh),
-                Absence::Overwritten(_) | Absence::Dropped(..) => false,
+                Absence::NotThere(_) | Absence::Overwritten(_) | Absence::Dropped(..) => false,
                 Absence::Waiting(_) | Absence::Overtaken(_) => node.half_made,
             };
         }

@@ -51,6 +51,7 @@ impl Summary {
                 "Nodes that keep rows of earlier code.",
                 known(self.altered.len()),
             ),
+            (Volume, "orphans", "Relations that no node is built into.", known(self.orphans)),
         ];
         let mut text = String::new();
         for (about, name, help, value) in gauges {
@@ -116,6 +117,7 @@ mod tests {
             ("last_success_timestamp_seconds", "When a run last succeeded.", false, 9),
             ("nodes_pending", "Nodes that still have to be built.", false, 1),
             ("nodes_altered", "Nodes that keep rows of earlier code.", false, 0),
+            ("orphans", "Relations that no node is built into.", false, 0),
         ]
         .map(|(name, help, is_of_run, value)| {
             let name = format!("dbt_entrypoint_{name}");

@@ -14,7 +14,7 @@ fn look(of: &[(&str, &str, Expected, Option<&str>)]) -> Look {
         of.iter().map(|(name, schema, expected, _)| claim(name, schema, *expected)).collect();
     let types: Vec<Option<String>> =
         of.iter().map(|(.., found)| found.map(str::to_owned)).collect();
-    Look::of(&claims, &types)
+    Look::of(&claims, &[], &types)
 }
 
 /// A manifest with these nodes: resource type, name, materialization, other members.
@@ -112,6 +112,7 @@ fn a_look_says_what_is_missing_and_what_has_taken_its_place() {
         claimed: 8,
         wrong: wrong.map(|(id, wrong)| (id.to_owned(), wrong)).into(),
         unseen: vec!["model.shop.own".into()],
+        lost: Vec::new(),
         blind: [("shop.marts".to_owned(), 1)].into(),
     };
     assert_eq!(found, expected);
@@ -133,7 +134,7 @@ fn a_warehouse_that_lacks_too_much_is_not_believed() {
             .map(|(n, (_, schema, expected, _))| claim(&format!("n{n}"), schema, *expected))
             .collect();
         let types: Vec<_> = all.iter().map(|(.., found)| found.map(str::to_owned)).collect();
-        Look::of(&claims, &types).not_believed(most)
+        Look::of(&claims, &[], &types).not_believed(most)
     };
     assert_eq!(of(2, 2, None), [""; 0]);
     let reason = "not in the warehouse: 3 of 5 relations, but --max-missing allows 50 %";
@@ -179,4 +180,69 @@ fn a_look_is_due_when_the_last_one_is_old_enough() {
     let old = Verify::Older(100);
     assert!(due(old, None) && due(old, Some(900)) && due(old, Some(1_001)));
     assert!(!due(old, Some(901)));
+}
+
+#[test]
+fn what_an_adapter_lists_tells_apart_what_others_leave_open() {
+    let wrong = |adapter, kind, found| Expected::on(Some(adapter), kind).contradicts(found);
+    for (adapter, kind, found) in [
+        ("clickhouse", "dictionary", "table"),
+        ("clickhouse", "dictionary", "view"),
+        ("clickhouse", "materialized_view", "view"),
+        ("clickhouse", "distributed_incremental", "dictionary"),
+        ("clickhouse", "table", "dictionary"),
+        ("postgres", "materialized_view", "view"),
+        ("duckdb", "incremental", "view"),
+    ] {
+        assert!(wrong(adapter, kind, found), "{adapter} {kind} {found}");
+    }
+    for (adapter, kind, found) in [
+        ("clickhouse", "dictionary", "dictionary"),
+        ("clickhouse", "materialized_view", "table"),
+        ("postgres", "materialized_view", "materialized_view"),
+        ("snowflake", "dynamic_table", "table"),
+        ("databricks", "materialized_view", "view"),
+        ("duckdb", "mine", "view"),
+    ] {
+        assert!(!wrong(adapter, kind, found), "{adapter} {kind} {found}");
+    }
+}
+
+#[test]
+fn the_old_relations_of_waiting_nodes_are_asked_for_as_what_they_were() {
+    let waiting_for = |kind: Option<&str>, relation: Option<&str>| NodeRecord {
+        pending: Some("body".into()),
+        relation: relation.map(str::to_owned),
+        materialized: kind.map(str::to_owned),
+        ..NodeRecord::default()
+    };
+    let there = Some("\"main\".\"x\"");
+    let nodes: BTreeMap<String, NodeRecord> = [
+        ("view".to_owned(), waiting_for(Some("view"), there)),
+        ("older".to_owned(), waiting_for(None, there)),
+        ("own".to_owned(), waiting_for(Some("audit"), there)),
+        ("never_built".to_owned(), waiting_for(None, None)),
+        ("built".to_owned(), NodeRecord { pending: None, ..waiting_for(None, there) }),
+    ]
+    .into();
+    let text = manifest(&[], "");
+    let waits = waiting(&Manifest::read(&text).unwrap(), &nodes);
+    let found: Vec<(&str, Expected)> =
+        waits.iter().map(|claim| (claim.id.as_str(), claim.expected)).collect();
+    let expected =
+        [("older", Expected::Something), ("own", Expected::Unknown), ("view", Expected::View)];
+    assert_eq!(found, expected);
+    // Where nothing can be seen, nothing is known to be gone.
+    let nothing = [None, None, None];
+    assert_eq!(Look::of(&[], &waits, &nothing).lost, []);
+    let seen = claim("other", "main", Expected::View);
+    let seen = Claim { address: Address { database: None, ..seen.address }, ..seen };
+    let types = [Some("view".to_owned()), None, None, None];
+    let look = Look::of(std::slice::from_ref(&seen), &waits, &types);
+    let lost = ["older", "view"].map(|id| (id.to_owned(), Wrong::Missing));
+    assert_eq!((look.lost.as_slice(), look.wrong.as_slice()), (&lost[..], &[][..]));
+    let asked = look.asked(&[seen], &waits, &types);
+    assert_eq!(asked.there, ["model.shop.other".to_owned()].into());
+    let words = lost.map(|(id, _)| (id, "not in the warehouse".to_owned()));
+    assert_eq!(asked.lacking, words.into());
 }

@@ -27,6 +27,7 @@ fn record(written_at: u64) -> Record {
         salt: "s".into(),
         nodes,
         left: std::collections::BTreeMap::new(),
+        dropped: std::collections::BTreeMap::new(),
         settled: None,
         verified_at: None,
         populating: false,

@@ -93,6 +93,14 @@ class Options:
         return self.values.get(name, default)
 
 
+def relation(node):
+    """A model that is compiled into its readers has none."""
+    config = node["config"]
+    if config.get("materialized") == "ephemeral":
+        return None
+    return f'"main"."{config.get("alias", node["name"])}"'
+
+
 class Project:
     """The project as dbt parses it."""
 
@@ -173,6 +181,7 @@ class Project:
         return {
             "unique_id": node["unique_id"],
             "resource_type": kind,
+            "schema": "main",
             "name": node["name"],
             "package_name": "other" if external else "shop",
             "path": "" if external else node["file"],
@@ -184,7 +193,7 @@ class Project:
             "config": node["config"],
             "unrendered_config": node["config"],
             "depends_on": {"nodes": node["reads"], "macros": node["macros"]},
-            "relation_name": code if external else f'"main"."{node["config"].get("alias", node["name"])}"',
+            "relation_name": code if external else relation(node),
             "tags": node["config"].get("tags", []),
         }
 

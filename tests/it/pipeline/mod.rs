@@ -38,3 +38,4 @@ mod two;
 mod unchanged;
 mod unit_tests;
 mod volume;
+mod warehouse;
