@@ -68,7 +68,7 @@ fn with_room_for_arguments<T>(spawn: impl FnOnce() -> Result<T, Errno>) -> Resul
     let found = getrlimit(Resource::Stack);
     let most = 4 * MOST_ARGUMENTS;
     let raised = found.maximum.map_or(most, |hard| most.min(hard));
-    let _ = setrlimit(Resource::Stack, Rlimit { current: Some(raised), ..found.clone() });
+    let _ = setrlimit(Resource::Stack, Rlimit { current: Some(raised), ..found });
     let spawned = spawn();
     let _ = setrlimit(Resource::Stack, found);
     spawned
@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn arguments_beyond_a_quarter_of_the_stack_have_room_and_the_limit_is_as_before() {
         let before = getrlimit(Resource::Stack);
-        let soft = Rlimit { current: Some(8 << 20), ..before.clone() };
-        setrlimit(Resource::Stack, soft.clone()).expect("a lower limit");
+        let soft = Rlimit { current: Some(8 << 20), ..before };
+        setrlimit(Resource::Stack, soft).expect("a lower limit");
         let start = || {
             let words = std::iter::repeat_n("x".repeat(100_000), 40);
             let child = std::process::Command::new("true").args(words).spawn();
