@@ -35,3 +35,4 @@ mod two;
 mod unchanged;
 mod unit_tests;
 mod volume;
+mod warm;
