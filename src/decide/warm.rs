@@ -175,9 +175,7 @@ impl ParseNotes {
 
 /// A text without the white space around it, as Python's `str.strip` has it.
 fn trimmed(text: &str) -> &str {
-    text.trim_matches(|letter: char| {
-        letter.is_whitespace() || ('\x1c'..='\x1f').contains(&letter)
-    })
+    text.trim_matches(|letter: char| letter.is_whitespace() || ('\x1c'..='\x1f').contains(&letter))
 }
 
 /// The digest by which dbt tells bodies apart: before 1.12 every space counts.

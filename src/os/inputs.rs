@@ -9,8 +9,8 @@ mod read;
 mod walk;
 
 use crate::dbt::reads::dotenv::effective_environment;
-use crate::decide::warm::InputsApart;
 use crate::dbt::reads::variables::{self, Mentions, is_named};
+use crate::decide::warm::InputsApart;
 use crate::digest::{Pieces, Sum, hex};
 use crate::environment::Environment;
 use crate::os::home::home;

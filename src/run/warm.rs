@@ -84,7 +84,8 @@ fn is_allowed(opened: &Opened<'_>) -> bool {
         Err(_) => return false,
     };
     let is_the_users = |name: &String| name.starts_with("PARTIAL_PARSE");
-    let is_flag = |flags: &crate::dbt::project::ProjectFile| flags.flags.contains_key("partial_parse");
+    let is_flag =
+        |flags: &crate::dbt::project::ProjectFile| flags.flags.contains_key("partial_parse");
     let profiles = session.project.profiles_dir.join("profiles.yml");
     let texts = [profiles, session.project.root.join("dbt_project.yml")];
     let is_written = |path: &Path| {
@@ -128,7 +129,8 @@ fn try_keep(started: &Started<'_>, state: &Locked, text: Option<Arc<String>>) ->
         id.is_some_and(|id| memmem::find(&bytes, id.as_bytes()).is_some())
     };
     let left = || artifacts::manifest(target).map(Arc::new);
-    let text = text.filter(|text| is_of_file(text)).or_else(|| left().filter(|text| is_of_file(text)));
+    let text =
+        text.filter(|text| is_of_file(text)).or_else(|| left().filter(|text| is_of_file(text)));
     let text = text.context("it is of no manifest that is known")?;
     let parts = ParsedProject::of(&text).context("something is disabled")?;
     let is_volatile = opened.is_volatile.get().context("something changed meanwhile")?;

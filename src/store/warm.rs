@@ -4,8 +4,8 @@
 //! nobody but the owner can read it. Nothing depends on it: the notes name its digest, and whatever
 //! does not fit is not used.
 
-use super::temporary::Way;
 use super::dir::Dir;
+use super::temporary::Way;
 use super::{CONTROL, Locked, NUMBER, Store, commit};
 use crate::decide::warm::ParseNotes;
 use crate::digest::hex_of;

@@ -1,4 +1,4 @@
-"""A random project of some hundred and fifty nodes, and random edits of the bodies of its models.
+"""A random project of some two hundred nodes, and random edits of the bodies of its models.
 
 A model reads only models before it, so no edit makes a circle. Every kind of node that stands on a
 model is there: generic, singular and unit tests, snapshots, exposures, a semantic model with a metric
@@ -7,7 +7,7 @@ and a saved query, versions, groups, contracts, descriptions by a docs block, an
 
 import pathlib
 
-MODELS = 56
+MODELS = 80
 MACROS = """{% macro cents(column) %}({{ column }} * 100){% endmacro %}
 {% macro both(column) %}{{ cents(column) }} + {{ shifted(column) }}{% endmacro %}
 {% macro shifted(column) %}{{ return(adapter.dispatch('shifted', 'shop')(column)) }}{% endmacro %}

@@ -159,7 +159,7 @@ class Laboratory:
 
     def step(self, rng, label, models, before, file):
         edited, hostile, names = {}, rng.random() < 0.12, []
-        some = rng.sample(models, rng.randint(1, 2) if hostile else rng.randint(4, len(models)))
+        some = rng.sample(models, rng.randint(1, 2) if hostile else rng.randint(4, len(models)) if rng.random() < 0.2 else len(models))
         texts = {path: path.read_bytes() for path in models}
         for path in some:
             edit = rng.choice(project.HOSTILE if hostile else project.EDITS)

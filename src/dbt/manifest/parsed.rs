@@ -1,7 +1,7 @@
 //! What a parse made of a project, as digests: to tell whether another parse made the same of it.
 
-use super::text::{Text, json_text};
 use super::metadata;
+use super::text::{Text, json_text};
 use crate::digest::Pieces;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -78,7 +78,8 @@ impl ParsedProject {
             for (id, value) in fields(raw.get()).unwrap_or_default() {
                 let mut thing = fields(value.get()).unwrap_or_default();
                 forget_calls_of_a_run(&mut thing);
-                let text = |name: &str| thing.get(name).map(|raw| json_text(raw)).unwrap_or_default();
+                let text =
+                    |name: &str| thing.get(name).map(|raw| json_text(raw)).unwrap_or_default();
                 let file = text("original_file_path");
                 *files.entry(file.to_string()).or_default() += 1;
                 if &*section != "nodes" {

@@ -40,7 +40,8 @@ fn the_rules_are_those_that_were_proved() {
         let [old, new] = ["old", "new"].map(|key| case[key].as_str().expect("a text"));
         for spaces_count in [true, false] {
             let expected = case["warm"].as_bool().unwrap_or(spaces_count);
-            let allowed = notes(old, spaces_count).allow("models/a.sql", new, &inputs(new), spaces_count);
+            let allowed =
+                notes(old, spaces_count).allow("models/a.sql", new, &inputs(new), spaces_count);
             assert_eq!(allowed.is_ok(), expected, "{old:?} -> {new:?}: {allowed:?}");
         }
     }

@@ -90,9 +90,20 @@ const MORE: &str = "more changed than bodies of models";
 #[test]
 fn whatever_else_changes_is_parsed_from_nothing() {
     for path in [
-        "macros/m.sql", "models/schema.yml", "models/new.sql", "models/p.py", "seeds/s.csv",
-        "snapshots/x.sql", "tests/t.sql", "models/docs.md", "profiles.yml", "dbt_project.yml",
-        ".dbtignore", "packages.yml", "selectors.yml", "dbt_packages/p/macros/m.sql",
+        "macros/m.sql",
+        "models/schema.yml",
+        "models/new.sql",
+        "models/p.py",
+        "seeds/s.csv",
+        "snapshots/x.sql",
+        "tests/t.sql",
+        "models/docs.md",
+        "profiles.yml",
+        "dbt_project.yml",
+        ".dbtignore",
+        "packages.yml",
+        "selectors.yml",
+        "dbt_packages/p/macros/m.sql",
     ] {
         is_cold_with(kept(chain(&["a"])), path);
     }
@@ -108,7 +119,9 @@ fn whatever_else_changes_is_parsed_from_nothing() {
 
 #[test]
 fn other_words_that_shape_a_parse_are_parsed_from_nothing() {
-    for words in [&["run", "--vars", "{x: 1}"][..], &["run", "--threads", "2"], &["run", "--warn-error"]] {
+    for words in
+        [&["run", "--vars", "{x: 1}"][..], &["run", "--threads", "2"], &["run", "--warn-error"]]
+    {
         let mut fake = kept(chain(&["a"]));
         fake.project.edit("a");
         fake.run(words).ends_with(0).builds(&["a"]);
