@@ -93,3 +93,5 @@ mod verify;
 mod volume_mounts;
 #[cfg(test)]
 mod volume_tool;
+#[cfg(test)]
+mod warm;
