@@ -31,7 +31,7 @@ impl GivenParse {
     /// Whether the manifest that dbt then wrote is that of a full parse. Says so where it may not be.
     pub(super) fn is_sound(&self, manifest: &str) -> bool {
         let agreed = self.notes.agree(manifest, &self.edited);
-        agreed.inspect_err(|why| say::parsing_in_full(why)).is_ok()
+        agreed.inspect_err(say::parsing_in_full).is_ok()
     }
 }
 

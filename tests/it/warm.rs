@@ -46,7 +46,8 @@ fn a_warm_parse_gives_the_manifest_of_a_full_parse() {
         let mut command = Command::new(dbt.with_file_name("python"));
         command.args(["-W", "ignore"]).arg(root().join("tests/warm/prove.py"));
         let done = command.args(["--edits", "40", "--steps", "3"]).output().expect("Python starts");
-        let words = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        let words =
+            [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         assert!(done.status.success() && words[0].contains("differing 0 of"), "{}", words.concat());
     }
 }

@@ -88,7 +88,7 @@ impl ParsedProject {
                     continue;
                 }
                 let is_model = text("resource_type") == "model"
-                    && text("package_name") == &*project
+                    && text("package_name") == *project
                     && file.ends_with(".sql");
                 let part = ParsedNode {
                     whole: digest(&thing, &[]),
