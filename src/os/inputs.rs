@@ -156,12 +156,13 @@ impl Listing {
         let (mut at, mut variables, mut imports) = (0, BTreeSet::new(), BTreeSet::new());
         let (mut modules, mut is_volatile) = (Vec::new(), false);
         let mut sums = |walk: FileWalk| {
-            let mut sums = Vec::with_capacity(walk.items.len());
+            let (mut sums, is_project) = (Vec::with_capacity(walk.items.len()), walk.has_places());
             for (path, item) in walk.items {
                 match (item, read.remove(&at)) {
                     (Item::Known(sum), _) => sums.push((path, sum)),
                     (Item::Content(read_by), Some(content)) => {
-                        is_volatile |= content.is_volatile;
+                        // What dbt and its adapters bring along is rendered when they build.
+                        is_volatile |= content.is_volatile && is_project;
                         if read_by == ReadBy::Dbt {
                             imports.extend(content.mentions.imports);
                             variables.extend(content.mentions.variables);

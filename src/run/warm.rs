@@ -3,6 +3,7 @@
 use super::artifacts;
 use super::open::Opened;
 use super::start::Started;
+use crate::dbt::command::Flag;
 use crate::dbt::manifest::{ParsedProject, invocation_id_of};
 use crate::decide::warm::{ParseNotes, editable};
 use crate::os::{clock, project};
@@ -124,13 +125,17 @@ fn try_keep(started: &Started<'_>, state: &Locked, text: Option<Arc<String>>) ->
         return Ok(());
     }
     let bytes = fs::read(target.join(PARTIAL_PARSE))?;
-    let is_of_file = |text: &String| {
+    let is_of_file = |text: &Arc<String>| {
         let id = invocation_id_of(text);
         id.is_some_and(|id| memmem::find(&bytes, id.as_bytes()).is_some())
     };
-    let left = || artifacts::manifest(target).map(Arc::new);
-    let text =
-        text.filter(|text| is_of_file(text)).or_else(|| left().filter(|text| is_of_file(text)));
+    let command = &opened.session.command;
+    // A run with such an option may have parsed as for no other.
+    let is_plain = !command.refreshes()
+        && command.unreal_option().is_none()
+        && command.flag(Flag::Defer) != Some(true);
+    let left = || artifacts::manifest(target).map(Arc::new).filter(|_| is_plain);
+    let text = text.filter(is_of_file).or_else(|| left().filter(is_of_file));
     let text = text.context("it is of no manifest that is known")?;
     let parts = ParsedProject::of(&text).context("something is disabled")?;
     let is_volatile = opened.is_volatile.get().context("something changed meanwhile")?;

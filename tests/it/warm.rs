@@ -41,11 +41,11 @@ fn the_next_container_parses_what_was_edited_and_builds_what_depends_on_it() {
 
 #[test]
 fn a_warm_parse_gives_the_manifest_of_a_full_parse() {
-    for version in VERSIONS {
+    for version in ["1.9", "1.12"] {
         let Some(dbt) = dbt(version) else { return };
         let mut command = Command::new(dbt.with_file_name("python"));
         command.args(["-W", "ignore"]).arg(root().join("tests/warm/prove.py"));
-        let done = command.args(["--edits", "40", "--steps", "3"]).output().expect("Python starts");
+        let done = command.args(["--edits", "40", "--steps", "1"]).output().expect("Python starts");
         let words =
             [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         assert!(done.status.success() && words[0].contains("differing 0 of"), "{}", words.concat());

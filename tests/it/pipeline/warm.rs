@@ -61,6 +61,13 @@ fn a_start_with_nothing_edited_is_warm_as_well_and_two_processes_are() {
 }
 
 #[test]
+fn what_a_run_with_another_flag_parsed_is_not_kept() {
+    let fake = Fake::new(chain(&["a"]));
+    fake.run(&["build", "--full-refresh"]).ends_with(0).starts(&["build"]);
+    assert!(!file(&fake).exists());
+}
+
+#[test]
 fn a_plan_starts_from_it_and_leaves_it() {
     let mut fake = kept(chain(&["a", "b"]));
     let before = fake.volume();
