@@ -294,6 +294,26 @@ fn a_damaged_file_is_not_used_and_soon_replaced() {
 }
 
 #[test]
+fn a_kill_while_it_is_written_leaves_nothing_that_is_used() {
+    // Between the file and its notes.
+    let mut fake = kept(chain(&["a"]));
+    let notes = file(&fake).with_file_name("notes.json");
+    let old = fs::read(&notes).expect("it was kept");
+    fake.project.edit("a");
+    fake.run(&["run"]).ends_with(0).builds(&["a"]);
+    fs::write(&notes, old).expect("a file");
+    // And in the middle of a file.
+    let half = file(&fake).with_file_name(".partial_parse.msgpack.0123456789abcdef.new");
+    fs::write(&half, "half").expect("a file");
+    fresh(&fake);
+    let count = fake.warm_parses().len();
+    fake.project.edit("a");
+    fake.run(&["run"]).ends_with(0).builds(&["a"]);
+    assert_eq!(fake.warm_parses().len(), count);
+    assert!(!half.exists());
+}
+
+#[test]
 fn where_it_cannot_be_kept_the_run_succeeds() {
     let mut fake = Fake::populated(chain(&["a"]));
     fs::remove_dir_all(fake.on_the_volume(".dbt-entrypoint/warm")).expect("it was kept");
