@@ -172,7 +172,7 @@ fn blank(environment: Environment) -> Config {
         state_dir: PathBuf::new(),
         only_changed: false,
         settle: Settle::Doubt,
-        warm: true,
+        warm: false,
         refresh_changed: Vec::new(),
         on_empty: OnEmpty::Refuse,
         allow_ephemeral: false,

@@ -23,6 +23,7 @@ fn the_next_container_parses_what_was_edited_and_builds_what_depends_on_it() {
     for version in VERSIONS {
         let Some(mut shop) = Shop::with_dbt(version) else { return };
         shop.env("DBT_ENTRYPOINT_LOG_LEVEL", "debug");
+        shop.env("DBT_ENTRYPOINT_WARM", "on");
         shop.run(&["build"]).expect_built(&ALL);
         for _ in 0..2 {
             fresh(&shop);

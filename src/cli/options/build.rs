@@ -172,8 +172,8 @@ static WARM: Definition<Config> = Definition {
         name: "warm",
         common: false,
         letter: None,
-        value: Value::Choice(&["on", "off"]),
-        default: Initial::Value("on"),
+        value: Value::Choice(&["off", "on"]),
+        default: Initial::Value("off"),
         variable: Variable::Own,
         help: "let dbt start from an earlier container's parse",
         manual: "Chooses whether dbt may start from its parse of an earlier container. With `on`, \
@@ -187,7 +187,7 @@ static WARM: Definition<Config> = Definition {
                  one that is there is removed. dbt 1.9 to 1.13.",
     },
     set: |config, value| {
-        config.warm = one_of(value, &[("on", true), ("off", false)])?;
+        config.warm = one_of(value, &[("off", false), ("on", true)])?;
         Ok(())
     },
 };

@@ -1,10 +1,11 @@
 //! What a parse made of a project, as digests: to tell whether another parse made the same of it.
 
 use super::metadata;
+use super::node::DependsOn;
 use super::text::{Text, json_text};
 use crate::digest::Pieces;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sections that say nothing of a thing, or only repeat what others say.
 const OF_NO_THING: [&str; 4] = ["metadata", "parent_map", "child_map", "group_map"];
@@ -53,7 +54,7 @@ pub struct ParsedNode {
     /// Of everything but what the body of a model decides.
     pub frame: String,
     /// The SQL file of a model of the root project, relative to the project, if nothing else comes
-    /// from that file.
+    /// from that file, and no unit test is of it.
     pub file: Option<String>,
     /// Its code as in the file.
     pub code: String,
@@ -67,6 +68,9 @@ impl ParsedProject {
         let project = metadata(text)?.project_name?;
         let (mut rest, mut nodes) = (Pieces::new(), BTreeMap::new());
         let mut files: BTreeMap<String, usize> = BTreeMap::new();
+        // A full parse checks each unit test against the body of its model: an override of
+        // `is_incremental` may be missing. A partial parse does not.
+        let mut tested: BTreeSet<String> = BTreeSet::new();
         for (section, raw) in fields(text)? {
             if OF_NO_THING.contains(&&*section) {
                 continue;
@@ -82,6 +86,13 @@ impl ParsedProject {
                     |name: &str| thing.get(name).map(|raw| json_text(raw)).unwrap_or_default();
                 let file = text("original_file_path");
                 *files.entry(file.to_string()).or_default() += 1;
+                if &*section == "unit_tests"
+                    && let Some(reads) = thing.get("depends_on")
+                {
+                    let reads: DependsOn<'_> =
+                        serde_json::from_str(reads.get()).unwrap_or_default();
+                    tested.extend(reads.nodes.iter().map(ToString::to_string));
+                }
                 if &*section != "nodes" {
                     rest.add(id.as_bytes());
                     rest.add(digest(&thing, &[]).as_bytes());
@@ -100,8 +111,8 @@ impl ParsedProject {
             }
         }
         let is_shared = |file: &String| files.get(file).is_none_or(|count| *count > 1);
-        for part in nodes.values_mut() {
-            part.file = part.file.take().filter(|file| !is_shared(file));
+        for (id, part) in &mut nodes {
+            part.file = part.file.take().filter(|file| !is_shared(file) && !tested.contains(id));
         }
         Some(Self { rest: rest.short_hex(16), nodes })
     }

@@ -11,6 +11,20 @@ fn file(fake: &Fake) -> PathBuf {
     fake.on_the_volume(".dbt-entrypoint/warm/partial_parse.msgpack")
 }
 
+/// With `--warm on`.
+fn new(project: Project) -> Fake {
+    let mut fake = Fake::new(project);
+    fake.env("DBT_ENTRYPOINT_WARM", "on");
+    fake
+}
+
+#[track_caller]
+fn populated(project: Project) -> Fake {
+    let fake = new(project);
+    fake.run(&["build"]).ends_with(0);
+    fake
+}
+
 /// A container begins without artifacts.
 fn fresh(fake: &Fake) {
     let _ = fs::remove_dir_all(fake.root().join("target"));
@@ -18,7 +32,7 @@ fn fresh(fake: &Fake) {
 
 /// A volume of which the last run kept a parse, and a fresh container.
 fn kept(project: Project) -> Fake {
-    let fake = Fake::populated(project);
+    let fake = populated(project);
     assert!(fs::read_to_string(file(&fake)).expect("it was kept").contains("of a parse"));
     fresh(&fake);
     fake
@@ -62,7 +76,7 @@ fn a_start_with_nothing_edited_is_warm_as_well_and_two_processes_are() {
 
 #[test]
 fn what_a_run_with_another_flag_parsed_is_not_kept() {
-    let fake = Fake::new(chain(&["a"]));
+    let fake = new(chain(&["a"]));
     fake.run(&["build", "--full-refresh"]).ends_with(0).starts(&["build"]);
     assert!(!file(&fake).exists());
 }
@@ -168,7 +182,7 @@ fn edits_that_are_more_than_a_body_are_parsed_from_nothing() {
 #[test]
 fn spaces_alone_are_parsed_from_nothing_where_dbt_does_not_see_them() {
     for (version, warm) in [("1.11.16", 1), ("1.12.0", 0)] {
-        let mut fake = Fake::new(chain(&["a"]).says("select 1"));
+        let mut fake = new(chain(&["a"]).says("select 1"));
         fake.upgrade(version);
         fake.run(&["build"]).ends_with(0);
         fresh(&fake);
@@ -181,7 +195,7 @@ fn spaces_alone_are_parsed_from_nothing_where_dbt_does_not_see_them() {
 #[test]
 fn a_dbt_for_which_nothing_is_proved_parses_from_nothing() {
     for version in ["1.8.9", "1.14.0"] {
-        let mut fake = Fake::new(chain(&["a"]));
+        let mut fake = new(chain(&["a"]));
         fake.upgrade(version);
         fake.run(&["build"]).ends_with(0);
         assert!(!file(&fake).exists(), "{version}");
@@ -199,7 +213,7 @@ fn a_removed_model_is_parsed_from_nothing() {
 #[test]
 fn none_is_kept_of_a_project_that_reads_what_each_run_has_anew() {
     for text in ["run_started_at", "flags.WHICH", "invocation_id", "modules.datetime"] {
-        let fake = Fake::populated(chain(&["a"]).says(&format!("-- {{{{ {text} }}}}")));
+        let fake = populated(chain(&["a"]).says(&format!("-- {{{{ {text} }}}}")));
         assert!(!file(&fake).exists(), "{text}");
     }
 }
@@ -214,7 +228,7 @@ fn none_is_kept_where_others_could_read_it_or_it_is_not_wanted() {
         ("DBT_PARTIAL_PARSE_FILE_PATH", "x"),
     ];
     for (name, value) in all {
-        let mut fake = Fake::new(chain(&["a"]));
+        let mut fake = new(chain(&["a"]));
         fake.env(name, value);
         fake.run(&["build"]).ends_with(0);
         assert!(!file(&fake).exists(), "{name}");
@@ -225,7 +239,7 @@ fn none_is_kept_where_others_could_read_it_or_it_is_not_wanted() {
         fake.run(&["build"]).ends_with(0).builds(&["a"]);
         assert!(fake.warm_parses().is_empty() && !file(&fake).exists(), "{name}");
     }
-    let shared = Fake::new(chain(&["a"]));
+    let shared = new(chain(&["a"]));
     fs::set_permissions(shared.state(), fs::Permissions::from_mode(0o2775)).expect("ours");
     shared.run(&["build"]).ends_with(0);
     assert!(!file(&shared).exists());
@@ -234,7 +248,7 @@ fn none_is_kept_where_others_could_read_it_or_it_is_not_wanted() {
 #[test]
 fn a_flag_of_the_project_stands_as_it_is() {
     let flags = "flags:\n  partial_parse: false";
-    let fake = Fake::populated(chain(&["a"]).setting(flags));
+    let fake = populated(chain(&["a"]).setting(flags));
     assert!(!file(&fake).exists());
 }
 
@@ -315,7 +329,7 @@ fn a_kill_while_it_is_written_leaves_nothing_that_is_used() {
 
 #[test]
 fn where_it_cannot_be_kept_the_run_succeeds() {
-    let mut fake = Fake::populated(chain(&["a"]));
+    let mut fake = populated(chain(&["a"]));
     fs::remove_dir_all(fake.on_the_volume(".dbt-entrypoint/warm")).expect("it was kept");
     fs::write(fake.on_the_volume(".dbt-entrypoint/warm"), "").expect("a file in its place");
     fake.project.edit("a");
@@ -325,7 +339,7 @@ fn where_it_cannot_be_kept_the_run_succeeds() {
 
 #[test]
 fn what_was_edited_while_dbt_ran_is_not_kept() {
-    let mut fake = Fake::new(chain(&["a", "b"]));
+    let mut fake = new(chain(&["a", "b"]));
     let (path, text) = fake.project.file("b");
     fake.dbt("edits", json!({"built": {path: text + "-- edited\n"}}));
     fake.run(&["build"]).ends_with(0);
