@@ -55,6 +55,8 @@ pub struct Config {
     pub only_changed: bool,
     /// `--settle`.
     pub settle: Settle,
+    /// Whether dbt may start from its parse of an earlier container.
+    pub warm: bool,
     /// `--refresh-changed`: materializations.
     pub refresh_changed: Vec<String>,
     /// `--on-empty`.
@@ -170,6 +172,7 @@ fn blank(environment: Environment) -> Config {
         state_dir: PathBuf::new(),
         only_changed: false,
         settle: Settle::Doubt,
+        warm: false,
         refresh_changed: Vec::new(),
         on_empty: OnEmpty::Refuse,
         allow_ephemeral: false,

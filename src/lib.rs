@@ -117,7 +117,11 @@ fn build(
     run::settle(&mut started, now.as_mut(), &mut parsed, driver)?;
     let planned = run::plan(&started, now.as_ref(), &mut parsed, driver, summary)?;
     run::within_budget(&started, now.as_ref(), planned.as_ref(), &mut parsed, driver)?;
-    run::carry_out(&mut started, planned, parsed, now, driver, summary)
+    let ended = run::carry_out(&mut started, planned, parsed, now, driver, summary);
+    if ended.is_ok() {
+        run::keep_parse(&started, text);
+    }
+    ended
 }
 
 /// Tell everybody who listens how the run ended: people, the container's runtime, Prometheus.

@@ -10,7 +10,7 @@ _dbt_entrypoint() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --mode | --settle | --refresh-changed | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --state-mode | --max-rebuild | --max-rebuild-time | --protect | --approve | --verify | --max-missing | --probe | --dbt | --stop-grace | --stop-signal | --on-exit | --publish | --termination-log | --metrics-file | --events | --progress | --log | --log-level)
+        --mode | --settle | --refresh-changed | --warm | --state-dir | --on-empty | --lock-timeout | --shared-lock | --history | --history-bytes | --state-mode | --max-rebuild | --max-rebuild-time | --protect | --approve | --verify | --max-missing | --probe | --dbt | --stop-grace | --stop-signal | --on-exit | --publish | --termination-log | --metrics-file | --events | --progress | --log | --log-level)
             ((i++))
             if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi
             ;;
@@ -25,6 +25,7 @@ _dbt_entrypoint() {
         --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
         --settle) COMPREPLY=($(compgen -W 'doubt changes' -- "$cur")); return ;;
         --refresh-changed) COMPREPLY=($(compgen -W 'incremental materialized_view distributed_incremental' -- "$cur")); return ;;
+        --warm) COMPREPLY=($(compgen -W 'off on' -- "$cur")); return ;;
         --state-dir) compopt -o dirnames; return ;;
         --on-empty) COMPREPLY=($(compgen -W 'full adopt refuse' -- "$cur")); return ;;
         --lock-timeout) :; return ;;
@@ -58,7 +59,7 @@ _dbt_entrypoint() {
         ;;
     esac
     case $first,$cur in
-        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --progress --log --log-level --help --version' ;;
+        ,-*) words='--mode --full --no-state --only-changed --settle --refresh-changed --always-start --warm --state-dir --on-empty --allow-ephemeral --lock-timeout --shared-lock --history --history-bytes --state-mode --max-rebuild --max-rebuild-time --protect --yes --approve --verify --max-missing --probe --dbt --stop-grace --stop-signal --on-exit --publish --termination-log --metrics-file --events --progress --log --log-level --help --version' ;;
         ,*) words='plan status verify orphans history diff rollback adopt invalidate exec run build seed snapshot retry test compile ls docs deps debug' ;;
         plan,-*) words='--all --diff --markdown --graph --json --color --help' ;;
         status,-*) words='--json --help' ;;

@@ -257,6 +257,20 @@ impl Engine {
         self.is_tested_v1() && !self.v2_parser
     }
 
+    /// A parse from a partial-parse file makes the same of edited bodies of models as a full parse:
+    /// dbt 1.9 to 1.13, by `tests/warm`.
+    #[must_use]
+    pub fn starts_warm(&self) -> bool {
+        let is_proved = self.version.is_some_and(|version| version.minor() >= [1, 9]);
+        is_proved && self.is_tested_v1() && !self.v2_parser
+    }
+
+    /// dbt sees it where only spaces of a file changed: before 1.12.
+    #[must_use]
+    pub fn spaces_count(&self) -> bool {
+        self.version.is_some_and(|version| version.minor() < [1, 12])
+    }
+
     /// dbt can have dbt State, a service, decide what it builds (`--manage-state`): 1.13 and later,
     /// dbt v2, and any dbt of which the version is not known.
     #[must_use]

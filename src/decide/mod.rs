@@ -26,3 +26,4 @@ pub mod state_mode;
 pub mod stop;
 pub mod summary;
 pub mod warehouse;
+pub mod warm;

@@ -10,6 +10,7 @@ mod walk;
 
 use crate::dbt::reads::dotenv::effective_environment;
 use crate::dbt::reads::variables::{self, Mentions, is_named};
+use crate::decide::warm::InputsApart;
 use crate::digest::{Pieces, Sum, hex};
 use crate::environment::Environment;
 use crate::os::home::home;
@@ -73,6 +74,9 @@ pub struct Contents {
     program: Vec<(PathBuf, Sum)>,
     variables: BTreeSet<String>,
     dotenv: Option<String>,
+    /// Whether a text of the project may come out of each parse in another form
+    /// ([`crate::decide::warm::is_volatile`]); only a second look finds out.
+    pub is_volatile: bool,
 }
 
 /// Read everything. The salt is not asked for. Two threads share the files, of which this one
@@ -150,13 +154,15 @@ impl Listing {
         let Self { files, settings, program, dotenv, .. } = self;
         let mut read: BTreeMap<usize, Content> = parts.into_iter().flatten().into_tree();
         let (mut at, mut variables, mut imports) = (0, BTreeSet::new(), BTreeSet::new());
-        let mut modules = Vec::new();
+        let (mut modules, mut is_volatile) = (Vec::new(), false);
         let mut sums = |walk: FileWalk| {
-            let mut sums = Vec::with_capacity(walk.items.len());
+            let (mut sums, is_project) = (Vec::with_capacity(walk.items.len()), walk.has_places());
             for (path, item) in walk.items {
                 match (item, read.remove(&at)) {
                     (Item::Known(sum), _) => sums.push((path, sum)),
                     (Item::Content(read_by), Some(content)) => {
+                        // What dbt and its adapters bring along is rendered when they build.
+                        is_volatile |= content.is_volatile && is_project;
                         if read_by == ReadBy::Dbt {
                             imports.extend(content.mentions.imports);
                             variables.extend(content.mentions.variables);
@@ -176,7 +182,7 @@ impl Listing {
         };
         let [files, settings, program] = [files, settings, program].map(&mut sums);
         variables.extend(variables_of_imported(modules, imports));
-        Contents { files, settings, program, variables, dotenv }
+        Contents { files, settings, program, variables, dotenv, is_volatile }
     }
 }
 
@@ -203,7 +209,7 @@ impl Contents {
     /// The digests by kind.
     #[must_use]
     pub fn digests(&self, places: &Places<'_>) -> BTreeMap<String, String> {
-        let Self { files, settings, program, variables, dotenv } = self;
+        let Self { files, settings, program, variables, dotenv, .. } = self;
         let mut names = named_by(places.words);
         names.extend(variables.iter().cloned());
         let salted = |feed: &dyn Fn(&mut Pieces)| salted(places.salt, feed);
@@ -221,6 +227,30 @@ impl Contents {
 }
 
 impl Contents {
+    /// The digest of everything but these files, by their paths in the project, and the digests of
+    /// those that are there.
+    #[must_use]
+    pub fn apart(&self, places: &Places<'_>, paths: &BTreeSet<String>) -> InputsApart {
+        let (mut others, mut models) = (Vec::new(), BTreeMap::new());
+        for (path, sum) in &self.files {
+            let inside = path.strip_prefix(&places.project.root).ok().and_then(Path::to_str);
+            match inside.filter(|inside| paths.contains(*inside)) {
+                Some(inside) => drop(models.insert(inside.to_owned(), hex(sum))),
+                None => others.push((path.clone(), *sum)),
+            }
+        }
+        let mut digests = self.digests(places);
+        digests.insert("files".to_owned(), salted(places.salt, &|sums| add_all(&others, sums)));
+        let add = |sums: &mut Pieces| digests.values().for_each(|sum| sums.add(sum.as_bytes()));
+        InputsApart { key: salted(places.salt, &add), models }
+    }
+
+    /// What `environment` is to a dbt that reads the `.env`.
+    #[must_use]
+    pub fn seen_by_dbt(&self, environment: &Environment) -> Environment {
+        effective_environment(environment, self.dotenv.as_deref())
+    }
+
     /// Whether a file of the project is as it was read; `None` for one that was not.
     #[must_use]
     pub fn is_still(&self, path: &Path) -> Option<bool> {
@@ -233,8 +263,8 @@ impl Contents {
 ///
 /// # Errors
 /// As [`read_while`].
-pub fn look(places: &Places<'_>) -> Result<BTreeMap<String, String>> {
-    Ok(read_while(places, || ()).1?.digests(places))
+pub fn look(places: &Places<'_>) -> Result<Contents> {
+    read_while(places, || ()).1
 }
 
 /// The variables that `--vars` names: a value there may be rendered where it is used.

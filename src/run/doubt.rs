@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::parse::Parsed;
 use super::stage::Stage;
 use super::start::Started;
+use super::warm::PARTIAL_PARSE;
 use crate::dbt::manifest::{Manifest, Node};
 use crate::dbt::results::Results;
 use crate::decide::baseline::Baseline;
@@ -18,9 +19,6 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::time::Duration;
-
-/// The file with dbt's parse of the project (dbt v1).
-const PARTIAL_PARSE: &str = "partial_parse.msgpack";
 
 /// More nodes than these are not compiled, because their names would not fit on a command line
 /// (execve(2): `E2BIG`).

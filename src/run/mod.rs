@@ -28,6 +28,7 @@ mod start;
 mod unchanged;
 mod values;
 mod verify;
+mod warm;
 
 pub(crate) use adopt::{GivenManifest, adopt};
 pub(crate) use carry_out::carry_out;
@@ -40,3 +41,4 @@ pub(crate) use plan::{compare, plan, within_budget};
 pub(crate) use publish::publish;
 pub(crate) use start::start;
 pub(crate) use verify::verify;
+pub(crate) use warm::keep as keep_parse;

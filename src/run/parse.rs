@@ -6,6 +6,7 @@ use super::driver::Driver;
 use super::open::Opened;
 use super::stage::Stage;
 use super::start::Started;
+use super::warm::{self, GivenParse, PARTIAL_PARSE};
 use crate::dbt::command::{Flag, Opt};
 use crate::dbt::engine::{Engine, LogForm};
 use crate::dbt::json;
@@ -138,10 +139,12 @@ fn parse_as_needed(
     if !started.approach.is_compared() && !started.is_exact() && !writes_late {
         return Ok(Parsed::default());
     }
-    if let Some(words) = started.words_to_hold(driver)?
-        && let Some(parsed) = hold(started, words, driver, summary)?
-    {
-        return Ok(parsed);
+    while let Some(words) = started.words_to_hold(driver)? {
+        match hold(started, words, driver, summary)? {
+            Holding::Over(parsed) => return Ok(*parsed),
+            Holding::Impossible => break,
+            Holding::InDoubt => {}
+        }
     }
     Ok(match parse_alone(&started.opened, driver)? {
         Ok(text) => Parsed::project(Arc::new(text)),
@@ -177,7 +180,7 @@ impl Started<'_> {
         }
         let answer = state.run().state_for_dbt().map_err(Failure::internal)?;
         let words = select_by.command_line(command, &answer.path());
-        Ok(words.map(|words| (command.with_options_in(&words, &afresh(driver.session())), answer)))
+        Ok(words.map(|words| (words, answer)))
     }
 
     /// What is asked of this run.
@@ -200,19 +203,29 @@ impl Started<'_> {
     }
 }
 
-/// Start dbt up to the gate; `None` where it cannot be held.
+/// What became of a dbt that was to wait.
+enum Holding {
+    /// It parsed and waits, or it ended.
+    Over(Box<Parsed>),
+    /// It cannot be held.
+    Impossible,
+    /// What it made of the parse of an earlier container is not certain. The next one gets none.
+    InDoubt,
+}
+
+/// Start dbt up to the gate.
 fn hold(
     started: &mut Started<'_>,
     (words, answer): (Vec<OsString>, StateForDbt),
     driver: &mut Driver<'_>,
     summary: &mut Summary,
-) -> Result<Option<Parsed>, Failure> {
+) -> Result<Holding, Failure> {
     let target = driver.session().target_path()?;
     let gate = match Gate::put_up(target) {
         Ok(gate) => gate,
         Err(why) => {
             say::dbt_cannot_be_held(&why);
-            return Ok(None);
+            return Ok(Holding::Impossible);
         }
     };
     let (scope, reach) = (Scope::Changes, RunReach::nothing());
@@ -226,6 +239,8 @@ fn hold(
         bytes: None,
     };
     let attempt = Attempt::begin(&started.opened, task)?;
+    let (options, given) = start_of_parse(&started.opened);
+    let words = driver.session().command.with_options_in(&words, &options);
     let words = attempt.journalled(driver.session(), &words);
     let running = match driver.run_to(&gate, words)? {
         GateOrEnd::Gate(running) => running,
@@ -233,12 +248,17 @@ fn hold(
             // It could not parse, or it did not wait.
             let code = outcome.end.exit_code();
             let parsed = artifacts::invocation(target) != attempt.before;
+            if !parsed && given.is_some() && !outcome.stopped {
+                say::failed_warm();
+                attempt.undo()?;
+                return Ok(Holding::InDoubt);
+            }
             attempt.conclude(started, code, driver, summary)?;
             if parsed && !outcome.stopped {
                 say::dbt_did_not_wait();
-                return Ok(None);
+                return Ok(Holding::Impossible);
             }
-            return Ok(Some(Parsed::ended(code)));
+            return Ok(Holding::Over(Box::new(Parsed::ended(code))));
         }
     };
     let logged = attempt.logged_invocation();
@@ -246,12 +266,14 @@ fn hold(
     let text = artifacts::manifest(target).filter(|text| is_ours(invocation_id_of(text)));
     let held = Held { gate, running, attempt, answer };
     match text {
-        Some(text) => {
-            Ok(Some(Parsed { text: Some(Arc::new(text)), held: Some(held), ended: None }))
+        Some(text) if given.is_none_or(|given| given.is_sound(&text)) => {
+            let (text, held) = (Some(Arc::new(text)), Some(held));
+            Ok(Holding::Over(Box::new(Parsed { text, held, ended: None })))
         }
+        Some(_) => held.release(driver).map(|()| Holding::InDoubt),
         None => {
             say::not_the_manifest_of_this_run(target);
-            held.release(driver).map(|()| None)
+            held.release(driver).map(|()| Holding::Impossible)
         }
     }
 }
@@ -270,7 +292,8 @@ pub(super) fn parse_alone(
     let before = artifacts::invocation(target);
     let log_dir = opened.access.log_dir();
     let mut words = session.command.as_parse();
-    words.extend(afresh(session));
+    let (options, given) = start_of_parse(opened);
+    words.extend(options);
     match session.engine.journal() == Some(LogForm::Events) {
         true => {
             words.retain(|word| !is_about_the_log(word));
@@ -280,6 +303,10 @@ pub(super) fn parse_alone(
         false => words.extend(["--log-path".into(), log_dir.clone().into_os_string()]),
     }
     let code = driver.run(words, Stdout::ToStderr)?;
+    if code != 0 && given.is_some() && driver.stop_requested().is_none() {
+        say::failed_warm();
+        return parse_alone(opened, driver);
+    }
     if code != 0 {
         return Ok(Err(code));
     }
@@ -300,6 +327,9 @@ pub(super) fn parse_alone(
                 .remedy("dbt-entrypoint … --target-path DIR     (say where this dbt writes its artifacts)")
                 .remedy("dbt-entrypoint --no-state …     (run dbt alone, without state)"),
         ));
+    }
+    if given.is_some_and(|given| !given.is_sound(&text)) {
+        return parse_alone(opened, driver);
     }
     Ok(Ok(text))
 }
@@ -322,9 +352,12 @@ fn another_dbt(target: &Path) -> Refusal {
     .remedy("dbt-entrypoint … --target-path DIR     (a directory that no other dbt writes to)")
 }
 
-/// dbt trusts the modification times of files in a partial-parse file that it finds, and images
-/// normalise them; so a file that was not written just now is not used.
-pub(super) fn afresh(session: &Session) -> Vec<OsString> {
-    let found = session.project.target_path.join("partial_parse.msgpack").exists();
-    found.then(|| "--no-partial-parse".into()).into_iter().collect()
+/// How a parse begins: with the partial-parse file of an earlier container, or in full. dbt trusts the
+/// modification times of files in a partial-parse file that it finds, and images normalise them; so a
+/// file that is there already, and that was not written just now, is not used.
+fn start_of_parse(opened: &Opened<'_>) -> (Vec<OsString>, Option<GivenParse>) {
+    let given = warm::give(opened);
+    let found = opened.session.project.target_path.join(PARTIAL_PARSE).exists();
+    let in_full = (found && given.is_none()).then(|| "--no-partial-parse".into());
+    (in_full.into_iter().collect(), given)
 }

@@ -10,6 +10,7 @@ use crate::dbt::command::{Command, Opt};
 use crate::dbt::manifest::Manifest;
 use crate::decide::settle::{self, Completion, CurrentInputs, Verdict};
 use crate::decide::start::Approach;
+use crate::decide::warm::InputsApart;
 use crate::exit::Failure;
 use crate::os::inputs::{self, Contents, Places};
 use crate::os::installation::Installation;
@@ -18,7 +19,7 @@ use crate::session::Session;
 use crate::store::Store;
 use crate::trees::IntoTree;
 use anyhow::{Context, Result, anyhow, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -157,6 +158,13 @@ impl Opened<'_> {
         Ok(contents.digests(&watch.places(None, &self.baseline.salt)))
     }
 
+    /// What was read before anything was started, with these files apart from all others.
+    pub(super) fn inputs_apart(&self, paths: &BTreeSet<String>) -> Result<InputsApart> {
+        let contents = self.inputs.as_ref().map_err(|why| anyhow!("{why:#}"))?;
+        let watch = Watch::of(self.session, self.access.store())?;
+        Ok(contents.apart(&watch.places(None, &self.baseline.salt), paths))
+    }
+
     fn command_key(&self) -> String {
         let Session { asked, config, .. } = self.session;
         let mut words = asked.command.words().to_vec();
@@ -169,11 +177,18 @@ impl Opened<'_> {
         let Some(looked) = &seen.inputs else { return Confirmed(None) };
         let Session { installation, config, .. } = self.session;
         let lately = Installation::look(installation.program().to_owned(), &config.environment);
-        let now = Watch::of(self.session, self.access.store())
-            .and_then(|watch| inputs::look(&watch.places(Some(&lately), &self.baseline.salt)));
+        self.is_volatile.set(None);
+        let now = Watch::of(self.session, self.access.store()).and_then(|watch| {
+            let places = watch.places(Some(&lately), &self.baseline.salt);
+            let now = inputs::look(&places)?;
+            Ok((now.digests(&places), now.is_volatile))
+        });
         match now {
-            Ok(now) if now == looked.inputs => Confirmed(Some(looked.clone())),
-            Ok(now) => {
+            Ok((now, is_volatile)) if now == looked.inputs => {
+                self.is_volatile.set(Some(is_volatile));
+                Confirmed(Some(looked.clone()))
+            }
+            Ok((now, _)) => {
                 say::inputs_changed(&settle::changed_kinds(&looked.inputs, &now));
                 Confirmed(None)
             }

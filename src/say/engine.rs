@@ -1,7 +1,7 @@
 //! What is said of dbt itself: how it is driven, and what of it cannot be known.
 
 use crate::dbt::engine::Engine;
-use log::{info, warn};
+use log::{debug, info, warn};
 
 /// What of dbt's settings does not hold for this run, and why dbt is driven with care. `turned_off`
 /// are switches that the user gave.
@@ -25,4 +25,29 @@ pub(crate) fn changed_since_killed(kinds: &[String]) {
         "what dbt reads changed since the last run was killed ({}), so that what it built will be built again",
         kinds.join(", ")
     );
+}
+
+/// dbt starts from its parse of an earlier container, since which so many models were edited.
+pub(crate) fn starting_warm(edited: usize) {
+    debug!("dbt starts from its parse of an earlier run, since which {edited} models were edited");
+}
+
+/// The partial-parse file that is kept does not fit, so dbt parses in full.
+pub(crate) fn not_warm(why: &anyhow::Error) {
+    debug!("dbt does not start from the parse that is kept: {why:#}");
+}
+
+/// What dbt made of an earlier parse may not be what a full parse makes.
+pub(crate) fn parsing_in_full(why: &anyhow::Error) {
+    info!("dbt parses the project once more, in full: {why:#}");
+}
+
+/// dbt failed after it had started from an earlier parse: perhaps for that reason.
+pub(crate) fn failed_warm() {
+    info!("dbt parses the project once more, in full: it failed from the parse of an earlier run");
+}
+
+/// The next container parses in full.
+pub(crate) fn parse_not_kept(why: &anyhow::Error) {
+    debug!("dbt's parse is not kept for the next container: {why:#}");
 }

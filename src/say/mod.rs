@@ -11,7 +11,10 @@ mod waiting;
 
 pub(crate) use baselines::{after_rollback, between, built_names, origin};
 pub(crate) use diff::diff;
-pub(crate) use engine::{changed_since_killed, how_dbt_is_driven};
+pub(crate) use engine::{
+    changed_since_killed, failed_warm, how_dbt_is_driven, not_warm, parse_not_kept,
+    parsing_in_full, starting_warm,
+};
 pub(crate) use needs::{
     asking_the_warehouse, changes, compiling, compiling_all, hooks_changed, left_for_later,
     lone_unit_tests, no_codes, not_settled, not_there, pending, reason_list, settled,

@@ -141,6 +141,11 @@ impl Dir {
         }
     }
 
+    /// The mode of what is there.
+    pub(super) fn mode_of(&self, name: &str) -> io::Result<u32> {
+        Ok(fstatat(&self.file, name, AtFlags::AT_SYMLINK_NOFOLLOW)?.st_mode & 0o7777)
+    }
+
     /// Add these bits to the mode of this directory. One that belongs to somebody else stays as it is.
     pub(super) fn let_enter(&self, bits: u32) {
         let mode = fstat(&self.file).map(|file| file.st_mode & 0o7777);

@@ -13,6 +13,7 @@
 //! .dbt-entrypoint/last-run.json              the summary of the last run
 //! .dbt-entrypoint/run/                       the run in progress
 //! .dbt-entrypoint/number                     the number of the run that began last
+//! .dbt-entrypoint/warm/                      dbt's parse of the project, and what it is of
 //! .dbt-entrypoint/doubts/<number>.json       what a run built while another was at work
 //! ```
 
@@ -33,6 +34,7 @@ mod state_for_dbt;
 mod temporary;
 mod turn;
 mod usage;
+mod warm;
 
 pub use commit::{Commit, Reservation, Saved, Writer};
 pub(crate) use history::Entry;
@@ -309,7 +311,16 @@ impl Locked {
     /// # Errors
     /// 73, with what to do.
     pub fn reserve(&self, bytes: u64) -> Result<Reservation, Failure> {
-        commit::reserve(&self.path, bytes, self.rehearsed()?.way)
+        let way = self.rehearsed()?.way;
+        let reserved = commit::reserve(&self.path, bytes, way);
+        // The partial-parse file is never what a baseline finds no room for.
+        match reserved.is_err() && self.has_parse() {
+            true => {
+                self.forget_parse();
+                commit::reserve(&self.path, bytes, way)
+            }
+            false => reserved,
+        }
     }
 
     /// Make a manifest the baseline, with its record, and keep the present one in the history.

@@ -6,8 +6,8 @@ a full parse.
 Each round edits the project as edits.py does, and then reverts the edits. Both times it parses once
 in full and once from the earlier partial_parse.msgpack, and compares the two manifests with
 target/release/examples/decide (`cargo build --release --example decide`). A difference would rebuild
-unchanged nodes, or leave changed nodes unbuilt; this is why the partial-parse file is not kept on the
-volume. Prints each difference and, at the end, `differing N of M`.
+unchanged nodes, or leave changed nodes unbuilt; this is why a partial-parse file that is kept on the
+volume is used for edits of one kind alone (`tests/warm`). Prints each difference and, at the end, `differing N of M`.
 """
 
 import argparse

@@ -94,3 +94,5 @@ mod verify;
 mod volume_mounts;
 #[cfg(test)]
 mod volume_tool;
+#[cfg(test)]
+mod warm;

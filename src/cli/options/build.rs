@@ -7,8 +7,8 @@ use crate::dbt::manifest::KEEPS_ROWS;
 use crate::decide::doubt::Settle;
 use crate::decide::start::Mode;
 
-pub(super) static OPTIONS: [&Definition<Config>; 7] =
-    [&MODE, &FULL, &NO_STATE, &ONLY_CHANGED, &SETTLE, &REFRESH_CHANGED, &ALWAYS_START];
+pub(super) static OPTIONS: [&Definition<Config>; 8] =
+    [&MODE, &FULL, &NO_STATE, &ONLY_CHANGED, &SETTLE, &REFRESH_CHANGED, &ALWAYS_START, &WARM];
 
 static MODE: Definition<Config> = Definition {
     doc: Doc {
@@ -163,6 +163,31 @@ static ALWAYS_START: Definition<Config> = Definition {
     },
     set: |config, value| {
         config.always_start = switch(value)?;
+        Ok(())
+    },
+};
+
+static WARM: Definition<Config> = Definition {
+    doc: Doc {
+        name: "warm",
+        common: false,
+        letter: None,
+        value: Value::Choice(&["off", "on"]),
+        default: Initial::Value("off"),
+        variable: Variable::Own,
+        help: "let dbt start from an earlier container's parse",
+        manual: "Chooses whether dbt may start from its parse of an earlier container. With `on`, \
+                 dbt's partial-parse file is kept on the volume, and a fresh container gets it if \
+                 nothing that dbt reads has changed but the bodies of SQL models. It is what dbt \
+                 itself keeps in its target path, and it holds the values of environment variables \
+                 that the project reads, except `DBT_ENV_SECRET_…`. So only the owner of the volume \
+                 can read it, and none is kept where `--state-mode` or the volume lets others read. \
+                 What dbt then parses is checked against the earlier parse; in doubt dbt parses in \
+                 full. With `off`, or where dbt is told to use no partial parse, none is kept, and \
+                 one that is there is removed. dbt 1.9 to 1.13.",
+    },
+    set: |config, value| {
+        config.warm = one_of(value, &[("off", false), ("on", true)])?;
         Ok(())
     },
 };

@@ -11,6 +11,7 @@ mod cut;
 mod internal;
 mod members;
 mod node;
+mod parsed;
 mod select;
 mod terms;
 mod text;
@@ -21,6 +22,7 @@ mod tests;
 pub(crate) use check::{Fault, check};
 pub(in crate::dbt) use internal::MATERIALIZATION;
 pub use node::{KEEPS_ROWS, Macro, Node, Source, may_be_view};
+pub use parsed::{ParsedNode, ParsedProject};
 pub use text::{Text, json_text};
 
 use crate::dbt::engine;

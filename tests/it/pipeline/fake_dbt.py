@@ -24,6 +24,9 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     cannot_compile           the same for `compile`
     missing, cannot_ask      names of relations that are not in the warehouse; nor can it be asked
     parses_anew              the partial-parse file that it is given is no good
+    warm                     {text: other}: what it makes of the manifest when it starts from the
+                             partial-parse file in the target path
+    cannot_start_warm        a parse from that file fails
     keeps_manifest           the manifest has the invocation_id of the one that is there
     passes_gate              a FIFO in the place of semantic_manifest.json does not hold it
     leaves_out, cuts         names of artifacts that it does not write; that it writes by half
@@ -45,7 +48,7 @@ import os
 import sys
 import time
 
-from fake_parse import Options, Project, dumped, loaded
+from fake_parse import Options, Project, dumped, loaded, text_of
 
 SELECTABLE = {
     "run": ["model"],
@@ -124,6 +127,8 @@ class Dbt:
             manifest = dumped(self.project.manifest)
             for text, other in self.scenario.get("says", {}).items():
                 manifest = manifest.replace(text, other)
+            for text, other in self.scenario.get("warm", {}).items() if self.warm else []:
+                manifest = manifest.replace(text, other)
             self.write("manifest.json", manifest)
             self.write("semantic_manifest.json", '{"semantic_models": []}')
 
@@ -159,6 +164,11 @@ class Dbt:
         if self.scenario.get("keeps_manifest"):
             self.id = loaded(f"{self.target}/manifest.json")["metadata"]["invocation_id"]
         self.log_line("MainReportVersion", {})
+        kept = f"{self.target}/partial_parse.msgpack"
+        self.warm = os.path.exists(kept) and self.options.on("partial-parse", True)
+        if self.warm and self.scenario.get("cannot_start_warm"):
+            raise Failed("Compilation Error")
+        self.note(warm=text_of(kept) if self.warm else None)
         is_overtaken = self.scenario.get("overtaken") == self.options.subcommand
         if is_overtaken and self.options.subcommand != "parse":
             self.overtake()
@@ -174,7 +184,7 @@ class Dbt:
         self.reach("parse")
         known = self.options.one("partial-parse-file-path")
         if not known or not os.path.exists(known) or self.scenario.get("parses_anew"):
-            self.write("partial_parse.msgpack", "")
+            self.write("partial_parse.msgpack", f"{self.id} of a parse")
         self.write_manifests()
         if is_overtaken and self.options.subcommand == "parse":
             self.overtake()

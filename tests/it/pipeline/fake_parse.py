@@ -187,7 +187,7 @@ class Project:
             "path": "" if external else node["file"],
             "original_file_path": "" if external else node["file"],
             "fqn": ["shop", node["name"]],
-            "raw_code": "" if kind == "seed" or external else code,
+            "raw_code": "" if kind == "seed" or external else code.strip(),
             "language": "sql",
             "checksum": {"name": "sha256", "checksum": code},
             "config": node["config"],
@@ -207,7 +207,7 @@ class Project:
                 body = text.partition("%}")[2].rpartition("{%")[0]
                 code = code.replace("{{ " + found["name"] + "() }}", body)
         inlined = [parent for parent in self.parents(id) if self.kind(parent) == "ephemeral"]
-        return "".join(map(self.compiled, inlined)) + without_comments(code)
+        return "".join(map(self.compiled, inlined)) + without_comments(code).strip() + "\n"
 
     def kind(self, id):
         return self.nodes[id]["config"].get("materialized")

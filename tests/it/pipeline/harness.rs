@@ -192,6 +192,12 @@ impl Fake {
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
+    /// What was in each partial-parse file that a dbt started from, of all runs.
+    pub(super) fn warm_parses(&self) -> Vec<String> {
+        let notes = self.notes();
+        notes.iter().filter_map(|note| note["warm"].as_str()).map(str::to_owned).collect()
+    }
+
     /// The nodes of the baseline by `unique_id`, less those of other projects; none where there is no sound baseline.
     fn baseline(&self) -> Map<String, Value> {
         let text = fs::read(self.on_the_volume("manifest.json")).unwrap_or_default();

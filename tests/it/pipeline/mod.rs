@@ -39,3 +39,4 @@ mod unchanged;
 mod unit_tests;
 mod volume;
 mod warehouse;
+mod warm;

@@ -140,6 +140,7 @@ impl World {
             is_first_look: false,
         };
         let Ok(inputs) = inputs::look(&places) else { return false };
+        let inputs = inputs.digests(&places);
         let looked = CurrentInputs { inputs, command: settled.commands.keys().next().cloned() };
         verdict(Some(settled), &looked, &record.nodes, |kind| command.builds(kind)) == Verdict::Skip
     }

@@ -1,0 +1,144 @@
+//! What a parse made of a project, as digests: to tell whether another parse made the same of it.
+
+use super::metadata;
+use super::node::DependsOn;
+use super::text::{Text, json_text};
+use crate::digest::Pieces;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sections that say nothing of a thing, or only repeat what others say.
+const OF_NO_THING: [&str; 4] = ["metadata", "parent_map", "child_map", "group_map"];
+
+/// What the time of a parse decides, or a build that follows it in the same process.
+const OF_THE_RUN: [&str; 7] = [
+    "created_at",
+    "build_path",
+    "compiled",
+    "compiled_code",
+    "compiled_path",
+    "extra_ctes",
+    "extra_ctes_injected",
+];
+
+/// What the body of a model decides. dbt writes `unrendered_config` in one way where it renders the
+/// body, and in another where its static parser reads it.
+const OF_THE_BODY: [&str; 9] = [
+    "raw_code",
+    "checksum",
+    "depends_on",
+    "refs",
+    "sources",
+    "metrics",
+    "functions",
+    "direct_parents",
+    "unrendered_config",
+];
+
+type RawFields<'a> = BTreeMap<Text<'a>, &'a RawValue>;
+
+/// All that a manifest says of a project, but for its time.
+#[derive(Debug, Default)]
+pub struct ParsedProject {
+    /// Of everything but the nodes.
+    pub rest: String,
+    /// By `unique_id`: what stands under `nodes`.
+    pub nodes: BTreeMap<String, ParsedNode>,
+}
+
+/// A node.
+#[derive(Debug)]
+pub struct ParsedNode {
+    /// Of everything.
+    pub whole: String,
+    /// Of everything but what the body of a model decides.
+    pub frame: String,
+    /// The SQL file of a model of the root project, relative to the project, if nothing else comes
+    /// from that file, and no unit test is of it.
+    pub file: Option<String>,
+    /// Its code as in the file.
+    pub code: String,
+}
+
+impl ParsedProject {
+    /// Read the text of a manifest. `None` where something in the project is disabled: dbt keeps
+    /// less of it in a partial-parse file than a full parse makes.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let project = metadata(text)?.project_name?;
+        let (mut rest, mut nodes) = (Pieces::new(), BTreeMap::new());
+        let mut files: BTreeMap<String, usize> = BTreeMap::new();
+        // A full parse checks each unit test against the body of its model: an override of
+        // `is_incremental` may be missing. A partial parse does not.
+        let mut tested: BTreeSet<String> = BTreeSet::new();
+        for (section, raw) in fields(text)? {
+            if OF_NO_THING.contains(&&*section) {
+                continue;
+            }
+            if &*section == "disabled" && raw.get() != "{}" {
+                return None;
+            }
+            rest.add(section.as_bytes());
+            for (id, value) in fields(raw.get()).unwrap_or_default() {
+                let mut thing = fields(value.get()).unwrap_or_default();
+                forget_calls_of_a_run(&mut thing);
+                let text =
+                    |name: &str| thing.get(name).map(|raw| json_text(raw)).unwrap_or_default();
+                let file = text("original_file_path");
+                *files.entry(file.to_string()).or_default() += 1;
+                if &*section == "unit_tests"
+                    && let Some(reads) = thing.get("depends_on")
+                {
+                    let reads: DependsOn<'_> =
+                        serde_json::from_str(reads.get()).unwrap_or_default();
+                    tested.extend(reads.nodes.iter().map(ToString::to_string));
+                }
+                if &*section != "nodes" {
+                    rest.add(id.as_bytes());
+                    rest.add(digest(&thing, &[]).as_bytes());
+                    continue;
+                }
+                let is_model = text("resource_type") == "model"
+                    && text("package_name") == *project
+                    && file.ends_with(".sql");
+                let part = ParsedNode {
+                    whole: digest(&thing, &[]),
+                    frame: digest(&thing, &OF_THE_BODY),
+                    file: is_model.then(|| file.to_string()),
+                    code: text("raw_code").into_owned(),
+                };
+                nodes.insert(id.to_string(), part);
+            }
+        }
+        let is_shared = |file: &String| files.get(file).is_none_or(|count| *count > 1);
+        for (id, part) in &mut nodes {
+            part.file = part.file.take().filter(|file| !is_shared(file) && !tested.contains(id));
+        }
+        Some(Self { rest: rest.short_hex(16), nodes })
+    }
+}
+
+fn fields(text: &str) -> Option<RawFields<'_>> {
+    serde_json::from_str(text).ok()
+}
+
+/// When dbt runs a test, it adds macros to `depends_on` that a parse does not find.
+fn forget_calls_of_a_run(thing: &mut RawFields<'_>) {
+    if thing.get("resource_type").is_some_and(|kind| kind.get() == "\"test\"")
+        && let Some(reads) = thing.get_mut("depends_on")
+        && let Some(nodes) = fields(reads.get()).and_then(|reads| reads.get("nodes").copied())
+    {
+        *reads = nodes;
+    }
+}
+
+fn digest(thing: &RawFields<'_>, without: &[&str]) -> String {
+    let mut pieces = Pieces::new();
+    for (name, value) in thing {
+        if !OF_THE_RUN.contains(&&**name) && !without.contains(&&**name) {
+            pieces.add(name.as_bytes());
+            pieces.add(value.get().as_bytes());
+        }
+    }
+    pieces.short_hex(16)
+}
