@@ -133,7 +133,7 @@ impl ParseNotes {
         spaces_count: bool,
     ) -> Result<()> {
         let is_as_read = inputs.models.get(path) == Some(&hex_of(text.as_bytes()));
-        ensure!(is_as_read, "{path} changes now");
+        ensure!(is_as_read, "somebody edits {path} at this moment");
         let text = trimmed(text);
         let mut nodes = self.nodes.values().map(|node| NodeNotes::read(node).0);
         let Some([_, _, old_calls, old_body, _]) = nodes.find(|node| node[4] == path) else {

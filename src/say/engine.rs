@@ -1,5 +1,6 @@
 //! What is said of dbt itself: how it is driven, and what of it cannot be known.
 
+use crate::count::counted;
 use crate::dbt::engine::Engine;
 use log::{debug, info, warn};
 
@@ -29,7 +30,8 @@ pub(crate) fn changed_since_killed(kinds: &[String]) {
 
 /// dbt starts from its parse of an earlier container, since which so many models were edited.
 pub(crate) fn starting_warm(edited: usize) {
-    debug!("dbt starts from its parse of an earlier run, since which {edited} models were edited");
+    let models = counted(edited, "models");
+    debug!("dbt starts from its parse of an earlier run; edited since: {models}");
 }
 
 /// The partial-parse file that is kept does not fit, so dbt parses in full.
