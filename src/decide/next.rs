@@ -223,7 +223,10 @@ impl AbsenceFinder<'_> {
         if let Some(parent) = self.rebuilt_parent(id) {
             return Some(Absence::Overtaken(parent));
         }
-        self.needs.get(id).map(|reasons| Absence::Waiting(reasons.clone()))
+        // A doubt stays open: the node and what it read stand as they were last built, so that the next
+        // run is in the same doubt, and can settle it.
+        let reasons = self.needs.get(id).filter(|reasons| !reasons.iter().all(Reason::is_doubt));
+        reasons.map(|reasons| Absence::Waiting(reasons.clone()))
     }
 
     /// The first parent that this run rebuilt with new content.

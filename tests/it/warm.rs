@@ -30,7 +30,7 @@ fn the_next_container_parses_what_was_edited_and_builds_what_depends_on_it() {
             shop.edit("models/marts/orders.sql", |text| text.replace("select", "select /* */"));
             let ran = shop.run(&["run"]);
             ran.expect_built(&AFTER_ORDERS);
-            let said = "since which 1 models were edited";
+            let said = "edited since: 1 model";
             assert!(ran.stderr.contains(said), "{version}: {ran:#?}");
             let is_full = |text: &str| text.contains("in full") || text.contains("to do partial");
             assert!(!is_full(&ran.stderr) && !is_full(&ran.stdout), "{version}: {ran:#?}");

@@ -39,6 +39,34 @@ fn a_variable_that_a_node_might_read_is_settled_while_dbt_waits() {
     assert_eq!(fake.claims(), ["a", "b", "c"]);
 }
 
+/// In the record, such a node stays as it was last built: it does not wait to be built.
+#[test]
+fn a_doubt_that_a_run_leaves_open_is_settled_by_the_next_one() {
+    let project = project().model("a").says("{{ env_var(name, '') }}");
+    let mut fake = slow(project.model("b").reads("a").model("x"));
+    fake.env("UNRELATED", "1");
+    fake.project.edit("x");
+    fake.run(&["run", "--select", "x"]).ends_with(0).starts(&["run"]).builds(&["x"]);
+    assert_eq!(fake.claims(), ["a", "b", "x"]);
+    fake.run(&["run"]).ends_with(0).starts(&["run", "compile"]).builds(&[]);
+    let mut fake = doubtful();
+    fake.env("UNRELATED", "1");
+    fake.dbt("cannot_compile", true);
+    fake.dbt("fails", json!(["a"]));
+    fake.run(&["run"]).ends_with(1);
+    fake.dbt_is_well();
+    // It failed, so it is built whatever it compiles to.
+    fake.run(&["run"]).ends_with(0).builds(&["a", "b", "c"]);
+}
+
+#[test]
+fn a_long_rebuild_in_doubt_is_refused_after_a_run_of_a_part_too() {
+    let mut fake = twelve();
+    fake.project.edit("m10");
+    fake.run(&["run", "--select", "m10"]).ends_with(0).builds(&["m10"]);
+    fake.run(&["run"]).ends_with(77).builds(&[]).says(&["11 of 12"]);
+}
+
 #[test]
 fn what_changed_beside_a_doubt_is_built_by_the_dbt_that_waited() {
     let mut fake = doubtful();
