@@ -8,13 +8,16 @@ use crate::count::counted;
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
 use crate::dbt::results::{Failures, Fate, Outcome, Results, RunLog, results_of_nothing};
+use crate::decide::baseline::Baseline;
+use crate::decide::comparison::Comparison;
+use crate::decide::doubt;
 use crate::exit::Refusal;
 use crate::graph::Graph;
 use crate::os::{clock, random};
 use crate::say;
 use crate::session::Session;
 use crate::trees::IntoTree;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -112,9 +115,15 @@ impl Artifacts {
         silent.into_iter()
     }
 
-    /// What stands for the code that each node was built from, as far as dbt reported it.
-    pub(super) fn codes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.results.iter().flat_map(Results::codes)
+    /// What stands on the volume for the code that each node was built from, as far as dbt reported it.
+    pub(super) fn code_digests(
+        &self,
+        now: &Comparison<'_, '_>,
+        baseline: &Baseline,
+    ) -> BTreeMap<String, String> {
+        let codes = self.results.iter().flat_map(Results::codes);
+        let digest = |code| doubt::code_digest(now, baseline, code);
+        codes.map(|(id, code)| (id.to_owned(), digest(code))).into_tree()
     }
 
     /// How long the builds took together, if dbt says so.

@@ -15,7 +15,6 @@ use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::is_whole;
 use crate::dbt::results::{Fate, Outcome};
 use crate::decide::comparison::Comparison;
-use crate::decide::doubt;
 use crate::decide::event::RunEvent;
 use crate::decide::intent::{Intent, RunReach, Todo, Unsaved};
 use crate::decide::needs::Scope;
@@ -318,8 +317,7 @@ impl Attempt {
         if let Some(reach) = self.notes.reach.as_ref().filter(|_| !is_complete) {
             reach.distrust_silence(&now.graph, &left.reported(), &mut outcome);
         }
-        let digest = |code| doubt::code_digest(&now, &opened.baseline, code);
-        let codes = left.codes().map(|(id, code)| (id.to_owned(), digest(code))).into_tree();
+        let codes = left.code_digests(&now, &opened.baseline);
         if !self.notes.full_refresh {
             next::distrust_half_made(&now, &opened.baseline, &mut outcome);
         }

@@ -115,12 +115,13 @@ fn recover_killed<'s>(
     if !notes.full_refresh {
         next::distrust_half_made(&now, &opened.baseline, &mut outcome);
     }
+    let codes = left.code_digests(&now, &opened.baseline);
     let reservation = opened.reserve(None)?;
     let (scope, refresh) = (notes.scope, notes.full_refresh);
     // Of the run that built it, and not of the one that takes it up.
     let origin = notes.origin.clone().unwrap_or_else(|| Origin::of_verb("", clock::now()));
     let ran = Ran::of_nothing(now, Completion::Incomplete, Confirmed::default(), origin);
-    let mut ran = Ran { outcome, failures, scope, refresh, ..ran };
+    let mut ran = Ran { outcome, failures, codes, scope, refresh, ..ran };
     opened.ask_after(&mut ran, driver);
     opened.commit(reservation, ran, summary)?;
     opened.forget_journal()?;

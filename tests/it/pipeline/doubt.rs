@@ -212,11 +212,23 @@ fn dbt_is_not_asked_where_a_build_takes_no_longer() {
     fake.run(&ALL).ends_with(0).starts(&["run"]).builds(&["a", "b"]);
 }
 
+/// A dbt that has come to its end has left its results, whatever happens then.
+#[test]
+fn what_a_killed_run_built_is_settled_by_the_results_of_its_dbt() {
+    let mut fake = Fake::new(chain(&["a", "b"]));
+    fake.dbt("seconds", json!({"a": 10.0, "b": 10.0}));
+    fake.killed_at("end", &["build"]);
+    fake.run(&["build"]).ends_with(0).builds(&[]);
+    fake.trust();
+    fake.project.comment("a");
+    fake.run(&ALL).ends_with(0).starts(&["run", "compile"]).builds(&[]);
+}
+
 #[test]
 fn dbt_is_not_asked_where_the_record_has_no_code() {
     let mut fake = Fake::new(chain(&["a", "b"]));
     fake.dbt("seconds", json!({"a": 10.0, "b": 10.0}));
-    fake.killed_at("end", &["build"]);
+    fake.killed_at("built", &["build"]);
     fake.run(&["build"]).ends_with(0).builds(&[]);
     fake.project.comment("a");
     fake.run(&ALL).ends_with(0).starts(&["run"]).builds(&["a", "b"]);
