@@ -24,10 +24,17 @@ class Checks:
         ended = [name for what, name in seen if what == "OK" and is_real]
         for name in begun | set(ended):
             self.oracle.began(name, ended)
+        refreshed = "--full-refresh" in run.argv
         for name in ended:
-            self.oracle.built(name, refreshed="--full-refresh" in run.argv)
+            self.oracle.built(name, refreshed)
         self.begun_now |= begun | set(ended)
         self.oracle.touched |= (begun - set(ended)) | (doubtful & begun)
+        # A selection is built as it stands: it adds to what an incomplete build has left.
+        adds = "--select" in run.argv and "--only-changed" not in run.argv and not refreshed
+        self.oracle.touched |= self.oracle.half & set(ended) if adds else set()
+        self.oracle.half -= set() if adds else set(ended)
+        self.oracle.half |= {name for name in begun - set(ended)
+                             if self.world.kind(name) in ("incremental", "microbatch")}
         self.oracle.sealed -= begun
         if not killed_after and not self.way.engine.is_native:
             self.oracle.sealed |= set(ended)

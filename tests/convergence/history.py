@@ -181,6 +181,8 @@ class History(Interrupts, Checks):
             if self.world.knobs[key] != value:
                 self.turn(key, value)
         project.write(self.world, self.way.project, self.warehouse)
+        if self.way.program:
+            self.way.pretend_slow()
         self.build()
 
     def orphans(self):

@@ -12,6 +12,8 @@ class Oracle:
         self.clock = 0
         self.built_own, self.built_at, self.renewed_at = {}, {}, {}
         self.touched = set()
+        # Those to whose relation an incomplete build may have added only a part.
+        self.half = set()
         # What may have been a reason to build each node, as it was then: it may say more, or less.
         self.built_vague = {}
         # The nodes that were last built by a run that ended in an orderly way.
