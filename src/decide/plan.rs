@@ -297,7 +297,8 @@ fn last_run(
     if !request.approach.is_compared() {
         return LastRun::AsGiven;
     }
-    if (wanted.is_empty() || built.is_empty()) && !request.always_start {
+    // dbt would end with an error where warnings are errors (`--warn-error`).
+    if wanted.is_empty() || built.is_empty() {
         return LastRun::Nothing;
     }
     let select_by = request.select_by();

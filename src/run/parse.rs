@@ -196,7 +196,6 @@ impl Started<'_> {
             approach: self.approach,
             default_selector,
             refresh_changed: &session.config.refresh_changed,
-            always_start: session.config.always_start,
             threads: engine.keeps_to_threads().then(|| session.threads()),
             is_exact: self.is_exact(),
         }

@@ -194,8 +194,14 @@ fn dbt_2_alpha_builds_exactly_what_it_must_with_the_settings_that_keep_caches() 
 }
 
 #[test]
-fn dbt_1_13_builds_exactly_what_it_must_with_the_parser_of_dbt_2_and_without_dbt_state() {
-    let ours = ["DBT_ENGINE_USE_V2_PARSER", "--manage-state", "DBT_ENGINE_MANAGE_STATE"];
+fn dbt_1_13_builds_exactly_what_it_must_with_the_parser_of_dbt_2_without_dbt_state_and_with_errors()
+{
+    let ours = [
+        "DBT_ENGINE_USE_V2_PARSER",
+        "--manage-state",
+        "DBT_ENGINE_MANAGE_STATE",
+        "DBT_FAIL_FAST, DBT_WARN_ERROR",
+    ];
     row("1.13", SETTINGS.into_iter().filter(|setting| ours.contains(&setting.name)));
 }
 

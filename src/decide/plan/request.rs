@@ -24,8 +24,6 @@ pub struct PlanRequest<'a> {
     pub default_selector: Option<&'a str>,
     /// The materializations of `--refresh-changed`.
     pub refresh_changed: &'a [String],
-    /// Whether dbt is started even if there is nothing to build (`--always-start`).
-    pub always_start: bool,
     /// How many nodes dbt builds at a time; `None` if nothing limits them.
     pub threads: Option<usize>,
     /// Whether the steps have to be exact because they are shown or limited.

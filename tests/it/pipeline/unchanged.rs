@@ -87,6 +87,8 @@ fn always_start_starts_dbt_and_builds_nothing() {
     ran.ends_with(0).starts(&["build"]).builds(&[]);
     assert_eq!(ran.last().value("--select"), Some("result:skipped+"));
     fake.run(&["build"]).ends_with(0).starts(&[]);
+    // An empty selection would be an error of dbt's.
+    fake.run(&["--always-start", "build", "--warn-error"]).ends_with(0).starts(&["build"]);
 }
 
 #[test]
