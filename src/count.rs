@@ -1,7 +1,7 @@
 //! A number with its noun, for messages.
 
-/// `0 nodes`, `1 node`, `2 nodes`, `1 still to be built`: the last letter of `noun` is an `s`, which
-/// goes where there is one.
+/// `0 nodes`, `1 node`, `2 nodes`: of one, without the `s` at the end. Words without an `s` at the end
+/// stay as they are: `1 interrupted`.
 pub(crate) fn counted(count: usize, nouns: &str) -> String {
     let noun = if count == 1 { nouns.strip_suffix('s').unwrap_or(nouns) } else { nouns };
     format!("{count} {noun}")

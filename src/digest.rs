@@ -35,12 +35,12 @@ pub(crate) fn of_reader(reader: &mut impl Read) -> io::Result<Sum> {
 
 /// A digest over several pieces. Each piece goes in with its length, so that two different lists
 /// of pieces never have the same bytes.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Pieces(Sha256);
 
 impl Pieces {
     pub(crate) fn new() -> Self {
-        Self(Sha256::new())
+        Self::default()
     }
 
     pub(crate) fn add(&mut self, piece: &[u8]) {

@@ -8,7 +8,7 @@
 
 use crate::dbt::manifest::{ParsedNode, ParsedProject};
 use crate::digest::{Pieces, hex_of};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,19 +35,31 @@ pub struct ParseNotes {
     rest: String,
     /// The SHA-256 of the files of models, by their paths in the project.
     models: BTreeMap<String, String>,
-    /// By `unique_id`: what is known of the node, between spaces; see [`NodeNotes`].
-    nodes: BTreeMap<String, String>,
+    /// By `unique_id`.
+    nodes: BTreeMap<String, NodeNotes>,
 }
 
-/// What the notes say of a node: digests of all of it, of all but its body, of the calls of `config`
-/// in its body, and of its body as dbt tells bodies apart; and its path, or nothing.
-struct NodeNotes<'n>([&'n str; 5]);
+/// What is known of a node, as digests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct NodeNotes {
+    /// Of everything that its manifest says of it.
+    whole: String,
+    /// If its body may be edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    editable: Option<EditableModel>,
+}
 
-impl<'n> NodeNotes<'n> {
-    fn read(text: &'n str) -> Self {
-        let mut parts = text.splitn(5, ' ');
-        Self(std::array::from_fn(|_| parts.next().unwrap_or_default()))
-    }
+/// What is known of a model whose body may be edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct EditableModel {
+    /// Of everything but its body.
+    frame: String,
+    /// Of the calls of `config` in its body.
+    calls: String,
+    /// Of its body, as dbt tells bodies apart.
+    body: String,
+    /// Its path in the project.
+    path: String,
 }
 
 /// What dbt reads, in two parts.
@@ -84,12 +96,15 @@ impl ParseNotes {
         let file = hex_of(file);
         let InputsApart { key, models } = inputs;
         let noted = |(id, part): (String, ParsedNode)| {
-            let path = part.file.filter(|file| models.contains_key(file)).unwrap_or_default();
-            let [calls, body] = match path.is_empty() {
-                true => Default::default(),
-                false => [calls(&part.code), body(&part.code, spaces_count)],
-            };
-            (id, format!("{} {} {calls} {body} {path}", part.whole, part.frame))
+            let ParsedNode { whole, frame, file, code } = part;
+            let path = file.filter(|file| models.contains_key(file));
+            let editable = path.map(|path| EditableModel {
+                frame,
+                calls: calls(&code),
+                body: body(&code, spaces_count),
+                path,
+            });
+            (id, NodeNotes { whole, editable })
         };
         let nodes = parts.nodes.into_iter().map(noted).collect();
         Self { format: FORMAT, key, file, at, rest: parts.rest, models, nodes }
@@ -135,14 +150,13 @@ impl ParseNotes {
         let is_as_read = inputs.models.get(path) == Some(&hex_of(text.as_bytes()));
         ensure!(is_as_read, "somebody edits {path} at this moment");
         let text = trimmed(text);
-        let mut nodes = self.nodes.values().map(|node| NodeNotes::read(node).0);
-        let Some([_, _, old_calls, old_body, _]) = nodes.find(|node| node[4] == path) else {
-            bail!("{path} is of no model");
-        };
+        let mut models = self.nodes.values().filter_map(|node| node.editable.as_ref());
+        let before = models.find(|model| model.path == path);
+        let before = before.with_context(|| format!("{path} is of no model"))?;
         ensure!(!text.is_empty(), "{path} is empty");
         ensure!(!is_volatile(text.as_bytes()), "{path} reads what each run has anew");
-        ensure!(old_calls == calls(text), "a config() in {path} changed");
-        ensure!(old_body != body(text, spaces_count), "dbt does not see what changed in {path}");
+        ensure!(before.calls == calls(text), "a config() in {path} changed");
+        ensure!(before.body != body(text, spaces_count), "dbt does not see what changed in {path}");
         Ok(())
     }
 
@@ -157,16 +171,18 @@ impl ParseNotes {
         ensure!(parts.nodes.len() == self.nodes.len(), "nodes came or went");
         let mut count = 0;
         for (id, part) in &parts.nodes {
-            let Some(notes) = self.nodes.get(id) else { bail!("{id} is new") };
-            let [whole, frame, _, _, path] = NodeNotes::read(notes).0;
-            let Some(text) = edited.get(path) else {
-                ensure!(part.whole == whole, "{id} was not edited, and changed");
+            let Some(before) = self.nodes.get(id) else { bail!("{id} is new") };
+            let model = before.editable.as_ref();
+            let Some((model, text)) =
+                model.and_then(|model| Some((model, edited.get(&model.path)?)))
+            else {
+                ensure!(part.whole == before.whole, "{id} was not edited, and changed");
                 continue;
             };
             count += 1;
-            ensure!(part.file.as_deref() == Some(path), "{id} has another file");
+            ensure!(part.file.as_ref() == Some(&model.path), "{id} has another file");
             ensure!(part.code == trimmed(text), "{id} is not as in its file");
-            ensure!(part.frame == frame, "more of {id} changed than its body");
+            ensure!(part.frame == model.frame, "more of {id} changed than its body");
         }
         ensure!(count == edited.len(), "an edited model is missing");
         Ok(())

@@ -3,15 +3,12 @@
 //! A stale `run_results.json` of an earlier invocation may lie about, and dbt rewrites
 //! `manifest.json` before it has built anything: only matching invocation ids count.
 
-use super::unchanged::Confirmed;
-use crate::count::counted;
 use crate::dbt::json;
 use crate::dbt::manifest::invocation_id_of;
 use crate::dbt::results::{Failures, Fate, Outcome, Results, RunLog, results_of_nothing};
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::doubt;
-use crate::exit::Refusal;
 use crate::graph::Graph;
 use crate::os::{clock, random};
 use crate::say;
@@ -180,29 +177,6 @@ pub(super) fn leave_empty_results(session: &Session) {
     }
 }
 
-/// How a dbt ended.
-pub(super) struct Ended {
-    /// What its log tells.
-    pub(super) log: RunLog,
-    pub(super) code: u8,
-    /// The inputs, if nothing moved while dbt read them.
-    pub(super) confirmed: Confirmed,
-}
-
 fn read(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(json::standard)
-}
-
-/// dbt succeeded without a word on nodes that it was told to build.
-pub(super) fn not_selected(missing: &[String]) -> Refusal {
-    let first = missing.first().map_or("", String::as_str);
-    let count = missing.len();
-    Refusal::new(format!(
-        "dbt ended with code 0, but did not report {} that it was told to build: {first}{}",
-        counted(count, "nodes"),
-        if count > 1 { ", …" } else { "" }
-    ))
-    .meaning("whether they were built is not known; they count as still to be built")
-    .remedy("start again; give each dbt that runs at the same time its own --target-path")
-    .remedy("dbt-entrypoint --full …     (build everything without a selection)")
 }

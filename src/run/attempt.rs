@@ -1,19 +1,20 @@
 //! A run of dbt that the volume knows about: begun before dbt starts, and concluded by the commit of
 //! what it built.
 
-use super::artifacts::{self, Artifacts, Ended};
+use super::artifacts::{self, Artifacts};
 use super::commit::{Ran, room_for};
 use super::driver::Driver;
 use super::follow::Follower;
-use super::open::{Access, Opened};
+use super::journal::{journal_form, log_options, span_options};
+use super::open::Opened;
 use super::progress::Reporter;
 use super::recover;
 use super::start::Started;
 use super::unchanged::Confirmed;
-use crate::dbt::command::Opt;
+use crate::count::counted;
 use crate::dbt::engine::LogForm;
 use crate::dbt::manifest::is_whole;
-use crate::dbt::results::{Fate, Outcome};
+use crate::dbt::results::{Fate, Outcome, RunLog};
 use crate::decide::comparison::Comparison;
 use crate::decide::event::RunEvent;
 use crate::decide::intent::{Intent, RunReach, Todo, Unsaved};
@@ -22,14 +23,13 @@ use crate::decide::next;
 use crate::decide::record::FORMAT;
 use crate::decide::settle::Completion;
 use crate::decide::summary::Summary;
-use crate::exit::Failure;
+use crate::exit::{Failure, Refusal};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Reservation, RunDir};
 use crate::trees::IntoTree;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A run of dbt that the volume knows about.
@@ -70,41 +70,13 @@ pub(super) struct Task {
     pub(super) bytes: Option<usize>,
 }
 
-/// The form in which dbt's log can be the journal of a run: `None` where the user wants the log
-/// elsewhere or in another form, where this dbt's log does not tell when a node begins and ends, or
-/// where no file of the volume can grow.
-pub(super) fn journal_form(session: &Session, access: &Access) -> Option<LogForm> {
-    let Session { command, engine, .. } = session;
-    let is_the_users = |form: &LogForm| match form {
-        LogForm::Events => [Opt::LogPath, Opt::LogFormatFile, Opt::LogLevelFile]
-            .iter()
-            .any(|option| command.gives(*option)),
-        LogForm::Spans => {
-            command.gives(Opt::LogLevelFile) || command.value(Opt::OtelFileName).is_some()
-        }
-    };
-    engine.journal().filter(|form| access.takes_logs() && !is_the_users(form))
-}
-
-/// The options that make dbt's log JSON lines of this level in a file of this directory, which is
-/// rotated at this size; 0 for never.
-pub(super) fn log_options(level: &str, max_bytes: &str, directory: &Path) -> Vec<OsString> {
-    let words =
-        ["--log-format-file", "json", "--log-level-file", level, "--log-file-max-bytes", max_bytes];
-    let mut all: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-    all.extend(["--log-path".into(), directory.into()]);
-    all
-}
-
-/// The options that make dbt 2 write its spans into this file. Its log stays where the user has it;
-/// below `info` the spans would not tell of the nodes.
-fn span_options(session: &Session, spans: &Path) -> Vec<OsString> {
-    let mut all: Vec<OsString> = vec!["--otel-file-name".into(), spans.into()];
-    let level = session.command.value(Opt::LogLevelFile);
-    if !level.is_some_and(|level| level == "debug" || level == "trace") {
-        all.extend(["--log-level-file", "info"].map(OsString::from));
-    }
-    all
+/// How a dbt ended.
+struct Ended {
+    /// What its log tells.
+    log: RunLog,
+    code: u8,
+    /// The inputs, if nothing moved while dbt read them.
+    confirmed: Confirmed,
 }
 
 impl Attempt {
@@ -354,12 +326,22 @@ impl Attempt {
             return report_after_dbt(saved, code);
         }
         self.undo()?;
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::not_saved(artifacts::not_selected(&missing)))
-        }
+        if missing.is_empty() { Ok(()) } else { Err(Failure::not_saved(not_selected(&missing))) }
     }
+}
+
+/// dbt succeeded without a word on nodes that it was told to build.
+fn not_selected(missing: &[String]) -> Refusal {
+    let first = missing.first().map_or("", String::as_str);
+    let count = missing.len();
+    Refusal::new(format!(
+        "dbt ended with code 0, but did not report {} that it was told to build: {first}{}",
+        counted(count, "nodes"),
+        if count > 1 { ", …" } else { "" }
+    ))
+    .meaning("whether they were built is not known; they count as still to be built")
+    .remedy("start again; give each dbt that runs at the same time its own --target-path")
+    .remedy("dbt-entrypoint --full …     (build everything without a selection)")
 }
 
 /// The nodes of which a dbt said nothing that reports everything that it selected.

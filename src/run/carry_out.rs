@@ -1,8 +1,9 @@
 //! The runs of dbt that a plan asks for, each with the commit of what it built.
 
 use super::artifacts;
-use super::attempt::{Attempt, Task, journal_form};
+use super::attempt::{Attempt, Task};
 use super::driver::Driver;
+use super::journal::journal_form;
 use super::open::Opened;
 use super::parse::{Held, Parsed, parse_alone};
 use super::plan::{Planned, plan, within_budget};

@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::time::Duration;
 
-/// More nodes than these are not compiled, because their names would not fit on a command line
-/// (execve(2): `E2BIG`).
+/// More nodes than these are not compiled, because their names might not fit on a command line
+/// (execve(2): 6 MiB), and then the run would end.
 const MOST_NODES: usize = 10_000;
 
 /// Take the nodes out of the comparison that compile to what they were built from. A dbt that waits

@@ -14,6 +14,7 @@ mod compare;
 mod doubt;
 mod driver;
 mod follow;
+mod journal;
 mod open;
 mod orphans;
 mod overlap;

@@ -18,7 +18,7 @@ use crate::os::{clock, gate, paths, random, revision};
 use crate::say;
 use crate::session::Session;
 use crate::store::{Locked, Store, Stored};
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -158,11 +158,6 @@ pub(crate) struct Opened<'s> {
     pub(super) settled: BTreeMap<String, String>,
     /// The commit of the project, once it was looked for.
     commit: OnceCell<Option<String>>,
-    /// Whether a dbt of this run was given a partial-parse file of an earlier one.
-    pub(super) was_warm: Cell<bool>,
-    /// Where the last look at the inputs found nothing changed: whether a text may come out of each
-    /// parse in another form.
-    pub(super) is_volatile: Cell<Option<bool>>,
 }
 
 impl<'s> Opened<'s> {
@@ -180,18 +175,7 @@ impl<'s> Opened<'s> {
         let baseline = Baseline::from_parts(manifest, digest, record, salt);
         let (inputs, settled) = (inputs.map(Arc::new), BTreeMap::new());
         let commit = OnceCell::new();
-        let (was_warm, is_volatile) = (Cell::new(false), Cell::new(None));
-        let mut opened = Self {
-            session,
-            access,
-            found,
-            baseline,
-            inputs,
-            settled,
-            commit,
-            was_warm,
-            is_volatile,
-        };
+        let mut opened = Self { session, access, found, baseline, inputs, settled, commit };
         opened.identify();
         stage.done(opened.found.kind());
         Ok(opened)

@@ -1,8 +1,9 @@
 //! dbt parses the project: in the process that then builds, held at a gate, or in one of its own.
 
 use super::artifacts;
-use super::attempt::{self, Attempt, Task};
+use super::attempt::{Attempt, Task};
 use super::driver::Driver;
+use super::journal::{journal_form, log_options};
 use super::open::Opened;
 use super::stage::Stage;
 use super::start::Started;
@@ -134,13 +135,13 @@ fn parse_as_needed(
     summary: &mut Summary,
 ) -> Result<Parsed, Failure> {
     // A dbt that writes its manifest only when it ends leaves none if it is killed.
-    let writes_late =
-        attempt::journal_form(driver.session(), started.opened.access) == Some(LogForm::Spans);
+    let writes_late = journal_form(driver.session(), started.opened.access) == Some(LogForm::Spans);
     if !started.approach.is_compared() && !started.is_exact() && !writes_late {
         return Ok(Parsed::default());
     }
-    while let Some(words) = started.words_to_hold(driver)? {
-        match hold(started, words, driver, summary)? {
+    for from in [ParseFrom::Kept, ParseFrom::Nothing] {
+        let Some(words) = started.words_to_hold(driver)? else { break };
+        match hold(started, words, from, driver, summary)? {
             Holding::Over(parsed) => return Ok(*parsed),
             Holding::Impossible => break,
             Holding::InDoubt => {}
@@ -173,7 +174,7 @@ impl Started<'_> {
             && command.flag(Flag::Defer) != Some(true);
         // Without a log of its own, another dbt that parses in the same target path would be taken
         // for this one.
-        let form = attempt::journal_form(driver.session(), self.opened.access);
+        let form = journal_form(driver.session(), self.opened.access);
         let is_plain = is_plain && form.is_some();
         if !engine.waits_at_gate() || !is_plain || select_by == SelectBy::Name {
             return Ok(None);
@@ -208,14 +209,24 @@ enum Holding {
     Over(Box<Parsed>),
     /// It cannot be held.
     Impossible,
-    /// What it made of the parse of an earlier container is not certain. The next one gets none.
+    /// What it made of the parse of an earlier container is not certain.
     InDoubt,
+}
+
+/// From what dbt may parse.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ParseFrom {
+    /// From its parse in an earlier container, if one was kept and fits.
+    Kept,
+    /// In full.
+    Nothing,
 }
 
 /// Start dbt up to the gate.
 fn hold(
     started: &mut Started<'_>,
     (words, answer): (Vec<OsString>, StateForDbt),
+    from: ParseFrom,
     driver: &mut Driver<'_>,
     summary: &mut Summary,
 ) -> Result<Holding, Failure> {
@@ -238,7 +249,7 @@ fn hold(
         bytes: None,
     };
     let attempt = Attempt::begin(&started.opened, task)?;
-    let (options, given) = start_of_parse(&started.opened);
+    let (options, given) = start_of_parse(&started.opened, from);
     let words = driver.session().command.with_options_in(&words, &options);
     let words = attempt.journalled(driver.session(), &words);
     let running = match driver.run_to(&gate, words)? {
@@ -286,17 +297,25 @@ pub(super) fn parse_alone(
     opened: &Opened<'_>,
     driver: &mut Driver<'_>,
 ) -> Result<Result<String, u8>, Failure> {
+    parse_from(ParseFrom::Kept, opened, driver)
+}
+
+fn parse_from(
+    from: ParseFrom,
+    opened: &Opened<'_>,
+    driver: &mut Driver<'_>,
+) -> Result<Result<String, u8>, Failure> {
     let session = driver.session();
     let target = session.target_path()?;
     let before = artifacts::invocation(target);
     let log_dir = opened.access.log_dir();
     let mut words = session.command.as_parse();
-    let (options, given) = start_of_parse(opened);
+    let (options, given) = start_of_parse(opened, from);
     words.extend(options);
     match session.engine.journal() == Some(LogForm::Events) {
         true => {
             words.retain(|word| !is_about_the_log(word));
-            words.extend(attempt::log_options("info", "65536", &log_dir));
+            words.extend(log_options("info", "65536", &log_dir));
         }
         false if session.command.gives(Opt::LogPath) => {}
         false => words.extend(["--log-path".into(), log_dir.clone().into_os_string()]),
@@ -304,7 +323,7 @@ pub(super) fn parse_alone(
     let code = driver.run(words, Stdout::ToStderr)?;
     if code != 0 && given.is_some() && driver.stop_requested().is_none() {
         say::failed_warm();
-        return parse_alone(opened, driver);
+        return parse_from(ParseFrom::Nothing, opened, driver);
     }
     if code != 0 {
         return Ok(Err(code));
@@ -328,7 +347,7 @@ pub(super) fn parse_alone(
         ));
     }
     if given.is_some_and(|given| !given.is_sound(&text)) {
-        return parse_alone(opened, driver);
+        return parse_from(ParseFrom::Nothing, opened, driver);
     }
     Ok(Ok(text))
 }
@@ -354,8 +373,8 @@ fn another_dbt(target: &Path) -> Refusal {
 /// How a parse begins: with the partial-parse file of an earlier container, or in full. dbt trusts the
 /// modification times of files in a partial-parse file that it finds, and images normalise them; so a
 /// file that is there already, and that was not written just now, is not used.
-fn start_of_parse(opened: &Opened<'_>) -> (Vec<OsString>, Option<GivenParse>) {
-    let given = warm::give(opened);
+fn start_of_parse(opened: &Opened<'_>, from: ParseFrom) -> (Vec<OsString>, Option<GivenParse>) {
+    let given = if from == ParseFrom::Kept { warm::give(opened) } else { None };
     let found = opened.session.project.target_path.join(PARTIAL_PARSE).exists();
     let in_full = (found && given.is_none()).then(|| "--no-partial-parse".into());
     (in_full.into_iter().collect(), given)

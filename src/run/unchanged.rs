@@ -10,7 +10,7 @@ use crate::dbt::command::{Command, Opt};
 use crate::dbt::manifest::Manifest;
 use crate::decide::settle::{self, Completion, CurrentInputs, Verdict};
 use crate::decide::start::Approach;
-use crate::decide::warm::InputsApart;
+use crate::decide::warm::{InputsApart, is_volatile};
 use crate::exit::Failure;
 use crate::os::inputs::{self, Contents, Places};
 use crate::os::installation::Installation;
@@ -18,7 +18,7 @@ use crate::say;
 use crate::session::Session;
 use crate::store::Store;
 use crate::trees::IntoTree;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -175,19 +175,8 @@ impl Opened<'_> {
     /// Read the inputs again. What moved since vouches for nothing.
     pub(super) fn confirm(&self, seen: &Seen) -> Confirmed {
         let Some(looked) = &seen.inputs else { return Confirmed(None) };
-        let Session { installation, config, .. } = self.session;
-        let lately = Installation::look(installation.program().to_owned(), &config.environment);
-        self.is_volatile.set(None);
-        let now = Watch::of(self.session, self.access.store()).and_then(|watch| {
-            let places = watch.places(Some(&lately), &self.baseline.salt);
-            let now = inputs::look(&places)?;
-            Ok((now.digests(&places), now.is_volatile))
-        });
-        match now {
-            Ok((now, is_volatile)) if now == looked.inputs => {
-                self.is_volatile.set(Some(is_volatile));
-                Confirmed(Some(looked.clone()))
-            }
+        match self.look_again() {
+            Ok((now, _)) if now == looked.inputs => Confirmed(Some(looked.clone())),
             Ok((now, _)) => {
                 say::inputs_changed(&settle::changed_kinds(&looked.inputs, &now));
                 Confirmed(None)
@@ -197,6 +186,26 @@ impl Opened<'_> {
                 Confirmed(None)
             }
         }
+    }
+
+    /// What dbt would read by now, with the digests.
+    fn look_again(&self) -> Result<(BTreeMap<String, String>, Contents)> {
+        let Session { installation, config, .. } = self.session;
+        let lately = Installation::look(installation.program().to_owned(), &config.environment);
+        let watch = Watch::of(self.session, self.access.store())?;
+        let places = watch.places(Some(&lately), &self.baseline.salt);
+        let contents = inputs::look(&places)?;
+        Ok((contents.digests(&places), contents))
+    }
+
+    /// Whether a text of the project may come out of each parse in another form.
+    ///
+    /// # Errors
+    /// That cannot be told, or the project is not as it was before anything was started.
+    pub(super) fn is_volatile(&self) -> Result<bool> {
+        let (now, contents) = self.look_again()?;
+        ensure!(now == self.digests()?, "something changed meanwhile");
+        contents.any_template(is_volatile)
     }
 
     /// Note in the baseline with which inputs this command leaves nothing to build.

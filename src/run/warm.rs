@@ -5,6 +5,7 @@ use super::open::Opened;
 use super::start::Started;
 use crate::dbt::command::Flag;
 use crate::dbt::manifest::{ParsedProject, invocation_id_of};
+use crate::dbt::project::ProjectFile;
 use crate::decide::warm::{ParseNotes, editable};
 use crate::os::{clock, project};
 use crate::say;
@@ -36,11 +37,11 @@ impl GivenParse {
     }
 }
 
-/// Put the partial-parse file of an earlier container into the target path, where dbt looks for it:
-/// once in a run, if there is none, and if nothing but bodies of models has changed since.
+/// Put the partial-parse file of an earlier container into the target path, where dbt looks for it, if
+/// there is none, and if nothing but bodies of models has changed since.
 pub(super) fn give(opened: &Opened<'_>) -> Option<GivenParse> {
     let target = &opened.session.project.target_path;
-    if !is_allowed(opened) || opened.was_warm.replace(true) || target.join(PARTIAL_PARSE).exists() {
+    if !is_allowed(opened) || target.join(PARTIAL_PARSE).exists() {
         return None;
     }
     let notes = opened.access.store().parse_notes()?;
@@ -85,8 +86,7 @@ fn is_allowed(opened: &Opened<'_>) -> bool {
         Err(_) => return false,
     };
     let is_the_users = |name: &String| name.starts_with("PARTIAL_PARSE");
-    let is_flag =
-        |flags: &crate::dbt::project::ProjectFile| flags.flags.contains_key("partial_parse");
+    let is_flag = |file: &ProjectFile| file.flags.contains_key("partial_parse");
     let profiles = session.project.profiles_dir.join("profiles.yml");
     let texts = [profiles, session.project.root.join("dbt_project.yml")];
     let is_written = |path: &Path| {
@@ -138,8 +138,7 @@ fn try_keep(started: &Started<'_>, state: &Locked, text: Option<Arc<String>>) ->
     let text = text.filter(is_of_file).or_else(|| left().filter(is_of_file));
     let text = text.context("it is of no manifest that is known")?;
     let parts = ParsedProject::of(&text).context("something is disabled")?;
-    let is_volatile = opened.is_volatile.get().context("something changed meanwhile")?;
-    ensure!(!is_volatile, "the project reads what each run has anew");
+    ensure!(!opened.is_volatile()?, "the project reads what each run has anew");
     let inputs = opened.inputs_apart(&editable(&parts))?;
     let spaces_count = opened.session.engine.spaces_count();
     let notes = ParseNotes::of(parts, inputs, &bytes, clock::now(), spaces_count);

@@ -66,55 +66,71 @@ impl ParsedProject {
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let project = metadata(text)?.project_name?;
-        let (mut rest, mut nodes) = (Pieces::new(), BTreeMap::new());
-        let mut files: BTreeMap<String, usize> = BTreeMap::new();
-        // A full parse checks each unit test against the body of its model: an override of
-        // `is_incremental` may be missing. A partial parse does not.
-        let mut tested: BTreeSet<String> = BTreeSet::new();
+        let mut parts = ParsedParts::default();
         for (section, raw) in fields(text)? {
-            if OF_NO_THING.contains(&&*section) {
-                continue;
-            }
-            if &*section == "disabled" && raw.get() != "{}" {
-                return None;
-            }
-            rest.add(section.as_bytes());
-            for (id, value) in fields(raw.get()).unwrap_or_default() {
-                let mut thing = fields(value.get()).unwrap_or_default();
-                forget_calls_of_a_run(&mut thing);
-                let text =
-                    |name: &str| thing.get(name).map(|raw| json_text(raw)).unwrap_or_default();
-                let file = text("original_file_path");
-                *files.entry(file.to_string()).or_default() += 1;
-                if &*section == "unit_tests"
-                    && let Some(reads) = thing.get("depends_on")
-                {
-                    let reads: DependsOn<'_> =
-                        serde_json::from_str(reads.get()).unwrap_or_default();
-                    tested.extend(reads.nodes.iter().map(ToString::to_string));
+            match &*section {
+                section if OF_NO_THING.contains(&section) => {}
+                "disabled" if raw.get() != "{}" => return None,
+                section => {
+                    parts.rest.add(section.as_bytes());
+                    for (id, value) in fields(raw.get()).unwrap_or_default() {
+                        parts.add(section, &project, &id, value);
+                    }
                 }
-                if &*section != "nodes" {
-                    rest.add(id.as_bytes());
-                    rest.add(digest(&thing, &[]).as_bytes());
-                    continue;
-                }
-                let is_model = text("resource_type") == "model"
-                    && text("package_name") == *project
-                    && file.ends_with(".sql");
-                let part = ParsedNode {
-                    whole: digest(&thing, &[]),
-                    frame: digest(&thing, &OF_THE_BODY),
-                    file: is_model.then(|| file.to_string()),
-                    code: text("raw_code").into_owned(),
-                };
-                nodes.insert(id.to_string(), part);
             }
         }
+        Some(parts.whole())
+    }
+}
+
+/// What was read of a manifest so far.
+#[derive(Default)]
+struct ParsedParts {
+    rest: Pieces,
+    nodes: BTreeMap<String, ParsedNode>,
+    /// How many things come from each file.
+    files: BTreeMap<String, usize>,
+    /// The models of unit tests. A full parse checks each unit test against the body of its model: an
+    /// override of `is_incremental` may be missing. A partial parse does not.
+    tested: BTreeSet<String>,
+}
+
+impl ParsedParts {
+    fn add(&mut self, section: &str, project: &str, id: &str, value: &RawValue) {
+        let mut thing = fields(value.get()).unwrap_or_default();
+        forget_calls_of_a_run(&mut thing);
+        let text = |name: &str| thing.get(name).map(|raw| json_text(raw)).unwrap_or_default();
+        let file = text("original_file_path");
+        *self.files.entry(file.to_string()).or_default() += 1;
+        if section == "nodes" {
+            let is_model = text("resource_type") == "model"
+                && text("package_name") == *project
+                && file.ends_with(".sql");
+            let node = ParsedNode {
+                whole: digest(&thing, &[]),
+                frame: digest(&thing, &OF_THE_BODY),
+                file: is_model.then(|| file.to_string()),
+                code: text("raw_code").into_owned(),
+            };
+            self.nodes.insert(id.to_owned(), node);
+            return;
+        }
+        self.rest.add(id.as_bytes());
+        self.rest.add(digest(&thing, &[]).as_bytes());
+        let reads = thing.get("depends_on").filter(|_| section == "unit_tests");
+        let reads: Option<DependsOn<'_>> =
+            reads.and_then(|reads| serde_json::from_str(reads.get()).ok());
+        let models = reads.into_iter().flat_map(|reads| reads.nodes);
+        self.tested.extend(models.map(|model| model.to_string()));
+    }
+
+    fn whole(self) -> ParsedProject {
+        let Self { rest, mut nodes, files, tested } = self;
         let is_shared = |file: &String| files.get(file).is_none_or(|count| *count > 1);
-        for (id, part) in &mut nodes {
-            part.file = part.file.take().filter(|file| !is_shared(file) && !tested.contains(id));
+        for (id, node) in &mut nodes {
+            node.file = node.file.take().filter(|file| !is_shared(file) && !tested.contains(id));
         }
-        Some(Self { rest: rest.short_hex(16), nodes })
+        ParsedProject { rest: rest.short_hex(16), nodes }
     }
 }
 

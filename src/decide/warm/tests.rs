@@ -48,6 +48,22 @@ fn the_rules_are_those_that_were_proved() {
 }
 
 #[test]
+fn a_model_with_a_unit_test_or_beside_another_in_its_file_is_parsed_in_full() {
+    let editable_after = |change: &dyn Fn(&mut Value)| {
+        let mut manifest = manifest("select 1");
+        change(&mut manifest);
+        editable(&ParsedProject::of(&manifest.to_string()).expect("a manifest"))
+    };
+    assert_eq!(editable_after(&|_| {}).len(), 1);
+    let unit_test = json!({"u": {"depends_on": {"nodes": ["model.shop.a"]}}});
+    assert!(editable_after(&|of| of["unit_tests"] = unit_test.clone()).is_empty());
+    let of_another = json!({"u": {"depends_on": {"nodes": ["model.shop.b"]}}});
+    assert_eq!(editable_after(&|of| of["unit_tests"] = of_another.clone()).len(), 1);
+    let shared = json!({"t": {"original_file_path": "models/a.sql"}});
+    assert!(editable_after(&|of| of["exposures"] = shared.clone()).is_empty());
+}
+
+#[test]
 fn the_file_fits_where_only_models_were_edited() {
     let (notes, now) = (notes("select 1", true), inputs("select 2"));
     assert!(notes.is_of(&inputs("select 1")) && !notes.is_of(&now));

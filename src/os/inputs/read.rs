@@ -2,7 +2,6 @@
 
 use super::walk::{Inode, ReadBy, inode};
 use crate::dbt::reads::variables::{self, Mentions};
-use crate::decide::warm::is_volatile;
 use crate::digest::Sum;
 use crate::os::project::Project;
 use anyhow::{Context, Result, bail};
@@ -29,8 +28,6 @@ pub(super) struct Content {
     pub(super) sum: Sum,
     /// What it reads, if anybody executes it.
     pub(super) mentions: Mentions,
-    /// As [`super::Contents::is_volatile`].
-    pub(super) is_volatile: bool,
 }
 
 /// Reads one file after another.
@@ -71,12 +68,7 @@ impl<'a> FileReader<'a> {
             ReadBy::Others if kind != "py" => "",
             ReadBy::DbtAtTheTop | ReadBy::Others => kind.as_str(),
         };
-        // What the unchanged start reads is not searched.
-        let searched = self.known.is_none() && read_by != ReadBy::Others && kind != "py";
-        let finish = |text: &[u8]| {
-            let is_volatile = searched && is_code(kind) && is_volatile(text);
-            Ok(Some(Content { is_volatile, ..content(text, kind) }))
-        };
+        let finish = |text: &[u8]| Ok(Some(content(text, kind)));
         if let Some(text) = self.known.and_then(|project| project.text_of(path)) {
             return finish(text.as_bytes());
         }
@@ -97,8 +89,7 @@ impl<'a> FileReader<'a> {
             bail!("too large to be searched for variables");
         }
         if !is_code && length > LARGEST_AT_ONCE {
-            let (sum, mentions) = (streamed(&mut file)?, Mentions::default());
-            return Ok(Some(Content { sum, mentions, is_volatile: false }));
+            return Ok(Some(Content { sum: streamed(&mut file)?, mentions: Mentions::default() }));
         }
         whole(&mut file, length, &mut self.buffer)?;
         finish(&self.buffer)
@@ -120,12 +111,17 @@ fn content(text: &[u8], kind: &str) -> Content {
     if is_code(kind) && (kind == "py" || mentions_environment(text)) {
         mentions = variables::mentions(&String::from_utf8_lossy(text), kind);
     }
-    Content { sum: Sha256::digest(text).into(), mentions, is_volatile: false }
+    Content { sum: Sha256::digest(text).into(), mentions }
 }
 
 /// Whether dbt or Python may read variables in a file of this kind.
 fn is_code(kind: &str) -> bool {
     ["sql", "yml", "yaml", "py"].contains(&kind)
+}
+
+/// Whether dbt renders a file of this kind.
+pub(super) fn is_template(path: &Path) -> bool {
+    ["sql", "yml", "yaml"].contains(&kind_of(path).as_str())
 }
 
 /// open(2). `File::open` costs a second system call with musl, whose open(3) still works around

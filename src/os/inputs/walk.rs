@@ -86,11 +86,6 @@ impl FileWalk {
         Self { places: Some(places), ..self }
     }
 
-    /// Whether this is a walk through a project.
-    pub(super) fn has_places(&self) -> bool {
-        self.places.is_some()
-    }
-
     pub(super) fn leaving_out(excluded: &[PathBuf]) -> Self {
         let there = excluded.iter().filter_map(|path| path.metadata().ok());
         Self {

@@ -73,6 +73,12 @@ impl Project {
         self.node("model", name, "table")
     }
 
+    /// `a`, a table; `v`, a view on an ephemeral model on it; and `w`, a view on that.
+    pub(super) fn table_under_views(self) -> Self {
+        let ephemeral = self.model("a").model("e").as_("ephemeral").reads("a");
+        ephemeral.model("v").as_("view").reads("e").model("w").as_("view").reads("v")
+    }
+
     pub(super) fn seed(self, name: &str) -> Self {
         self.node("seed", name, "seed")
     }

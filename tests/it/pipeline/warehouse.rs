@@ -6,21 +6,7 @@ use serde_json::Value;
 
 /// A table, a view on an ephemeral model on it, and a view on that; a table and a view beside them.
 fn views() -> Project {
-    project()
-        .model("a")
-        .model("e")
-        .as_("ephemeral")
-        .reads("a")
-        .model("v")
-        .as_("view")
-        .reads("e")
-        .model("w")
-        .as_("view")
-        .reads("v")
-        .model("t")
-        .model("u")
-        .as_("view")
-        .reads("t")
+    project().table_under_views().model("t").model("u").as_("view").reads("t")
 }
 
 fn on(adapter: &str) -> Fake {
