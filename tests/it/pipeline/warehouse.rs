@@ -53,9 +53,12 @@ fn what_was_dropped_along_is_found_and_built() {
 #[test]
 fn a_refresh_asks_on_every_warehouse() {
     let mut fake = on("duckdb");
+    fake.run(&["--verify", "always", "run"]).ends_with(0);
     fake.dbt("missing", vec!["u"]);
-    let ran = fake.run(&["--verify", "0", "run", "--full-refresh", "--exclude", "u"]);
-    ran.ends_with(0);
+    // Not before it: the last look is younger than that.
+    fake.project.edit("t");
+    let ran = fake.run(&["--verify", "24h", "run", "--full-refresh", "--exclude", "u"]);
+    ran.ends_with(0).starts(&["parse", "run", "compile"]).builds(&["t"]);
     assert_eq!(why(&fake, "u"), "not in the warehouse");
     fake.dbt("missing", Vec::<Value>::new());
     fake.run(&["run"]).ends_with(0).builds(&["u"]);

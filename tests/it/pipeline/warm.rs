@@ -263,6 +263,10 @@ fn what_an_edited_body_cannot_change_is_parsed_in_full() {
         let mut fake = kept(chain(&["a", "b"]).model("c"));
         fake.dbt("warm", json!({text: other}));
         fake.project.edit("a");
+        let plan = fake.run(&["plan", "run"]);
+        plan.ends_with(10).starts(&["parse", "parse"]).says(&["once more, in full"]);
+        assert!(plan.stdout.contains("2 of 3 nodes"), "{plan:#?}");
+        fresh(&fake);
         let ran = fake.run(&["run"]);
         ran.ends_with(0).starts(&["run", "run"]).builds(&["a", "b"]).says(&["once more, in full"]);
         assert!(ran.calls[0].built.is_empty() && ran.last().has("--no-partial-parse"), "{ran:#?}");
