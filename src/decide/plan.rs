@@ -167,7 +167,7 @@ impl Plan {
         Self {
             due,
             earlier_runs: earlier_runs::earlier_runs(&now.graph, &built, &to_refresh),
-            last_run: last_run(request, &wanted, &built, chosen),
+            last_run: last_run(request, &now.graph, &built, chosen),
             left_out: left_out(now, request.command, selected),
             ..Self::with_steps(basis, &built, wanted, others)
         }
@@ -290,15 +290,16 @@ fn lone_unit_tests(
 /// tests that the changes require.
 fn last_run(
     request: &PlanRequest<'_>,
-    wanted: &BTreeSet<String>,
+    graph: &Graph,
     built: &BTreeSet<String>,
     chosen: BTreeSet<String>,
 ) -> LastRun {
     if !request.approach.is_compared() {
         return LastRun::AsGiven;
     }
-    // dbt would end with an error where warnings are errors (`--warn-error`).
-    if wanted.is_empty() || built.is_empty() {
+    // Ephemeral models alone, whose readers are left out or do not exist, are compiled into nothing. And
+    // where warnings are errors (`--warn-error`), dbt would fail for want of a node.
+    if built.iter().all(|id| graph.role(id) == Some(Role::Ephemeral)) {
         return LastRun::Nothing;
     }
     let select_by = request.select_by();

@@ -177,6 +177,7 @@ class History(Interrupts, Checks):
         self.edit(2)
         project.write(self.world, self.way.project, self.warehouse)
         self.subset()
+        self.oracle.forget()
         for key, value in before.items():
             if self.world.knobs[key] != value:
                 self.turn(key, value)

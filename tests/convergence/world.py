@@ -275,9 +275,11 @@ class World:
         return [f"{name}:{self.knobs[f'body:{name}']}", *values, *self.stamp(model)]
 
     def values_of(self, model):
-        """Return the variables that a model reads, itself, in its macros or in its hook."""
+        """Return the variables that a model reads, itself, in its macros, in its hook or in its stamp."""
         kinds = ("env", "var", "typed")
-        direct = [read for read in [*model.reads, model.hook] if read and read[0] in kinds]
+        stamp = ("var", model.stamp_reads) if model.stamp_reads in VARS else None
+        reads = [*model.reads, model.hook, stamp]
+        direct = [read for read in reads if read and read[0] in kinds]
         through = [self.macros[name][1] for name in self.macros_of(model)]
         return direct + [read for read in through if read]
 

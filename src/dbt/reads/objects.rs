@@ -30,7 +30,7 @@ pub(super) const OBJECTS: [&str; 7] = [
 pub(super) const METHODS: [&str; 7] = ["items", "keys", "values", "get", "copy", "update", "pop"];
 
 /// What every parse and every run writes anew, and what says which node it is.
-const FLEETING: [&str; 15] = [
+const FLEETING: [&str; 16] = [
     "build_path",
     "compiled",
     "compiled_code",
@@ -42,6 +42,8 @@ const FLEETING: [&str; 15] = [
     "deferred",
     "extra_ctes",
     "extra_ctes_injected",
+    // dbt 2: where it writes the SQL of a generic test, in the target path.
+    "generated_sql_file",
     "root_path",
     "unique_id",
     "unrendered_config_call_dict",

@@ -21,13 +21,22 @@ impl Plan {
     }
 }
 
-/// The nodes that the command builds by their type and that its selection leaves out.
+/// The nodes that the command builds by their type and that its selection leaves out. With the last
+/// reader that dbt builds, an ephemeral model is left out too.
 pub(super) fn left_out(
     now: &Comparison<'_, '_>,
     command: &Command,
     selected: Option<&BTreeSet<String>>,
 ) -> BTreeSet<String> {
     let Some(selected) = selected else { return BTreeSet::new() };
-    let is_left_out = |id: &&String| !selected.contains(*id) && now.is_built_by(command, id);
-    now.graph.keys().filter(is_left_out).cloned().into_tree()
+    let graph = &now.graph;
+    let built = || graph.keys().map(String::as_str).filter(|id| graph.is_built(id));
+    let read = graph.inlined_into(built());
+    let read_here = graph.inlined_into(built().filter(|id| selected.contains(*id)));
+    let is_left_out = |id: &&String| {
+        let id = id.as_str();
+        let is_idle = read.contains(id) && !read_here.contains(id);
+        (is_idle || !selected.contains(id)) && now.is_built_by(command, id)
+    };
+    graph.keys().filter(is_left_out).cloned().into_tree()
 }

@@ -144,6 +144,31 @@ fn an_ephemeral_model_is_code_of_its_readers_even_where_it_is_excluded() {
 }
 
 #[test]
+fn an_ephemeral_model_without_a_reader_to_build_does_not_start_dbt() {
+    let project = project().model("a").model("e").as_("ephemeral").reads("a");
+    let project = project.model("f").as_("ephemeral").reads("e").model("b").reads("f");
+    let project = project.model("unread").as_("ephemeral").reads("a").model("c").reads("a");
+    let all = ["a", "c", "e", "f", "unread"];
+    let mut fake = Fake::new(project.default_selector("most", &all));
+    fake.run(&["build"]).ends_with(0);
+    fake.run(&["build", "--select", "b"]).ends_with(0);
+    assert_eq!(fake.pending(), [""; 0]);
+    fake.project.edit("a");
+    fake.run(&["build"]).ends_with(0).builds(&["a", "c"]);
+    assert_eq!(fake.pending(), ["e"]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.project.edit("unread");
+    fake.run(&["build"]).ends_with(0).builds(&[]);
+    assert_eq!(fake.pending(), ["e"]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.project.edit("f");
+    fake.run(&["build"]).ends_with(0).builds(&[]);
+    fake.run(&["build"]).ends_with(0).starts(&[]);
+    fake.run(&["build", "--select", "b"]).ends_with(0).builds(&["b"]);
+    assert_eq!(fake.pending(), [""; 0]);
+}
+
+#[test]
 fn a_narrowed_selection_does_not_build_what_waits_outside_it_again_and_again() {
     let mut fake = Fake::populated(chain(&["a", "b"]).model("c"));
     fake.project.edit("a");

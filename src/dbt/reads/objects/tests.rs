@@ -94,6 +94,7 @@ fn the_graph_is_what_the_project_says_and_no_parse_makes_anew() {
         let node = all["nodes"]["model.p.a"].as_object_mut().unwrap();
         node.insert("compiled_code".into(), json!("select 1"));
         node.insert("build_path".into(), json!("target/run/a.sql"));
+        node.insert("generated_sql_file".into(), json!("target/generic_tests/a.sql"));
     });
     assert_eq!(added, NOTHING);
 }
