@@ -78,6 +78,17 @@ fn a_built_relation_that_is_not_there_is_not_claimed() {
 }
 
 #[test]
+fn what_a_killed_run_took_along_is_asked_for_by_the_next() {
+    let mut fake = on("postgres");
+    fake.run(&["--verify", "always", "run"]).ends_with(0);
+    fake.killed_at("end", &["run", "--select", "a"]);
+    fake.dbt("missing", vec!["w"]);
+    let ran = fake.run(&["--verify", "24h", "run", "--select", "t"]);
+    ran.ends_with(0).builds(&["t"]);
+    assert_eq!(fake.pending(), ["w"], "{ran:#?}");
+}
+
+#[test]
 fn what_cannot_be_asked_is_guessed() {
     let mut fake = on("postgres");
     fake.run(&["--verify", "always", "run"]).ends_with(0);
