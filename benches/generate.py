@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the projects that the benchmarks run on: generate.py DIRECTORY MODELS
+"""Makes the projects that the benchmarks run on: generate.py DIRECTORY MODELS [TESTS]
 
-A project has layers of ten models each that read the layer before, a test for each model,
+A project has layers of ten models each that read the layer before, so many tests for each model (1),
 one seed, and a macro that all call.
 """
 
@@ -18,20 +18,23 @@ def model(number):
     return f"select\n    {{{{ key('id') }}}} as id{columns}\nfrom {parent}\n"
 
 
-def schema(numbers):
+def schema(numbers, tests):
+    def column(name, description, number):
+        tested = ", data_tests: [not_null]" if number < tests else ""
+        return f"      - {{name: {name}{description}{tested}}}"
     lines = ["models:"]
     for number in numbers:
         lines += [
             f"  - name: m{number}",
             f"    description: The model of number {number}",
             "    columns:",
-            "      - {name: id, data_tests: [not_null]}",
+            column("id", "", 0),
         ]
-        lines += [f"      - {{name: c{c}, description: a column}}" for c in range(1, COLUMNS)]
+        lines += [column(f"c{c}", ", description: a column", c) for c in range(1, COLUMNS)]
     return "\n".join(lines) + "\n"
 
 
-def project(directory, models):
+def project(directory, models, tests=1):
     files = {
         "dbt_project.yml": "name: bench\nprofile: bench\nmodels: {+materialized: view}\n",
         "profiles.yml": "bench:\n  outputs:\n    default:\n      {type: duckdb, path: bench.duckdb, "
@@ -43,7 +46,7 @@ def project(directory, models):
         files[f"models/{number // 100}/m{number}.sql"] = model(number)
     for start in range(0, models, 50):
         numbers = range(start, min(start + 50, models))
-        files[f"models/{start // 100}/schema{start}.yml"] = schema(numbers)
+        files[f"models/{start // 100}/schema{start}.yml"] = schema(numbers, tests)
     for path, text in files.items():
         path = pathlib.Path(directory, path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,4 +54,4 @@ def project(directory, models):
 
 
 if __name__ == "__main__":
-    project(sys.argv[1], int(sys.argv[2]))
+    project(sys.argv[1], *map(int, sys.argv[2:]))

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The unchanged start: ours against dbt's own comparison and against what scripts do.
 
-    start.py [--dbt PATH] [--binary PATH] [--rounds N] [--wall SECONDS] [MODELS…]
+    start.py [--dbt PATH] [--binary PATH] [--rounds N] [--tests N] [--only WAY] [MODELS…]
 
-Prints, for generated projects of so many models (10, 500, 2000), the median of wall and CPU
-seconds of each way, and ratios to ours. All ways of one round run one after the other, so
-that a noisy machine is noisy for all of them.
+Prints, for generated projects of so many models (10, 500, 2000) with so many tests each (1), the
+median of wall and CPU seconds of each way, and ratios to ours; what the adoption of the project took;
+and, where GNU time is installed, the most memory that our process holds. All ways of one round run one after the other, so that a noisy
+machine is noisy for all of them.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import time
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+GNU_TIME = pathlib.Path("/usr/bin/time")
 sys.path.insert(0, str(ROOT / "benches"))
 import generate  # noqa: E402
 
@@ -59,7 +61,7 @@ def own_seconds(pid):
 
 
 class Bench:
-    def __init__(self, directory, models, dbt, binary):
+    def __init__(self, directory, models, dbt, binary, tests=1):
         self.project = directory / "project"
         self.state = directory / "state"
         self.script_state = directory / "script"
@@ -73,7 +75,7 @@ class Bench:
             "DBT_ENTRYPOINT_ALLOW_EPHEMERAL": "yes",
             "DBT_ENTRYPOINT_WARM": "on",
         }
-        generate.project(self.project, models)
+        generate.project(self.project, models, tests)
         self.state.mkdir()
         self.script_state.mkdir()
 
@@ -81,14 +83,22 @@ class Bench:
         return timed([str(word) for word in words], cwd=self.project, env=self.environment)
 
     def prepare(self):
-        """A baseline of the project as it stands; nothing is built, nothing has to be."""
-        self.run(self.binary, "--on-empty", "adopt", "run")
+        """A baseline of the project as it stands; nothing is built, nothing has to be. Returns what that
+        took."""
+        adoption, _ = self.run(self.binary, "--on-empty", "adopt", "run")
         _, done = self.run(self.binary, "run")
         assert "dbt is not started" in done, done
         shutil.copy(self.state / "manifest.json", self.script_state)
+        return adoption
 
     def ours(self):
         return self.run(self.binary, "run")[0]
+
+    def peak(self):
+        """The most memory that an unchanged start holds, in MB. What a small program starts has no more
+        than that program at first."""
+        _, said = self.run(GNU_TIME, "--format=%M", self.binary, "run")
+        return int(said.split()[-1]) / 1024
 
     def changed_by_dbt(self):
         """dbt's own way, warm: its partial-parse file lies in target/."""
@@ -128,15 +138,20 @@ def main():
     target = "x86_64-unknown-linux-musl"
     options.add_argument("--binary", default=ROOT / f"target/{target}/release/dbt-entrypoint")
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--tests", type=int, default=1)
     options.add_argument("--only", action="append", help="a way by its beginning")
     options.add_argument("models", type=int, nargs="*", default=[10, 500, 2000])
     asked = options.parse_args()
     print("| models | way | wall s | CPU s | × ours, wall | × ours, CPU |\n|---|---|---|---|---|---|")
     for models in asked.models:
         with tempfile.TemporaryDirectory() as directory:
-            bench = Bench(pathlib.Path(directory), models, asked.dbt, asked.binary)
-            bench.prepare()
+            bench = Bench(pathlib.Path(directory), models, asked.dbt, asked.binary, asked.tests)
+            wall, cpu, own = bench.prepare()
+            beside = f"adoption, of which {own:.2f} s of CPU time beside dbt, {own / cpu:.1%}"
+            print(f"| {models} | {beside} | {wall:.1f} | {cpu:.1f} | | |", flush=True)
             table(models, bench, asked)
+            if GNU_TIME.exists():
+                print(f"| {models} | ours, unchanged: at most {bench.peak():.1f} MB | | | | |")
 
 
 def table(models, bench, asked):
