@@ -33,11 +33,14 @@ class Checks:
         adds = "--select" in run.argv and "--only-changed" not in run.argv and not refreshed
         self.oracle.touched |= self.oracle.half & set(ended) if adds else set()
         self.oracle.half -= set() if adds else set(ended)
-        self.oracle.half |= {name for name in begun - set(ended)
-                             if self.world.kind(name) in ("incremental", "microbatch")}
+        self.oracle.half |= self.appending(begun - set(ended))
         self.oracle.sealed -= begun
         if not killed_after and not self.way.engine.is_native:
             self.oracle.sealed |= set(ended)
+
+    def appending(self, names):
+        """Return those of the nodes to whose relation a build may add a part."""
+        return {name for name in names if self.world.kind(name) in ("incremental", "microbatch")}
 
     def named(self, events):
         """Return the events by node. dbt 2 tells of ephemeral models too; nothing is built for them."""
