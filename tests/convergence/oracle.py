@@ -68,7 +68,9 @@ class Oracle:
             if self.world.kind(parent) == "ephemeral":
                 self.built(parent)
         self.clock += 1
-        if self.is_due(name) or (refreshed and self.world.kind(name) == "incremental"):
+        # A change that may not matter gives new content too, unless it is settled.
+        is_new = self.is_due(name) or self.is_vague(name, False)
+        if is_new or (refreshed and self.world.kind(name) == "incremental"):
             self.renewed_at[name] = self.clock
         self.built_own[name] = self.world.own(name)
         self.built_vague[name] = self.vague(name)
