@@ -1,10 +1,14 @@
 //! `--settle` on real dbt: what compiles to the code that it was built from is not built; whatever
-//! compiled code does not show is.
+//! compiled code does not show is. And whatever was not built is as a build from scratch would make it
+//! (`tests/settle`).
+//!
+//! By hand: `.cache/dbt-1.11/bin/python tests/settle/prove.py --program PATH --edits 2000`.
 
-use crate::support::{Done, Shop};
+use crate::support::{Done, Shop, binary, dbt, root};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 /// A file of the project, with its text.
 type File = (String, String);
@@ -72,7 +76,7 @@ const EQUAL: [(&str, &str); 14] = [
 ];
 
 /// Pieces of code that compile to the same before and after, and build something else, or could.
-const HIDDEN: [(&str, &str); 17] = [
+const HIDDEN: [(&str, &str); 21] = [
     (
         "{{ '1' if flags.WHICH == 'compile' else '1' }}",
         "{{ '1' if flags.WHICH == 'compile' else '2' }}",
@@ -88,6 +92,22 @@ const HIDDEN: [(&str, &str); 17] = [
     (
         "{{ '1' if invocation_args_dict.which == 'compile' else '1' }}",
         "{{ '1' if invocation_args_dict.which == 'compile' else '2' }}",
+    ),
+    (
+        "{{ '1' if builtins.get('fl' ~ 'ags').WHICH == 'compile' else '1' }}",
+        "{{ '1' if builtins.get('fl' ~ 'ags').WHICH == 'compile' else '2' }}",
+    ),
+    (
+        "{{ render('{{ 1 if fl' ~ 'ags.WHICH == \"compile\" else 1 }}') }}",
+        "{{ render('{{ 1 if fl' ~ 'ags.WHICH == \"compile\" else 2 }}') }}",
+    ),
+    (
+        "{{ '1' if ref.config.args.which == 'compile' else '1' }}",
+        "{{ '1' if ref.config.args.which == 'compile' else '2' }}",
+    ),
+    (
+        "{{ '1' if source['con' ~ 'fig'].args.which == 'compile' else '1' }}",
+        "{{ '1' if source['con' ~ 'fig'].args.which == 'compile' else '2' }}",
     ),
     ("1{{ '' if is_incremental() else '' }}", "1{{ ' + 1' if is_incremental() else '' }}"),
     (
@@ -329,4 +349,16 @@ fn what_compiled_code_does_not_show_is_always_built() {
     let built = settled(&shop);
     let missing: Vec<&String> = names.difference(&built.built).collect();
     assert!(built.code == 0 && missing.is_empty(), "not built: {missing:?}\n{}", built.stderr);
+}
+
+#[test]
+fn what_was_spared_is_what_a_build_from_scratch_puts_there() {
+    let Some(dbt) = dbt("1.11") else { return };
+    let mut command = Command::new(dbt.with_file_name("python"));
+    command.args(["-W", "ignore"]).arg(root().join("tests/settle/prove.py"));
+    command.arg("--program").arg(binary()).args(["--edits", "60", "--seed", "2000"]);
+    let done = command.output().expect("Python starts");
+    let words = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    let is_sound = done.status.success() && words[0].contains("differing 0 of");
+    assert!(is_sound && !words[0].contains("spared 0 times"), "{}", words.concat());
 }

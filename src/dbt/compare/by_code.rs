@@ -16,7 +16,7 @@ const FROM_CODE: [&str; 4] = ["table", "view", "incremental", "ephemeral"];
 
 /// Words by which code asks the warehouse or depends on the invocation, or puts something where
 /// compiled code does not show it.
-const ASKING: [&str; 20] = [
+const ASKING: [&str; 21] = [
     "run_query",
     "statement",
     "load_result",
@@ -35,9 +35,14 @@ const ASKING: [&str; 20] = [
     "selected_resources",
     "modules",
     "context",
+    // It renders text that may be put together from pieces.
+    "render",
     "sql_header",
     "set_sql_header",
 ];
+
+/// What code may take from `builtins` by its name.
+const BUILTINS: [&str; 5] = ["ref", "source", "config", "var", "env_var"];
 
 /// What can be said of the differences of nodes between two manifests.
 pub struct ByCompiledCode<'m, 'a> {
@@ -118,8 +123,13 @@ fn asks(code: &str) -> bool {
         // To look for a macro is all that is harmless.
         "adapter" => attribute(rest) != Some("dispatch"),
         "config" => attribute(rest) == Some("model"),
+        // They hold the configuration of the run, and with it the command, and the adapter.
+        "ref" | "source" => {
+            matches!(attribute(rest), Some("config" | "db_wrapper"))
+                || rest.trim_start().starts_with('[')
+        }
         // It holds the whole context.
-        "builtins" => attribute(rest).is_none(),
+        "builtins" => !attribute(rest).is_some_and(|name| BUILTINS.contains(&name)),
         _ => ASKING.contains(&word),
     })
 }
@@ -163,6 +173,12 @@ mod tests {
             "{% if flags.WHICH == 'compile' %}",
             "{{ context['run_query']('select 1') }}",
             "{{ builtins['fl' ~ 'ags'].WHICH }}",
+            "{{ builtins.get('fl' ~ 'ags').WHICH }}",
+            "{{ builtins.items() }}",
+            "{{ render('{{ fl' ~ 'ags }}') }}",
+            "{{ ref.config.args.which }}",
+            "{{ source['con' ~ 'fig'] }}",
+            "{{ ref.db_wrapper.execute('select 1') }}",
             "{{ config.model.name }}",
             "{{ modules.datetime.datetime.now() }}",
             "{% call set_sql_header(config) %}set a = 1{% endcall %}",
@@ -174,6 +190,7 @@ mod tests {
             "select {{ adapter.dispatch('cents')('a') }} from {{ ref('a') }}",
             "{{ builtins.ref('a') }}{{ config(materialized='table') }}",
             "select {{ env_var('A') }} as statements, my_flags from t",
+            "with source as (select * from {{ source('a', 'b') }}) select source.id from source",
             "",
         ] {
             assert!(!asks(code), "{code}");
