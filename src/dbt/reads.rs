@@ -13,6 +13,7 @@
 
 mod by_code;
 mod calls;
+mod computed;
 pub mod dotenv;
 mod fingerprint;
 mod library;
@@ -32,6 +33,7 @@ mod volatile;
 mod walk;
 
 pub use by_code::ByCode;
+pub use computed::{computes_names, hands_on_object};
 pub use fingerprint::fingerprints;
 pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};

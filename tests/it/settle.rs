@@ -76,7 +76,7 @@ const EQUAL: [(&str, &str); 14] = [
 ];
 
 /// Pieces of code that compile to the same before and after, and build something else, or could.
-const HIDDEN: [(&str, &str); 21] = [
+const HIDDEN: [(&str, &str); 23] = [
     (
         "{{ '1' if flags.WHICH == 'compile' else '1' }}",
         "{{ '1' if flags.WHICH == 'compile' else '2' }}",
@@ -108,6 +108,14 @@ const HIDDEN: [(&str, &str); 21] = [
     (
         "{{ '1' if source['con' ~ 'fig'].args.which == 'compile' else '1' }}",
         "{{ '1' if source['con' ~ 'fig'].args.which == 'compile' else '2' }}",
+    ),
+    (
+        "{{ '1' if one['con' ~ 'text']['fl' ~ 'ags'].WHICH == 'compile' else '1' }}",
+        "{{ '1' if one['con' ~ 'text']['fl' ~ 'ags'].WHICH == 'compile' else '2' }}",
+    ),
+    (
+        "{% set m = one %}{{ '1' if (m | attr('con' ~ 'text')).get('fl' ~ 'ags').WHICH == 'compile' else '1' }}",
+        "{% set m = one %}{{ '1' if (m | attr('con' ~ 'text')).get('fl' ~ 'ags').WHICH == 'compile' else '2' }}",
     ),
     ("1{{ '' if is_incremental() else '' }}", "1{{ ' + 1' if is_incremental() else '' }}"),
     (

@@ -5,7 +5,7 @@
 
 use super::{ManifestPair, Spelling};
 use crate::dbt::manifest::{Macro, Manifest, Node};
-use crate::dbt::reads::ByCode;
+use crate::dbt::reads::{ByCode, computes_names, hands_on_object};
 use crate::trees::IntoTree;
 use serde_json::value::RawValue;
 use std::cell::OnceCell;
@@ -91,11 +91,22 @@ impl<'m, 'a> ByCompiledCode<'m, 'a> {
 }
 
 impl<'m, 'a> Side<'m, 'a> {
-    /// Whether the code of a node, or of a macro that it calls, asks the warehouse.
+    /// Whether the code of a node, or of a macro that it calls, asks the warehouse or the run. Code that
+    /// takes something by a computed name from a macro, a package or the like may ask anything.
     fn asks(&self, node: &Node<'a>, reads: &ByCode<'m>) -> bool {
         let macros = self.macros.get_or_init(|| self.manifest.macros().into_tree());
-        let macro_asks = |id: &&str| macros.get(*id).is_none_or(|found| asks(&found.macro_sql()));
-        asks(&node.raw_code()) || reads.in_code.iter().any(macro_asks)
+        let called = reads.in_code.iter().map(|id| Some(macros.get(*id)?.macro_sql()));
+        let Some(codes) =
+            [Some(node.raw_code())].into_iter().chain(called).collect::<Option<Vec<_>>>()
+        else {
+            return true;
+        };
+        let is_object = |word: &str| {
+            macros.values().any(|found| &*found.name == word || &*found.package_name == word)
+        };
+        codes.iter().any(|code| asks(code))
+            || (codes.iter().any(|code| computes_names(code))
+                && codes.iter().any(|code| hands_on_object(code, &is_object)))
     }
 }
 
