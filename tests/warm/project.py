@@ -18,6 +18,18 @@ MACROS = """{% macro cents(column) %}({{ column }} * 100){% endmacro %}
 {% macro hidden() %}{{ config(enabled=false) }}{% endmacro %}
 {% macro elsewhere() %}{{ config(schema='elsewhere', alias='other') }}{% endmacro %}
 """
+HIDDEN = """version: 2
+models:
+  - {name: away, config: {enabled: false}, description: Off., columns: [{name: n, data_tests: [not_null, unique]}]}
+  - {name: off_too, columns: [{name: n, data_tests: [not_null]}]}
+  - {name: tested_off, columns: [{name: n, data_tests: [{not_null: {config: {enabled: false}}}]}]}
+sources:
+  - {name: gone, config: {enabled: false}, tables: [{name: t, columns: [{name: n, data_tests: [not_null]}]}]}
+exposures:
+  - {name: hidden, type: dashboard, owner: {name: x}, config: {enabled: false}, depends_on: ["ref('m5')"]}
+seeds:
+  - {name: off_seed, config: {enabled: false}}
+"""
 NAMING = """{% macro generate_alias_name(custom_alias_name=none, node=none) -%}
 {{ custom_alias_name or (node.name ~ (node.version or '')) }}
 {%- endmacro %}
@@ -109,6 +121,14 @@ def create(root, rng):
                                  "select * from {{ ref('m3') }}{% endsnapshot %}\n",
         "analyses/look.sql": "select * from {{ ref('m7') }}\n",
         "models/schema.yml": yaml_of(rng), "models/others.yml": OTHERS, "models/semantic.yml": SEMANTIC,
+        "models/hidden.yml": HIDDEN, "models/away.sql": "select * from {{ ref('m1') }}\n",
+        "models/off_too.sql": "{{ config(enabled=false) }} select * from {{ ref('m2') }}\n",
+        "models/tested_off.sql": "select 1 as n\n", "seeds/off_seed.csv": "n\n1\n",
+        "tests/of_off.sql": "select * from {{ ref('away') }}\n",
+        "tests/off_itself.sql": "{{ config(enabled=false) }} select * from {{ ref('m3') }}\n",
+        "tests/off_of_off.sql": "{{ config(enabled=false) }} select * from {{ ref('away') }}\n",
+        "snapshots/off_snapshot.sql": "{% snapshot off_snapshot %}{{ config(enabled=false, target_schema='h', unique_key='n', strategy='check', check_cols=['n']) }}\n"
+                                      "select * from {{ ref('m3') }}{% endsnapshot %}\n",
         "models/days.sql": "select date '2026-01-01' as day\n",
         "models/agreed.sql": "select 1 as n\n",
         "models/product_v1.sql": "select * from {{ ref('m0') }}\n", "models/product_v2.sql": "select *, 1 as price from {{ ref('m1') }}\n",
@@ -120,12 +140,14 @@ def create(root, rng):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return sorted(path for path in (root / "models").rglob("*.sql") if path.stem != "days")
+    return sorted(path for path in (root / "models").rglob("*.sql") if path.stem not in ("days", "away", "off_too"))
 
 
 def body(rng, index):
     config = rng.choice(CONFIGS if index > 5 else CONFIGS[:4]).replace("INDEX", str(index))
-    return config + f"select {term(rng, index)} as n, current_date as day from {table(rng, index)}\n"
+    # m5 has a unit test without an override of is_incremental.
+    first = "n" if index == 5 else term(rng, index)
+    return config + f"select {first} as n, current_date as day from {table(rng, index)}\n"
 
 
 def index_of(path):

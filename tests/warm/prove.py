@@ -96,7 +96,7 @@ def accepted(before, after, texts):
     edited models' by path."""
     before, after = sections(before), sections(after)
     old, new = before.pop("nodes"), after.pop("nodes")
-    if before != after or old.keys() != new.keys() or before["disabled"]:
+    if before != after or old.keys() != new.keys():
         return False
     left = dict(texts)
     for name in new:
