@@ -14,8 +14,10 @@
 mod by_code;
 mod calls;
 pub mod dotenv;
+mod execution;
 mod fingerprint;
 mod library;
+mod moment;
 mod namespace;
 mod node;
 mod objects;
@@ -35,6 +37,7 @@ pub use by_code::ByCode;
 pub use fingerprint::fingerprints;
 pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
+pub use moment::{check_lasts, is_momentary, is_momentary_yaml, reader_of_the_graph};
 pub use objects::{Objects, asks_for_the_command};
 pub use vars::Vars;
 
