@@ -122,8 +122,7 @@ fn a_volume_that_is_nearly_full_holds_the_baseline_first() {
 #[test]
 fn a_kill_at_any_rename_leaves_a_whole_file_or_none() {
     let Some(strace) = tool("strace") else { return };
-    let mut killed = 0;
-    for count in 1..100 {
+    for (killed, count) in (1..100).enumerate() {
         let mut fake = Fake::new(chain(&["a", "b"]));
         populated(&mut fake);
         fake.project.edit("a");
@@ -146,15 +145,17 @@ fn a_kill_at_any_rename_leaves_a_whole_file_or_none() {
             assert!(killed > 3, "{killed}");
             return;
         }
-        killed += 1;
     }
     panic!("a run renames without end");
 }
 
+/// What it is, and what makes it of the file that is kept.
+type Damage<'d> = (&'d str, &'d dyn Fn(&Path));
+
 #[test]
 fn a_file_of_somebody_else_in_its_place_is_not_given_to_dbt() {
     let foreign = "another's parse".to_owned();
-    let damages: [(&str, &dyn Fn(&Path)); 6] = [
+    let damages: [Damage<'_>; 6] = [
         ("another text", &|path| fs::write(path, &foreign).expect("a file")),
         ("a longer one", &|path| {
             let text = fs::read_to_string(path).expect("a text");
@@ -172,7 +173,7 @@ fn a_file_of_somebody_else_in_its_place_is_not_given_to_dbt() {
             symlink("nothing", path).expect("a link");
         }),
         ("one that nobody may read", &|path| {
-            fs::set_permissions(path, Permissions::from_mode(0)).expect("ours");
+            fs::set_permissions(path, Permissions::from_mode(0o000)).expect("ours");
         }),
     ];
     for (what, damage) in damages {
