@@ -15,8 +15,10 @@ mod by_code;
 mod calls;
 mod computed;
 pub mod dotenv;
+mod execution;
 mod fingerprint;
 mod library;
+mod moment;
 mod namespace;
 mod node;
 mod objects;
@@ -37,6 +39,7 @@ pub use computed::{computes_names, hands_on_object};
 pub use fingerprint::fingerprints;
 pub(crate) use fingerprint::keyed_digest;
 pub use library::{Library, Reached, Reads, facets_of_nodes};
+pub use moment::{check_lasts, is_momentary, is_momentary_yaml, reader_of_the_graph};
 pub use objects::{Objects, asks_for_the_command};
 pub use vars::Vars;
 

@@ -6,7 +6,8 @@
 //! that dbt then writes has to agree with that of the earlier parse in everything that such an edit
 //! cannot change.
 
-use crate::dbt::manifest::{ParsedNode, ParsedProject};
+use crate::dbt::manifest::{Manifest, ParsedNode, ParsedProject};
+use crate::dbt::reads::{check_lasts, reader_of_the_graph};
 use crate::digest::{Pieces, hex_of};
 use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
@@ -14,12 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The format of [`ParseNotes`] that this version writes. It uses no other.
-const FORMAT: u32 = 1;
-
-/// What is another one in each process or at each moment. dbt keeps what it came to in the earlier
-/// one.
-const VOLATILE: [&str; 5] =
-    ["run_started_at", "flags.", "invocation_", "target.threads", "modules."];
+const FORMAT: u32 = 2;
 
 /// What is known of a partial-parse file that is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,10 +67,29 @@ pub struct InputsApart {
     pub models: BTreeMap<String, String>,
 }
 
-/// Whether a text may come out of each parse in another form.
-#[must_use]
-pub fn is_volatile(text: &[u8]) -> bool {
-    VOLATILE.iter().any(|word| memmem::find(text, word.as_bytes()).is_some())
+/// Check that the partial-parse file of a parse may be kept: a full parse at another time, or for
+/// another command, would make the same of everything that was not edited.
+///
+/// # Errors
+/// Says of what it may make something else.
+pub fn check_kept(manifest: &str, parts: &ParsedProject) -> Result<()> {
+    let manifest = Manifest::read(manifest)?;
+    check_lasts(&manifest)?;
+    check_graph(&manifest, parts, |_| false)
+}
+
+/// Check that nothing for which it matters reads the graph of all nodes: the models that were edited,
+/// and everything where the graph of a full parse has tests that a partial parse leaves out.
+fn check_graph(
+    manifest: &Manifest<'_>,
+    parts: &ParsedProject,
+    was_edited: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let matters = |id: &str| parts.has_disabled_tests || was_edited(id);
+    match reader_of_the_graph(manifest, matters) {
+        Some(id) => bail!("{id} reads the graph"),
+        None => Ok(()),
+    }
 }
 
 /// The models of a parse whose bodies alone may be edited: their paths in the project.
@@ -154,7 +169,8 @@ impl ParseNotes {
         let before = models.find(|model| model.path == path);
         let before = before.with_context(|| format!("{path} is of no model"))?;
         ensure!(!text.is_empty(), "{path} is empty");
-        ensure!(!is_volatile(text.as_bytes()), "{path} reads what each run has anew");
+        // Most of those that read it, without a parse; `agree` finds all.
+        ensure!(!text.contains("graph"), "{path} reads the graph");
         ensure!(before.calls == calls(text), "a config() in {path} changed");
         ensure!(before.body != body(text, spaces_count), "dbt does not see what changed in {path}");
         Ok(())
@@ -166,7 +182,7 @@ impl ParseNotes {
     /// # Errors
     /// Says what differs that an edited body does not change.
     pub fn agree(&self, manifest: &str, edited: &BTreeMap<String, String>) -> Result<()> {
-        let Some(parts) = ParsedProject::of(manifest) else { bail!("something is disabled") };
+        let parts = ParsedProject::of(manifest).context("it is no manifest")?;
         ensure!(parts.rest == self.rest, "more than nodes changed");
         ensure!(parts.nodes.len() == self.nodes.len(), "nodes came or went");
         let mut count = 0;
@@ -185,7 +201,11 @@ impl ParseNotes {
             ensure!(part.frame == model.frame, "more of {id} changed than its body");
         }
         ensure!(count == edited.len(), "an edited model is missing");
-        Ok(())
+        let was_edited = |id: &str| {
+            let model = self.nodes.get(id).and_then(|node| node.editable.as_ref());
+            model.is_some_and(|model| edited.contains_key(&model.path))
+        };
+        check_graph(&Manifest::read(manifest)?, &parts, was_edited)
     }
 }
 

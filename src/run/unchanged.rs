@@ -8,9 +8,10 @@ use super::open::Opened;
 use super::start::Started;
 use crate::dbt::command::{Command, Opt};
 use crate::dbt::manifest::Manifest;
+use crate::dbt::reads::{is_momentary, is_momentary_yaml};
 use crate::decide::settle::{self, Completion, CurrentInputs, Verdict};
 use crate::decide::start::Approach;
-use crate::decide::warm::{InputsApart, is_volatile};
+use crate::decide::warm::InputsApart;
 use crate::exit::Failure;
 use crate::os::inputs::{self, Contents, Places};
 use crate::os::installation::Installation;
@@ -198,14 +199,17 @@ impl Opened<'_> {
         Ok((contents.digests(&places), contents))
     }
 
-    /// Whether a text of the project may come out of each parse in another form.
+    /// Whether a value in the YAML of the project, its packages and its profile, or in the words of
+    /// the command, may be another one in each parse.
     ///
     /// # Errors
     /// That cannot be told, or the project is not as it was before anything was started.
-    pub(super) fn is_volatile(&self) -> Result<bool> {
+    pub(super) fn has_momentary_values(&self) -> Result<bool> {
         let (now, contents) = self.look_again()?;
         ensure!(now == self.digests()?, "something changed meanwhile");
-        contents.any_template(is_volatile)
+        let mut words = self.session.command.as_parse().into_iter();
+        Ok(words.any(|word| is_momentary(&word.to_string_lossy()))
+            || contents.any_yaml(is_momentary_yaml)?)
     }
 
     /// Note in the baseline with which inputs this command leaves nothing to build.

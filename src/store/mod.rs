@@ -140,7 +140,9 @@ impl Store {
         leftovers::clean(&self.path);
         shown::show(&self.path, self.mode);
         let turn = Arc::new(Turn::of(&self)?);
-        Ok(Locked { store: self, lock, turn, abilities: OnceCell::new() })
+        let locked = Locked { store: self, lock, turn, abilities: OnceCell::new() };
+        locked.make_room();
+        Ok(locked)
     }
 
     /// Who holds the lock now.

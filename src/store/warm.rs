@@ -6,13 +6,17 @@
 
 use super::dir::Dir;
 use super::temporary::Way;
-use super::{CONTROL, Locked, NUMBER, Store, commit};
+use super::{CONTROL, Locked, MANIFEST, NUMBER, Store, commit};
 use crate::decide::warm::ParseNotes;
 use crate::digest::hex_of;
 use anyhow::{Result, anyhow, ensure};
+use nix::sys::statvfs::{Statvfs, statvfs};
 
 const PARSE: &str = "warm/partial_parse.msgpack";
 const NOTES: &str = "warm/notes.json";
+
+/// Room for what a run writes beside its baseline: its notes, its journal, the history.
+const SPARE: u64 = 1 << 20;
 
 impl Store {
     /// What is known of the partial-parse file that is kept.
@@ -43,10 +47,20 @@ impl Locked {
         ensure!(ours.mode_of(NUMBER)? & 0o077 == 0, "others can read the files of the volume");
         let way = self.rehearsed().map_err(|failure| anyhow!("{failure}"))?.way;
         ensure!(way == Way::Allocated, "no room can be reserved on this volume");
-        let room = commit::reserve(self.path(), room, way);
+        let room = commit::reserve(self.path(), room + 2 * SPARE, way);
         let _room = room.map_err(|failure| anyhow!("{failure}"))?;
         self.write_note(PARSE, bytes)?;
         self.write_note(NOTES, &serde_json::to_vec(notes)?)
+    }
+
+    /// Remove what is kept where a run may need the room.
+    pub(super) fn make_room(&self) {
+        let manifest = || Some(self.path().join(MANIFEST).metadata().ok()?.len());
+        let needed = SPARE + 2 * manifest().unwrap_or_default();
+        let has_room = |free: &Statvfs| free.blocks_available() * free.fragment_size() >= needed;
+        if self.has_parse() && !statvfs(self.path()).as_ref().is_ok_and(has_room) {
+            self.forget_parse();
+        }
     }
 
     /// Remove what is kept.

@@ -33,6 +33,7 @@ EDITS = {
     "mnote": "a comment in the Jinja of a macro",
     "selector": "a default selector that leaves out a model",
     "settle": "what `--settle` is told",
+    "warm": "what `--warm` is told; with `on`, each start finds an empty target path",
 }
 
 TROUBLES = {

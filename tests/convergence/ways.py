@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import project
 import runs
@@ -38,15 +39,22 @@ class Entrypoint(Way):
 
     def start(self, world, words, options=(), target=None, plain=False):
         """A plain command has no options of dbt: it is a verb of ours."""
+        if world.knobs["warm:"] == "on" and self.may_forget(words, target):
+            shutil.rmtree(self.project / "target", ignore_errors=True)
         environment = {**self.environment(world),
                        "DBT_ENTRYPOINT_STATE_DIR": str(self.state),
                        "DBT_ENTRYPOINT_DBT": str(self.dbt),
                        "DBT_ENTRYPOINT_ALLOW_EPHEMERAL": "yes",
-                       "DBT_ENTRYPOINT_SETTLE": world.knobs["settle:"]}
+                       "DBT_ENTRYPOINT_SETTLE": world.knobs["settle:"],
+                       "DBT_ENTRYPOINT_WARM": world.knobs["warm:"]}
         environment |= {"DBT_TARGET_PATH": target} if target else {}
         said = project.options(world) if plain else self.arguments(world)
         argv = [self.program, *options, *words, *said]
         return runs.Run(argv, self.project, environment, self.engine)
+
+    def may_forget(self, words, target):
+        """Whether nothing needs what an earlier dbt left, or another dbt writes."""
+        return words != ["retry"] and not target and not self.is_interrupted()
 
     def pretend_slow(self):
         """Let the record say that each node took a minute: a build that takes less than a compile is

@@ -59,6 +59,7 @@ class World:
         self.knob("override:", [None, 1, 2], None)
         self.knob("threads:", [2, 3], 2)
         self.knob("settle:", ["doubt", "changes"], "doubt")
+        self.knob("warm:", ["off", "on"])
         self.seeds = [f"s{n}" for n in range(random.randint(1, 2))]
         for seed in self.seeds:
             self.knob(f"seed:{seed}", VERSIONS)

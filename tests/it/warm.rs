@@ -18,18 +18,50 @@ fn fresh(shop: &Shop) {
     let _ = fs::remove_dir_all(shop.project().join("target"));
 }
 
+/// What most projects have: macros that ask for the time, the invocation or the command but that no
+/// parse comes to, a model that does so to no effect, and disabled models and tests.
+const OFTEN_THERE: [(&str, &str); 7] = [
+    (
+        "macros/often_there.sql",
+        "{% macro pretty_time() %}{{ return(modules.datetime.datetime.now()) }}{% endmacro %}
+         {% macro told(text) %}{{ log(pretty_time() ~ text ~ flags.WHICH, info=true) }}{% endmacro %}
+         {% macro slug(text) %}{{ return(modules.re.sub('[^a-z]', '_', text)) }}{% endmacro %}
+         {% macro audited() %}{% if execute %}{{ told(invocation_id) }}{% endif %}1{% endmacro %}
+         {% macro replaces(text) %}{% if flags.FULL_REFRESH %}{{ text }}{% endif %}{% endmacro %}",
+    ),
+    (
+        "models/audit.sql",
+        "{{ config(materialized='table') }}
+         select '{{ run_started_at }}' as at, '{{ invocation_id }}' as id, '{{ slug('A b') }}' as name,
+           {{ audited() }} as n -- {{ replaces('x') }}",
+    ),
+    ("models/gone.sql", "{{ config(enabled=false) }} select 1 as n"),
+    ("models/also_gone.sql", "select 1 as n"),
+    (
+        "models/gone.yml",
+        "models:
+          - {name: gone, columns: [{name: n, data_tests: [not_null, unique]}]}
+          - {name: also_gone, config: {enabled: false}, columns: [{name: n, data_tests: [unique]}]}
+          - {name: audit, columns: [{name: n, data_tests: [{unique: {config: {enabled: false}}}]}]}",
+    ),
+    ("tests/off_itself.sql", "{{ config(enabled=false) }} select * from {{ ref('audit') }}"),
+    ("tests/of_gone.sql", "select * from {{ ref('gone') }}"),
+];
+
 #[test]
 fn the_next_container_parses_what_was_edited_and_builds_what_depends_on_it() {
     for version in VERSIONS {
         let Some(mut shop) = Shop::with_dbt(version) else { return };
         shop.env("DBT_ENTRYPOINT_LOG_LEVEL", "debug");
         shop.env("DBT_ENTRYPOINT_WARM", "on");
-        shop.run(&["build"]).expect_built(&ALL);
+        OFTEN_THERE.iter().for_each(|(path, text)| shop.write(path, text));
+        shop.run(&["build"]).expect_built(&[&ALL[..], &["audit"]].concat());
         for _ in 0..2 {
             fresh(&shop);
             shop.edit("models/marts/orders.sql", |text| text.replace("select", "select /* */"));
             let ran = shop.run(&["run"]);
             ran.expect_built(&AFTER_ORDERS);
+            ran.expect_code(0);
             let said = "edited since: 1 model";
             assert!(ran.stderr.contains(said), "{version}: {ran:#?}");
             let is_full = |text: &str| text.contains("in full") || text.contains("to do partial");
@@ -37,6 +69,12 @@ fn the_next_container_parses_what_was_edited_and_builds_what_depends_on_it() {
         }
         fresh(&shop);
         shop.run(&["run"]).expect_built(&[]);
+        // Whether the tests of disabled nodes stand among the nodes is no difference.
+        fresh(&shop);
+        shop.run(&["build"]).expect_built(&[]);
+        fresh(&shop);
+        shop.env("DBT_ENTRYPOINT_WARM", "off");
+        shop.run(&["--always-start", "plan", "build"]).expect_code(0);
     }
 }
 

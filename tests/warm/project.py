@@ -5,9 +5,15 @@ model is there: generic, singular and unit tests, snapshots, exposures, a semant
 and a saved query, versions, groups, contracts, descriptions by a docs block, an installed package.
 """
 
+import json
 import pathlib
 
 MODELS = 80
+# Macros and code that ask for the time, the invocation or the command, and whether what a parse makes of
+# the code lasts. The program's unit tests read the same table.
+CONSTRUCTS = json.loads(pathlib.Path(__file__).with_name("constructs.json").read_text())
+LASTING = [case["code"] for case in CONSTRUCTS if case["lasts"]]
+FLEETING = [case["code"] for case in CONSTRUCTS if not case["lasts"]]
 MACROS = """{% macro cents(column) %}({{ column }} * 100){% endmacro %}
 {% macro both(column) %}{{ cents(column) }} + {{ shifted(column) }}{% endmacro %}
 {% macro shifted(column) %}{{ return(adapter.dispatch('shifted', 'shop')(column)) }}{% endmacro %}
@@ -17,6 +23,23 @@ MACROS = """{% macro cents(column) %}({{ column }} * 100){% endmacro %}
 {% macro tagged(name) %}{{ config(tags=[name]) }}{% endmacro %}
 {% macro hidden() %}{{ config(enabled=false) }}{% endmacro %}
 {% macro elsewhere() %}{{ config(schema='elsewhere', alias='other') }}{% endmacro %}
+{% macro all_nodes() %}{{ graph.get('nodes', {}) | length }}{% endmacro %}
+{% macro if_nodes() %}{% if graph.get('nodes') %}{{ ref('m0') }}{% endif %}{% endmacro %}
+"""
+GRAPH = ["{{ all_nodes() }}", "{{ if_nodes() }}"]
+HIDDEN = """version: 2
+models: [{name: away, config: {enabled: false}, description: Off.}]
+exposures:
+  - {name: hidden, type: dashboard, owner: {name: x}, config: {enabled: false}, depends_on: ["ref('m5')"]}
+seeds: [{name: off_seed, config: {enabled: false}}]
+"""
+HIDDEN_TESTS = """version: 2
+models:
+  - {name: away_too, config: {enabled: false}, columns: [{name: n, data_tests: [not_null, unique]}]}
+  - {name: off_too, columns: [{name: n, data_tests: [not_null]}]}
+  - {name: tested_off, columns: [{name: n, data_tests: [{not_null: {config: {enabled: false}}}]}]}
+sources:
+  - {name: gone, config: {enabled: false}, tables: [{name: t, columns: [{name: n, data_tests: [not_null]}]}]}
 """
 NAMING = """{% macro generate_alias_name(custom_alias_name=none, node=none) -%}
 {{ custom_alias_name or (node.name ~ (node.version or '')) }}
@@ -101,7 +124,7 @@ def create(root, rng):
         "dbt_packages/tools/macros/tools.sql": "{% macro doubled(c) %}{{ c }} * 2{% endmacro %}\n",
         "dbt_packages/tools/models/tool_days.sql": "select 1 as n\n",
         "packages.yml": "packages: [{local: dbt_packages/tools}]\n",
-        "macros/logic.sql": MACROS, "macros/naming.sql": NAMING,
+        "macros/logic.sql": MACROS, "macros/constructs.sql": "\n".join(case["sql"] for case in CONSTRUCTS), "macros/naming.sql": NAMING,
         "tests/generic/small.sql": "{% test small(model, column_name) %}select * from {{ model }} where {{ column_name }} > 9{% endtest %}\n",
         "tests/none_left.sql": "select * from {{ ref('m6') }} where n is null\n",
         "seeds/countries.csv": "n\n1\n2\n", "models/docs.md": "{% docs day %}A day.{% enddocs %}\n",
@@ -109,6 +132,11 @@ def create(root, rng):
                                  "select * from {{ ref('m3') }}{% endsnapshot %}\n",
         "analyses/look.sql": "select * from {{ ref('m7') }}\n",
         "models/schema.yml": yaml_of(rng), "models/others.yml": OTHERS, "models/semantic.yml": SEMANTIC,
+        "models/hidden.yml": HIDDEN, "models/away.sql": "select * from {{ ref('m1') }}\n",
+        "models/off_too.sql": "{{ config(enabled=false) }} select * from {{ ref('m2') }}\n",
+        "models/tested_off.sql": "select 1 as n\n", "seeds/off_seed.csv": "n\n1\n",
+        "snapshots/off.sql": "{% snapshot off %}{{ config(enabled=false, target_schema='h', unique_key='n', strategy='check', check_cols=['n']) }}\n"
+                             "select * from {{ ref('m3') }}{% endsnapshot %}\n",
         "models/days.sql": "select date '2026-01-01' as day\n",
         "models/agreed.sql": "select 1 as n\n",
         "models/product_v1.sql": "select * from {{ ref('m0') }}\n", "models/product_v2.sql": "select *, 1 as price from {{ ref('m1') }}\n",
@@ -116,16 +144,31 @@ def create(root, rng):
     for index in range(MODELS):
         folder = "marts/" if index % 3 == 0 else ""
         files[f"models/{folder}m{index}.sql"] = body(rng, index)
+    # A full parse leaves the tests of disabled nodes in the graph, a partial parse does not. So a project
+    # has these tests or readers of the graph.
+    if rng.random() < 0.6:
+        files |= {
+            "models/hidden_tests.yml": HIDDEN_TESTS, "models/away_too.sql": "select * from {{ ref('away') }}\n",
+            "tests/of_off.sql": "select * from {{ ref('away') }}\n",
+            "tests/off_itself.sql": "{{ config(enabled=false) }} select * from {{ ref('m3') }}\n",
+            "tests/off_of_off.sql": "{{ config(enabled=false) }} select * from {{ ref('away') }}\n",
+        }
+    else:
+        for index in 20, 40:
+            call = rng.choice(["-- {{ all_nodes() }}", "{% if execute %}-- {{ graph.nodes | length }}{% endif %}"])
+            files[f"models/m{index}.sql" if index % 3 else f"models/marts/m{index}.sql"] += call + "\n"
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return sorted(path for path in (root / "models").rglob("*.sql") if path.stem != "days")
+    return sorted(path for path in (root / "models").rglob("*.sql") if path.stem not in ("days", "away", "away_too", "off_too"))
 
 
 def body(rng, index):
     config = rng.choice(CONFIGS if index > 5 else CONFIGS[:4]).replace("INDEX", str(index))
-    return config + f"select {term(rng, index)} as n, current_date as day from {table(rng, index)}\n"
+    # m5 has a unit test without an override of is_incremental.
+    first = "n" if index == 5 else term(rng, index)
+    return config + f"select {first} as n, current_date as day from {table(rng, index)}\n"
 
 
 def index_of(path):
@@ -148,11 +191,11 @@ def term(rng, index):
     pool = ["1", "n", "{{ cents('n') }}", "{{ shifted('n') }}", "{{ tools.doubled('n') }}", "{{ doubled('n') }}",
             "{{ var('shift') }}", "{{ var('none', 7) }}", "{{ env_var('WARM_NONE', '4') }}", "{{ target.schema | length }}",
             "{{ this.name | length }}", "{{ model.name | length }}", "{% for i in [1, 2] %}{{ i }} + {% endfor %}0",
-            "{% if execute %}{{ graph.nodes | length }}{% else %}0{% endif %}", "'é“”'", "'a  b'", "{{ \"'}}'\" | length }}",
+            "{{ model.description | length }}", "'é“”'", "'a  b'", "{{ \"'}}'\" | length }}",
             "{{ 1 if is_incremental() else 2 }}", "{{ config.get('materialized') | length }}"]
     if index > 8:
         pool += ["{{ both('n') }}", "{{ latest() }}"]
-    return rng.choice(pool)
+    return rng.choice(LASTING if rng.random() < 0.2 else pool)
 
 
 # The edits: each takes the random numbers, the text, the number of the model, and the texts of other
@@ -188,7 +231,8 @@ def hinted(rng, text, index, others):
 
 
 def conditional(rng, text, index, others):
-    return text + "{% if " + rng.choice(["execute", "false", "target.name == 'dev'", "var('shift') == 3"]) + \
+    return text + "{% if " + rng.choice(["execute", "false", "target.name == 'dev'", "var('shift') == 3",
+                                    "model.description", "model.tags", "model.config.materialized == 'table'"]) + \
         f" %}}union all select 1, current_date from {table(rng, index)}{{% endif %}}\n"
 
 
@@ -216,8 +260,12 @@ def taken_over(rng, text, index, others):
     return text if "config" in other or "config" in text else other
 
 
+def asking(rng, text, index, others):
+    return f"-- {rng.choice(LASTING + FLEETING)}\n{text}"
+
+
 EDITS = [new_body] * 4 + [joined] * 3 + [term_added] * 4 + [last_line_dropped, commented, commented, hinted,
-         conditional, set_first, respaced, quoted, marked, taken_over]
+         conditional, set_first, respaced, quoted, marked, taken_over, asking]
 
 
 def config_edited(rng, text, index, others):
@@ -243,7 +291,10 @@ def broken(rng, text, index, others):
     return rng.choice([text + "{{ ref('gone') }}", text + "{% if %}", text + "{{ nothing_of_the_kind() }}", "{% docs x %}y{% enddocs %}" + text,
                        text.encode() + b"-- \xff\xfe", "{% macro inner() %}1{% endmacro %}" + text, "", "\n", text + "{{ source('raw', 'gone') }}",
                        text + "{{ env_var('WARM_GONE') }}", text + "{{ run_started_at }}", text + "{{ invocation_id }}",
-                       text + "{{ ref('product', v=7) }}"])
+                       text + "{{ ref('product', v=7) }}", text + "{{ graph.get('nodes', {}) | length }}",
+                       text + "{% if graph.get('nodes') %}{{ ref('m0') }}{% endif %}", text + f"-- {rng.choice(GRAPH)}\n",
+                       text + f"-- {rng.choice(GRAPH)}\n", text + f"-- {rng.choice(FLEETING)}\n"])
+
 
 
 HOSTILE = [config_edited, config_edited, by_macro, aliased_config, config_dropped, respaced, new_body, broken, broken]

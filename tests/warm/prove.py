@@ -5,7 +5,7 @@ parse, for edits of the bodies of models.
 
 Each step edits the bodies of some or all models of a random project, and parses it from the file of the
 step before and in full. The rules by which the program starts warm (`decide::warm`) are restated in
-`eligible` and `accepted`. Where they allow the warm parse, both manifests have to be equal: each node,
+`eligible`, `accepted` and `lasts`. Where they allow the warm parse, both manifests have to be equal: each node,
 source, macro, test, exposure, metric, with the order of their lists, but not the times of creation.
 Edits that the rules exclude are tried as well, and what they would have come to is counted.
 
@@ -27,7 +27,6 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "convergence")
 import project
 import warm_dbt
 
-VOLATILE = ["run_started_at", "flags.", "invocation_", "target.threads", "modules."]
 # What the body of a model decides.
 OF_THE_BODY = {"raw_code", "checksum", "depends_on", "refs", "sources", "metrics", "functions", "direct_parents",
                "unrendered_config"}
@@ -67,7 +66,12 @@ def eligible(old, new, version):
         return False
     differs = old.split() != new.split() if version >= (1, 12) else old != new
     return bool(old and new and differs and configs(old) == configs(new)
-                and not any(word in new for word in VOLATILE))
+                and "graph" not in new)
+
+
+def lasts(texts):
+    """Whether another parse, at another time or for another command, makes the same of these texts."""
+    return not any(code in text.decode(errors="ignore") for text in texts for code in project.FLEETING)
 
 
 def check_rules():
@@ -83,8 +87,22 @@ def sections(manifest):
     """What a manifest says of each thing: {section: {id: value}}."""
     manifest = {key: value for key, value in manifest.items() if isinstance(value, dict)}
     maps = {"metadata", "parent_map", "child_map", "group_map"}
-    return {key: {name: without(value, OF_THE_RUN) for name, value in section.items()}
-            for key, section in manifest.items() if key not in maps}
+    found = {key: {name: without(value, OF_THE_RUN) for name, value in section.items()}
+             for key, section in manifest.items() if key not in maps}
+    # A full parse leaves tests of disabled nodes among the nodes, and a partial parse moves them.
+    found["disabled"] = {name: [without(one, OF_THE_RUN) for one in all] for name, all in found["disabled"].items()}
+    for name in disabled_tests(manifest):
+        node = found["nodes"].pop(name, None)
+        found["disabled"].setdefault(name, []).extend([node] if node else [])
+    for all in found["disabled"].values():
+        all.sort(key=json.dumps)
+    return found
+
+
+def disabled_tests(manifest):
+    """By `unique_id`, wherever they stand."""
+    left = [name for name, node in manifest["nodes"].items() if node["resource_type"] == "test" and not node["config"]["enabled"]]
+    return {*left, *(name for name, all in manifest["disabled"].items() if all[0]["resource_type"] == "test")}
 
 
 def without(value, keys):
@@ -94,9 +112,12 @@ def without(value, keys):
 def accepted(before, after, texts):
     """Whether the manifest of a warm parse agrees with the one that its file belongs to. `texts` are the
     edited models' by path."""
+    graph = [text for text in texts.values() if any(call in text.decode() for call in project.GRAPH)]
     before, after = sections(before), sections(after)
+    if graph:
+        return False
     old, new = before.pop("nodes"), after.pop("nodes")
-    if before != after or old.keys() != new.keys() or before["disabled"]:
+    if before != after or old.keys() != new.keys():
         return False
     left = dict(texts)
     for name in new:
@@ -113,7 +134,10 @@ def differences(warm, cold):
     """The names of what differs between two manifests."""
     one, other = sections(warm), sections(cold)
     maps = ["parent_map", "child_map"]
-    found = [key for key in maps if {k: sorted(v) for k, v in warm[key].items()} != {k: sorted(v) for k, v in cold[key].items()}]
+    def links(manifest, key):
+        off = disabled_tests(manifest)
+        return {k: sorted(set(v) - off) for k, v in manifest[key].items() if k not in off}
+    found = [key for key in maps if links(warm, key) != links(cold, key)]
     for key in one.keys() | other.keys():
         a, b = one.get(key, {}), other.get(key, {})
         for name in a.keys() | b.keys():
@@ -196,7 +220,8 @@ class Laboratory:
         self.count["steps"] += 1
         if found and kind == "warm":
             print(f"{label}: {names}: {found[:4]}", flush=True)
-        if not cold or hostile:
+        # Where what a parse makes does not last, the program keeps no file.
+        if not cold or hostile or not lasts(edited.values()):
             for path in edited:
                 path.write_bytes(texts[path])
             return before

@@ -247,8 +247,8 @@ impl<'a> Manifest<'a> {
     }
 }
 
-/// `None` for nodes that dbt neither builds nor tests: analyses, operations, SQL operations, and
-/// models of other projects.
+/// `None` for nodes that dbt neither builds nor tests: analyses, operations, SQL operations, models of
+/// other projects, and tests of disabled nodes.
 fn role(node: &Node<'_>) -> Option<Role> {
     match &*node.resource_type {
         _ if node.is_external() => None,
@@ -257,6 +257,7 @@ fn role(node: &Node<'_>) -> Option<Role> {
         "seed" => Some(Role::Seed),
         "snapshot" => Some(Role::Snapshot),
         "function" => Some(Role::Function),
+        "test" if node.is_disabled() => None,
         "test" | "unit_test" => Some(Role::Test),
         _ => None,
     }

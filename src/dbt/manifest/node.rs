@@ -115,6 +115,12 @@ struct FullRefresh {
     full_refresh: Option<bool>,
 }
 
+#[derive(Deserialize)]
+struct Enabled {
+    #[serde(default)]
+    enabled: Option<bool>,
+}
+
 impl<'a> Node<'a> {
     /// The SQL or Python of the node as written in its file; empty for seeds.
     #[must_use]
@@ -210,11 +216,25 @@ impl<'a> Node<'a> {
             && self.materialized().is_none_or(|kind| &*kind != "ephemeral" && may_be_view(&kind))
     }
 
+    /// Whether `config.enabled` says so. A full parse leaves tests of disabled nodes among the nodes;
+    /// a partial parse moves them to `disabled`. dbt runs them in neither place.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        is_disabled(self.config)
+    }
+
     /// The rendered `config.materialized`.
     #[must_use]
     pub fn materialized(&self) -> Option<Text<'a>> {
         serde_json::from_str::<Materialized<'a>>(self.config?.get()).ok()?.materialized
     }
+}
+
+/// Whether a configuration says that its node is disabled.
+pub(super) fn is_disabled(config: Option<&RawValue>) -> bool {
+    let json = config.map_or("", RawValue::get);
+    let told = || serde_json::from_str::<Enabled>(json).ok()?.enabled;
+    json.contains("\"enabled\"") && told() == Some(false)
 }
 
 /// Whether a materialization may leave a view.

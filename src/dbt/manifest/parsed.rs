@@ -1,7 +1,7 @@
 //! What a parse made of a project, as digests: to tell whether another parse made the same of it.
 
 use super::metadata;
-use super::node::DependsOn;
+use super::node::{DependsOn, is_disabled};
 use super::text::{Text, json_text};
 use crate::digest::Pieces;
 use serde_json::value::RawValue;
@@ -44,6 +44,9 @@ pub struct ParsedProject {
     pub rest: String,
     /// By `unique_id`: what stands under `nodes`.
     pub nodes: BTreeMap<String, ParsedNode>,
+    /// Whether there are tests of disabled nodes. After a full parse they are in the graph that code
+    /// may ask for, and after a partial parse they are not.
+    pub has_disabled_tests: bool,
 }
 
 /// A node.
@@ -54,15 +57,15 @@ pub struct ParsedNode {
     /// Of everything but what the body of a model decides.
     pub frame: String,
     /// The SQL file of a model of the root project, relative to the project, if nothing else comes
-    /// from that file, and no unit test is of it.
+    /// from that file, no unit test is of it, and no other node of that name is disabled.
     pub file: Option<String>,
     /// Its code as in the file.
     pub code: String,
 }
 
 impl ParsedProject {
-    /// Read the text of a manifest. `None` where something in the project is disabled: dbt keeps
-    /// less of it in a partial-parse file than a full parse makes.
+    /// Read the text of a manifest. Tests of disabled nodes are the same under `nodes`, where a full
+    /// parse leaves them, and under `disabled`.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let project = metadata(text)?.project_name?;
@@ -70,7 +73,7 @@ impl ParsedProject {
         for (section, raw) in fields(text)? {
             match &*section {
                 section if OF_NO_THING.contains(&section) => {}
-                "disabled" if raw.get() != "{}" => return None,
+                "disabled" => parts.add_disabled(raw),
                 section => {
                     parts.rest.add(section.as_bytes());
                     for (id, value) in fields(raw.get()).unwrap_or_default() {
@@ -93,11 +96,28 @@ struct ParsedParts {
     /// The models of unit tests. A full parse checks each unit test against the body of its model: an
     /// override of `is_incremental` may be missing. A partial parse does not.
     tested: BTreeSet<String>,
+    /// What is disabled: `unique_id`, digest, whether it is a test.
+    disabled: BTreeSet<(String, String, bool)>,
 }
 
 impl ParsedParts {
+    fn add_disabled(&mut self, section: &RawValue) {
+        for (id, all) in fields(section.get()).unwrap_or_default() {
+            let all: Vec<RawFields<'_>> = serde_json::from_str(all.get()).unwrap_or_default();
+            all.into_iter().for_each(|thing| self.disable(&id, thing));
+        }
+    }
+
+    fn disable(&mut self, id: &str, mut thing: RawFields<'_>) {
+        forget_calls_of_a_run(&mut thing);
+        self.disabled.insert((id.to_owned(), digest(&thing, &[]), is_test(&thing)));
+    }
+
     fn add(&mut self, section: &str, project: &str, id: &str, value: &RawValue) {
         let mut thing = fields(value.get()).unwrap_or_default();
+        if is_test(&thing) && is_disabled(thing.get("config").copied()) {
+            return self.disable(id, thing);
+        }
         forget_calls_of_a_run(&mut thing);
         let text = |name: &str| thing.get(name).map(|raw| json_text(raw)).unwrap_or_default();
         let file = text("original_file_path");
@@ -125,12 +145,21 @@ impl ParsedParts {
     }
 
     fn whole(self) -> ParsedProject {
-        let Self { rest, mut nodes, files, tested } = self;
+        let Self { mut rest, mut nodes, files, tested, disabled } = self;
+        for (id, digest, _) in &disabled {
+            rest.add(id.as_bytes());
+            rest.add(digest.as_bytes());
+        }
+        let is_off = |id: &String| disabled.iter().any(|(off, ..)| off == id);
         let is_shared = |file: &String| files.get(file).is_none_or(|count| *count > 1);
         for (id, node) in &mut nodes {
-            node.file = node.file.take().filter(|file| !is_shared(file) && !tested.contains(id));
+            node.file = node
+                .file
+                .take()
+                .filter(|file| !is_shared(file) && !tested.contains(id) && !is_off(id));
         }
-        ParsedProject { rest: rest.short_hex(16), nodes }
+        let has_disabled_tests = disabled.iter().any(|(.., is_test)| *is_test);
+        ParsedProject { rest: rest.short_hex(16), nodes, has_disabled_tests }
     }
 }
 
@@ -138,9 +167,13 @@ fn fields(text: &str) -> Option<RawFields<'_>> {
     serde_json::from_str(text).ok()
 }
 
+fn is_test(thing: &RawFields<'_>) -> bool {
+    thing.get("resource_type").is_some_and(|kind| kind.get() == "\"test\"")
+}
+
 /// When dbt runs a test, it adds macros to `depends_on` that a parse does not find.
 fn forget_calls_of_a_run(thing: &mut RawFields<'_>) {
-    if thing.get("resource_type").is_some_and(|kind| kind.get() == "\"test\"")
+    if is_test(thing)
         && let Some(reads) = thing.get_mut("depends_on")
         && let Some(nodes) = fields(reads.get()).and_then(|reads| reads.get("nodes").copied())
     {

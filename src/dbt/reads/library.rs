@@ -2,7 +2,7 @@
 
 use super::Facets;
 use super::namespace::{Namespace, Viewpoint};
-use super::overrides::Overrides;
+use super::overrides::{Overrides, When};
 use super::passed::{GivenArgument, Passed, Takers, hand_on};
 use super::scan::{Mention, Named, Scan};
 use super::walk::Walk;
@@ -77,12 +77,22 @@ impl<'m> Library<'m> {
     /// Of all macros of a manifest.
     #[must_use]
     pub fn new(manifest: &'m Manifest<'_>) -> Self {
+        Self::of(manifest, When::Ever)
+    }
+
+    /// Of all macros, with what they read while dbt parses. What dbt lists is not only that.
+    pub(super) fn while_parsed(manifest: &'m Manifest<'_>) -> Self {
+        Self::of(manifest, When::Parsed)
+    }
+
+    fn of(manifest: &'m Manifest<'_>, when: When) -> Self {
         let namespace = Namespace::new(manifest);
         let ids: BTreeMap<&str, usize> =
             manifest.macros().enumerate().map(|(at, (id, _))| (id, at)).into_tree();
-        let overrides = Overrides::of(&namespace);
+        let overrides = Overrides::of(&namespace, when);
         let code = |(at, (id, found))| {
-            let listed = listed(found, &ids);
+            let counts = when == When::Ever || namespace.is_internal(at);
+            let listed = if counts { listed(found, &ids) } else { Vec::new() };
             let scan = overrides.scan(at, found, &listed);
             let passed = Passed::all(&scan);
             MacroCode { id, name: &found.name, listed, scan, passed }

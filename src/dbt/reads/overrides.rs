@@ -3,6 +3,7 @@
 //! dbt and an adapter bring some 500 macros, of which few call anything that a project can
 //! override without dbt listing it. Only those are taken apart.
 
+use super::execution::parsed_part;
 use super::namespace::{Namespace, OnlyCalls};
 use super::scan::{self, Scan};
 use crate::dbt::manifest::Macro;
@@ -17,13 +18,23 @@ pub(super) struct Overrides<'n, 'm> {
     words: BTreeSet<&'n str>,
     /// For each first byte the lengths of these words, as bits: most words need no look-up.
     lengths: [u64; 256],
+    when: When,
+}
+
+/// Which code of a project's macros counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// All of it.
+    Ever,
+    /// What dbt may come to while it parses.
+    Parsed,
 }
 
 /// Functions that read something, whoever calls them.
 const FUNCTIONS: [&str; 3] = ["env_var", "var", "get_incremental_strategy_macro"];
 
 impl<'n, 'm> Overrides<'n, 'm> {
-    pub(super) fn of(namespace: &'n Namespace<'m>) -> Self {
+    pub(super) fn of(namespace: &'n Namespace<'m>, when: When) -> Self {
         let own = namespace.names_of_the_project();
         let dispatched = |name: &'n str| name.split_once("__").map(|(_, base)| base);
         let words: BTreeSet<&str> = own
@@ -37,7 +48,7 @@ impl<'n, 'm> Overrides<'n, 'm> {
                 *known |= bit(word);
             }
         }
-        Self { namespace, words, lengths }
+        Self { namespace, words, lengths, when }
     }
 
     /// What a macro reads itself. What dbt's own code finds by computed names is known: strategies
@@ -45,7 +56,10 @@ impl<'n, 'm> Overrides<'n, 'm> {
     pub(super) fn scan(&self, at: usize, found: &Macro<'_>, listed: &[usize]) -> Scan {
         let text = found.macro_sql();
         if !self.namespace.is_internal(at) {
-            return scan::template(&text, self.namespace);
+            return match self.when {
+                When::Ever => scan::template(&text, self.namespace),
+                When::Parsed => scan::template(&parsed_part(&text), self.namespace),
+            };
         }
         // 2.0 alpha does not list what `adapter.dispatch` finds.
         let unlisted = listed.is_empty() && text.contains("dispatch");

@@ -5,6 +5,7 @@
 //! dbt will say what is wrong with it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A word of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +22,38 @@ pub(in crate::dbt) enum Token<'a> {
 /// The expressions and statements of a template, each as its tokens. Comments and raw
 /// blocks are left out (Jinja 2.11+, as in every dbt 1.x).
 pub(super) fn blocks(template: &str) -> Vec<Vec<Token<'_>>> {
+    placed_blocks(template).into_iter().map(|block| block.tokens).collect()
+}
+
+/// An expression or a statement, and where it stands.
+pub(super) struct PlacedBlock<'a> {
+    pub(super) opening: Opening,
+    pub(super) tokens: Vec<Token<'a>>,
+    /// The bytes of the template that it takes, with its marks.
+    pub(super) place: Range<usize>,
+}
+
+/// The same with their places.
+pub(super) fn placed_blocks(template: &str) -> Vec<PlacedBlock<'_>> {
     let mut blocks = Vec::new();
     let mut rest = template;
     while let Some((opening, after)) = next_opening(rest) {
-        rest = match opening {
-            Opening::Comment => skip_past(after, "#}"),
-            Opening::Expression => push_block(after, "}}", &mut blocks),
-            Opening::Statement => {
-                let behind = push_block(after, "%}", &mut blocks);
-                if blocks.last().is_some_and(|block| is_raw(block)) {
-                    blocks.pop();
-                    skip_raw(behind)
-                } else {
-                    behind
-                }
+        let end = match opening {
+            Opening::Comment => {
+                rest = skip_past(after, "#}");
+                continue;
             }
+            Opening::Expression => "}}",
+            Opening::Statement => "%}",
         };
+        let (tokens, behind) = trimmed_block(after, end);
+        if end == "%}" && is_raw(&tokens) {
+            rest = skip_raw(behind);
+            continue;
+        }
+        let place = template.len() - after.len() - 2..template.len() - behind.len();
+        blocks.push(PlacedBlock { opening, tokens, place });
+        rest = behind;
     }
     blocks
 }
@@ -93,13 +110,12 @@ fn skip_raw(text: &str) -> &str {
     ""
 }
 
-fn push_block<'a>(code: &'a str, end: &str, blocks: &mut Vec<Vec<Token<'a>>>) -> &'a str {
+fn trimmed_block<'a>(code: &'a str, end: &str) -> (Vec<Token<'a>>, &'a str) {
     let (mut tokens, rest) = block(code, end);
     if end == "%}" && matches!(tokens.last(), Some(Token::Mark("-" | "+"))) {
         tokens.pop();
     }
-    blocks.push(tokens);
-    rest.unwrap_or_default()
+    (tokens, rest.unwrap_or_default())
 }
 
 /// The tokens up to `end`, and what follows it; nothing follows if there is no `end`.

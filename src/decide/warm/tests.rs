@@ -17,8 +17,9 @@ fn manifest(code: &str) -> Value {
                      "dbt_version": "1.11.0", "project_name": "shop"},
         "nodes": {"model.shop.a": node("model", "a", "models/a.sql", code),
                   "test.shop.t": node("test", "t", "models/schema.yml", "{{ test() }}")},
-        "macros": {"macro.shop.m": {"macro_sql": "", "original_file_path": "macros/m.sql"}},
-        "disabled": {}, "parent_map": {"model.shop.a": []},
+        "macros": {"macro.shop.m": {"package_name": "shop", "name": "m", "macro_sql": "",
+                                     "original_file_path": "macros/m.sql"}},
+        "disabled": {}, "sources": {}, "parent_map": {"model.shop.a": []},
     })
 }
 
@@ -72,7 +73,7 @@ fn the_file_fits_where_only_models_were_edited() {
     assert!(notes.edited(&now, 6).is_err(), "from the future");
     assert!(notes.edited(&InputsApart { key: "other".into(), ..now.clone() }, 7).is_err());
     assert!(notes.edited(&InputsApart { models: BTreeMap::new(), ..now.clone() }, 7).is_err());
-    assert!(ParseNotes { format: 2, ..notes.clone() }.edited(&now, 7).is_err());
+    assert!(ParseNotes { format: FORMAT + 1, ..notes.clone() }.edited(&now, 7).is_err());
     let other = inputs("select 3");
     assert!(notes.allow("models/a.sql", "select 2", &other, true).is_err(), "it changes now");
 }
@@ -105,7 +106,7 @@ fn a_manifest_agrees_that_has_the_new_body_and_nothing_else() {
         ("/nodes", json!({})),
         ("/macros/macro.shop.m/macro_sql", json!("x")),
         ("/macros", json!({})),
-        ("/disabled", json!({"model.shop.z": []})),
+        ("/disabled", json!({"model.shop.z": [{"name": "z"}]})),
         ("/metadata", json!({})),
     ] {
         let change = |of: &mut Value| *of.pointer_mut(path).expect("it is there") = value.clone();
@@ -114,4 +115,41 @@ fn a_manifest_agrees_that_has_the_new_body_and_nothing_else() {
     assert!(!agrees(&|of| of["nodes"]["model.shop.new"] = of["nodes"]["model.shop.a"].clone()));
     assert!(!agrees(&|of| of["exposures"] = json!({"e": {}})));
     assert!(notes.agree("{", &edited).is_err());
+}
+
+#[test]
+fn a_test_of_something_disabled_may_move_unless_somebody_reads_the_graph() {
+    let off = json!({"resource_type": "test", "package_name": "shop", "name": "off", "raw_code": "x",
+        "original_file_path": "models/schema.yml", "config": {"enabled": false}});
+    for (code, in_full, moved) in [
+        ("select 1", true, true),
+        ("{{ config(tags=graph.nodes) }}", false, false),
+        ("{% if execute %}{{ graph.nodes }}{% endif %}", false, false),
+    ] {
+        let (mut before, mut after) = (manifest(code), manifest(code));
+        before["nodes"]["test.shop.off"] = off.clone();
+        after["disabled"] = json!({"test.shop.off": [off.clone()]});
+        let before = before.to_string();
+        let parts = || ParsedProject::of(&before).expect("a manifest");
+        assert_eq!(check_kept(&before, &parts()).is_ok(), in_full, "{code}");
+        let notes = ParseNotes::of(parts(), inputs(code), b"file", 7, true);
+        assert_eq!(notes.agree(&after.to_string(), &BTreeMap::new()).is_ok(), moved, "{code}");
+        after["disabled"]["test.shop.off"][0]["raw_code"] = "y".into();
+        assert!(notes.agree(&after.to_string(), &BTreeMap::new()).is_err(), "{code}");
+    }
+}
+
+#[test]
+fn an_edited_model_that_reads_the_graph_is_parsed_in_full() {
+    let notes = notes("select 1", true);
+    for (code, agrees) in [("select 2", true), ("{{ m() }}", false)] {
+        let edited = BTreeMap::from([("models/a.sql".to_owned(), code.to_owned())]);
+        let mut after = manifest(code);
+        after["macros"]["macro.shop.m"]["macro_sql"] = "{{ graph.nodes }}".into();
+        let mut before = manifest("select 1");
+        before["macros"] = after["macros"].clone();
+        let parts = ParsedProject::of(&before.to_string()).expect("a manifest");
+        let notes = ParseNotes { rest: parts.rest, ..notes.clone() };
+        assert_eq!(notes.agree(&after.to_string(), &edited).is_ok(), agrees, "{code}");
+    }
 }

@@ -11,6 +11,7 @@ use crate::trees::IntoTree;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -62,14 +63,19 @@ impl Contents {
         InputsApart { key: salted(places.salt, &add), models }
     }
 
-    /// Whether some SQL or YAML file of the project and its packages is so. The files are read again.
+    /// Whether some YAML file of the project, its packages and its profile is so. The files are read
+    /// again.
     ///
     /// # Errors
     /// Those of reading a file.
-    pub fn any_template(&self, is_so: fn(&[u8]) -> bool) -> Result<bool> {
-        for (path, _) in self.files.iter().filter(|(path, _)| read::is_template(path)) {
-            if is_so(&std::fs::read(path)?) {
-                return Ok(true);
+    pub fn any_yaml(&self, is_so: fn(&[u8]) -> bool) -> Result<bool> {
+        let all = self.files.iter().chain(&self.settings);
+        for (path, _) in all.filter(|(path, _)| read::is_yaml(path)) {
+            match std::fs::read(path) {
+                Ok(text) if is_so(&text) => return Ok(true),
+                // Also what is not there was looked for.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                Ok(_) | Err(_) => {}
             }
         }
         Ok(false)

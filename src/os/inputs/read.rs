@@ -119,9 +119,9 @@ fn is_code(kind: &str) -> bool {
     ["sql", "yml", "yaml", "py"].contains(&kind)
 }
 
-/// Whether dbt renders a file of this kind.
-pub(super) fn is_template(path: &Path) -> bool {
-    ["sql", "yml", "yaml"].contains(&kind_of(path).as_str())
+/// Whether dbt may render the values in a file.
+pub(super) fn is_yaml(path: &Path) -> bool {
+    ["yml", "yaml"].contains(&kind_of(path).as_str())
 }
 
 /// open(2). `File::open` costs a second system call with musl, whose open(3) still works around

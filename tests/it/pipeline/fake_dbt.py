@@ -27,6 +27,7 @@ has begun, `built` (all nodes, nothing written yet) or `end`:
     warm                     {text: other}: what it makes of the manifest when it starts from the
                              partial-parse file in the target path
     cannot_start_warm        a parse from that file fails
+    parse_size               how many bytes that file has at least
     keeps_manifest           the manifest has the invocation_id of the one that is there
     passes_gate              a FIFO in the place of semantic_manifest.json does not hold it
     leaves_out, cuts         names of artifacts that it does not write; that it writes by half
@@ -184,7 +185,8 @@ class Dbt:
         self.reach("parse")
         known = self.options.one("partial-parse-file-path")
         if not known or not os.path.exists(known) or self.scenario.get("parses_anew"):
-            self.write("partial_parse.msgpack", f"{self.id} of a parse")
+            size = self.scenario.get("parse_size", 0)
+            self.write("partial_parse.msgpack", f"{self.id} of a parse".ljust(size, "."))
         self.write_manifests()
         if is_overtaken and self.options.subcommand == "parse":
             self.overtake()

@@ -40,3 +40,4 @@ mod unit_tests;
 mod volume;
 mod warehouse;
 mod warm;
+mod warm_volume;

@@ -167,7 +167,7 @@ fn a_variable_that_the_project_names_counts() {
 fn edits_that_are_more_than_a_body_are_parsed_from_nothing() {
     for (code, why) in [
         ("{{ config(tags=['x']) }}", "a config() in models/a.sql changed"),
-        ("-- {{ run_started_at }}", "reads what each run has anew"),
+        ("-- {{ graph.nodes }}", "models/a.sql reads the graph"),
         ("-- {{ env_var(name) }}", MORE),
     ] {
         let mut fake = kept(chain(&["a"]));
@@ -211,11 +211,33 @@ fn a_removed_model_is_parsed_from_nothing() {
 }
 
 #[test]
-fn none_is_kept_of_a_project_that_reads_what_each_run_has_anew() {
-    for text in ["run_started_at", "flags.WHICH", "invocation_id", "modules.datetime"] {
-        let fake = populated(chain(&["a"]).says(&format!("-- {{{{ {text} }}}}")));
+fn none_is_kept_of_a_project_of_which_each_parse_may_make_something_else() {
+    for text in [
+        "{% if run_started_at.day == 1 %}{% endif %}",
+        "{{ x(flags.WHICH) }}",
+        "{% set id = invocation_id %}",
+        "{{ x(modules.datetime.datetime.now()) }}",
+    ] {
+        let fake = populated(chain(&["a"]).says(&format!("-- {text}")));
         assert!(!file(&fake).exists(), "{text}");
     }
+    let setting = "query-comment: '{{ invocation_id }}'\nvars: {at: '{{ run_started_at }}'}";
+    let fake = populated(chain(&["a"]).setting(setting));
+    assert!(!file(&fake).exists());
+}
+
+#[test]
+fn one_is_kept_where_what_each_run_has_anew_goes_nowhere() {
+    for text in [
+        "{{ run_started_at }}",
+        "{{ flags.WHICH }}, {{ invocation_id }}",
+        "{% if execute %}{{ x(invocation_id) }}{% endif %}",
+        "{{ x(modules.re.match('a', 'b')) }}",
+        "{% if flags.FULL_REFRESH %}{% endif %}",
+    ] {
+        kept(chain(&["a"]).says(&format!("-- {text}")));
+    }
+    kept(chain(&["a"]).setting("query-comment: '{{ invocation_id }}'"));
 }
 
 #[test]
