@@ -25,7 +25,7 @@ _dbt_entrypoint() {
         --mode) COMPREPLY=($(compgen -W 'auto full off' -- "$cur")); return ;;
         --settle) COMPREPLY=($(compgen -W 'doubt changes' -- "$cur")); return ;;
         --refresh-changed) COMPREPLY=($(compgen -W 'incremental materialized_view distributed_incremental' -- "$cur")); return ;;
-        --warm) COMPREPLY=($(compgen -W 'on off' -- "$cur")); return ;;
+        --warm) COMPREPLY=($(compgen -W 'off on' -- "$cur")); return ;;
         --state-dir) compopt -o dirnames; return ;;
         --on-empty) COMPREPLY=($(compgen -W 'full adopt refuse' -- "$cur")); return ;;
         --lock-timeout) :; return ;;

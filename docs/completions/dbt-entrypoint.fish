@@ -31,7 +31,7 @@ complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l only-changed -d 'narro
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l settle -x -a 'doubt changes' -d 'what dbt compile may show to be unchanged'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l refresh-changed -x -a 'incremental materialized_view distributed_incremental' -d 'full-refresh changed nodes of these kinds'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l always-start -d 'start dbt even if nothing changed'
-complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l warm -x -a 'on off' -d 'let dbt start from an earlier container\'s parse'
+complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l warm -x -a 'off on' -d 'let dbt start from an earlier container\'s parse'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l state-dir -x -a '(__fish_complete_directories)' -d 'where the state volume is mounted'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l on-empty -x -a 'full adopt refuse' -d 'what to do if the volume is empty'
 complete -c dbt-entrypoint -n '__dbt_entrypoint_at ""' -l allow-ephemeral -d 'accept state that is lost with the container'

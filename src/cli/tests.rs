@@ -39,7 +39,7 @@ fn the_defaults_are_those_of_the_documents() {
         on_empty: OnEmpty::Full,
         allow_ephemeral: false,
         always_start: false,
-        warm: true,
+        warm: false,
         verify: Verify::Never,
         max_missing: None,
         probe: None,

@@ -172,16 +172,15 @@ static WARM: Definition<Config> = Definition {
         name: "warm",
         common: false,
         letter: None,
-        value: Value::Choice(&["on", "off"]),
-        default: Initial::Value("on"),
+        value: Value::Choice(&["off", "on"]),
+        default: Initial::Value("off"),
         variable: Variable::Own,
         help: "let dbt start from an earlier container's parse",
         manual: "Chooses whether dbt may start from its parse of an earlier container. With `on`, \
                  dbt's partial-parse file is kept on the volume, and a fresh container gets it if \
-                 nothing that dbt reads has changed but the bodies of SQL models. It takes about as \
-                 much room as the baseline. It is what dbt itself keeps in its target path, and it \
-                 holds the values of environment variables that the project reads, except \
-                 `DBT_ENV_SECRET_…`. So only the owner of the volume \
+                 nothing that dbt reads has changed but the bodies of SQL models. It is what dbt \
+                 itself keeps in its target path, and it holds the values of environment variables \
+                 that the project reads, except `DBT_ENV_SECRET_…`. So only the owner of the volume \
                  can read it, and none is kept where `--state-mode` or the volume lets others read. \
                  What dbt then parses is checked against the earlier parse; in doubt dbt parses in \
                  full. With `off`, or where dbt is told to use no partial parse, none is kept, and \

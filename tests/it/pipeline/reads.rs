@@ -74,8 +74,6 @@ fn a_changed_run_opens_each_of_them_once_before_dbt_reads_and_once_after() {
     let Some(strace) = tool("strace") else { return };
     let mut fake = fake();
     fake.project.edit("a");
-    // Before dbt's parse is kept, everything is read once more.
-    fake.env("DBT_ENTRYPOINT_WARM", "off");
     let expected = WATCHED.map(|name| (name, 2)).into();
     assert_eq!(opened(&fake, &strace, &["run"]), expected);
 }
