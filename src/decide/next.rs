@@ -41,6 +41,9 @@ pub struct Effects {
     /// By `unique_id`: the views that were dropped with the old relation of this node, as far as can be
     /// guessed.
     pub dropped: BTreeMap<String, String>,
+    /// By `unique_id`: the nodes that were built from a relation that this parent has yet to be built
+    /// into.
+    pub read_elsewhere: BTreeMap<String, String>,
     /// The nodes that were refreshed, and so have new content although they had not changed.
     pub refreshed: BTreeSet<String>,
 }
@@ -69,7 +72,8 @@ impl Next {
         let mut dropped = relations.dropped(outcome, refresh);
         dropped.retain(|id, _| asked.is_none_or(|asked| !asked.there.contains(id)));
         let lacking = asked.map(|asked| asked.lacking.clone()).unwrap_or_default();
-        let effects = Effects { lacking, overwritten, dropped, refreshed };
+        let read_elsewhere = relations.read_elsewhere(outcome);
+        let effects = Effects { lacking, overwritten, dropped, read_elsewhere, refreshed };
         let absent = absences(&now.graph, &needs, outcome, &effects);
         let built = now.last_built_digests(baseline, &depending_on_last_build(&absent));
         let before = &baseline.nodes;
@@ -145,6 +149,8 @@ pub enum Absence {
     Overwritten(String),
     /// The warehouse was asked after the run, and does not hold what was built.
     NotThere(String),
+    /// It was built from the relation that the node with this `unique_id` has yet to be built into.
+    ReadElsewhere(String),
     /// It is a view, and the node with this `unique_id` was built into a relation that it read: the
     /// old relation was dropped with its views, if the build succeeded (`true`).
     Dropped(String, bool),
@@ -209,7 +215,8 @@ impl AbsenceFinder<'_> {
         }
         let wrong = self.effects.lacking.get(id).cloned().map(Absence::NotThere);
         if self.is_built(id) {
-            return wrong;
+            let elsewhere = || self.effects.read_elsewhere.get(id).cloned();
+            return wrong.or_else(|| elsewhere().map(Absence::ReadElsewhere));
         }
         if let Some(writer) = self.effects.overwritten.get(id) {
             return Some(Absence::Overwritten(writer.clone()));
@@ -333,6 +340,7 @@ fn absent_record(
         | Absence::Overtaken(_)
         | Absence::Overwritten(_)
         | Absence::NotThere(_)
+        | Absence::ReadElsewhere(_)
         | Absence::Dropped(..) => None,
     };
     let code = old.code.clone().filter(|_| matches!(absence, Absence::Waiting(_)));
@@ -351,6 +359,9 @@ impl std::fmt::Display for Absence {
             Self::Overtaken(ancestor) => write!(f, "not rebuilt after {ancestor}"),
             Self::Overwritten(writer) => write!(f, "its relation was overwritten by {writer}"),
             Self::NotThere(wrong) => f.write_str(wrong),
+            Self::ReadElsewhere(parent) => {
+                write!(f, "built from the relation that {parent} still has to be built into")
+            }
             Self::Dropped(with, true) => write!(f, "dropped when {with} was rebuilt"),
             Self::Dropped(with, false) => write!(f, "may have been dropped when {with} failed"),
         }

@@ -72,9 +72,14 @@ impl<'a, 'm, 'b> Relations<'a, 'm, 'b> {
         }
     }
 
+    /// The materialization of what the project builds a node into.
+    pub(crate) fn makes(&self, id: &str) -> Option<String> {
+        Some(self.now.manifest.node(id)?.materialized()?.0.into_owned())
+    }
+
     /// The same after a build that did not succeed as a whole: what was there, or what it made.
     pub(crate) fn made(&self, id: &str) -> Option<String> {
-        let made = self.now.manifest.node(id)?.materialized()?.0.into_owned();
+        let made = self.makes(id)?;
         (self.last(id).is_none() || self.materialized(id).as_ref() == Some(&made)).then_some(made)
     }
 
@@ -155,6 +160,26 @@ impl<'a, 'm, 'b> Relations<'a, 'm, 'b> {
             (writer != id && !is_beside).then(|| (id.clone(), writer.clone()))
         };
         self.now.graph.keys().filter_map(overwritten).into_tree()
+    }
+
+    /// By `unique_id`: the nodes that were built or tested from a relation that a parent has yet to be
+    /// built into, and that parent. What they read is not the parent: another node's rows, or its own of
+    /// long ago. If the parent's change is reverted instead, nothing else tells that they are stale.
+    #[must_use]
+    pub fn read_elsewhere(&self, outcome: &Outcome) -> BTreeMap<String, String> {
+        let graph = &self.now.graph;
+        let has_moved = |parent: &&str| {
+            let names = (self.current(parent).map(key), self.last(parent).map(key));
+            graph.is_built(parent) && !outcome.contains_key(*parent) && names.0 != names.1
+        };
+        let moved: BTreeSet<&str> = graph.keys().map(String::as_str).filter(has_moved).into_tree();
+        let read_elsewhere = |id: &String| {
+            let code = graph.inlined_into([id.as_str()]).into_iter().chain([id.as_str()]);
+            let mut parents = code.flat_map(|part| graph.parents(part));
+            Some((id.clone(), parents.find(|parent| moved.contains(parent))?.to_owned()))
+        };
+        let built = outcome.keys().filter(|id| !moved.is_empty() && is_built(outcome, id));
+        built.filter_map(read_elsewhere).into_tree()
     }
 
     /// By `unique_id`: the views that went with a relation that was dropped, and the node that was

@@ -25,7 +25,10 @@ impl Next {
         for (id, node) in &mut self.nodes {
             let (current, last) = (relations.current(id), relations.last(id));
             let relation = match self.absent.get(id) {
-                None | Some(Absence::Touched(_) | Absence::CutShort) => current,
+                None
+                | Some(Absence::Touched(_) | Absence::CutShort | Absence::ReadElsewhere(_)) => {
+                    current
+                }
                 Some(Absence::NotThere(_) | Absence::Overwritten(_) | Absence::Dropped(..)) => None,
                 Some(Absence::Waiting(_) | Absence::Overtaken(_)) => last,
             };
@@ -36,6 +39,7 @@ impl Next {
                     None
                 }
                 Some(Absence::Touched(_) | Absence::CutShort) => relations.made(id),
+                Some(Absence::ReadElsewhere(_)) => relations.makes(id),
                 Some(Absence::Waiting(_) | Absence::Overtaken(_)) => relations.materialized(id),
             };
             let Some(absence) = self.absent.get(id).filter(|_| current.is_some()) else { continue };
@@ -44,7 +48,10 @@ impl Next {
                 && (last.is_some() || baseline.nodes.get(id).is_none_or(|old| old.unbuilt));
             node.half_made = match absence {
                 Absence::Touched(_) | Absence::CutShort => relations.is_left_half_made(id, refresh),
-                Absence::NotThere(_) | Absence::Overwritten(_) | Absence::Dropped(..) => false,
+                Absence::NotThere(_)
+                | Absence::Overwritten(_)
+                | Absence::ReadElsewhere(_)
+                | Absence::Dropped(..) => false,
                 Absence::Waiting(_) | Absence::Overtaken(_) => node.half_made,
             };
         }
@@ -84,8 +91,13 @@ impl Next {
                     .or_else(|| old.filter(|_| stays))
                     .or_else(in_part);
             }
-            if self.absent.contains_key(id) {
-                node.outdated = change;
+            match self.absent.get(id) {
+                // Its rows are not those of its parents.
+                Some(absence @ Absence::ReadElsewhere(_)) => {
+                    node.outdated = Some(absence.to_string());
+                }
+                Some(_) => node.outdated = change,
+                None => {}
             }
         }
     }

@@ -50,6 +50,43 @@ fn a_build_that_failed_may_have_overwritten_a_relation() {
 }
 
 #[test]
+fn what_was_built_from_a_relation_that_a_parent_has_yet_to_be_built_into_is_built_again() {
+    let two = project().model("a").config("alias", "x").model("b").config("alias", "y");
+    let two = two.model("e").as_("ephemeral").reads("a").model("c").reads("e");
+    let mut fake = Fake::populated(two.test("t").reads("b").model("d").reads("c"));
+    // Through an ephemeral model, and by a test; of two names that are swapped, and of a new one.
+    for names in [["y", "x"], ["z", "x"]] {
+        name(&mut fake, names);
+        fake.run(&["build", "--select", "c", "t"]).ends_with(0).builds(&["c", "t"]);
+        let words = "built from the relation that model.shop.a still has to be built into";
+        assert_eq!(why(&fake, "c"), words);
+        name(&mut fake, ["x", "y"]);
+        fake.run(&["build"]).ends_with(0).builds(&["c", "d", "t"]);
+        fake.run(&["build"]).ends_with(0).starts(&[]);
+    }
+    // The parent is built first, and its readers after it.
+    name(&mut fake, ["z", "y"]);
+    fake.run(&["build", "--select", "c"]).ends_with(0).builds(&["c"]);
+    fake.run(&["build"]).ends_with(0).builds(&["a", "c", "d"]);
+    // In one run, nothing is left.
+    name(&mut fake, ["x", "y"]);
+    fake.run(&["build", "--select", "a", "e", "c", "d"]).ends_with(0).builds(&["a", "c", "d"]);
+    fake.run(&["build"]).ends_with(0).builds(&[]);
+    assert_eq!(fake.pending(), [""; 0]);
+}
+
+#[test]
+fn rows_that_were_read_elsewhere_are_named() {
+    let parent = project().model("a").config("alias", "x");
+    let mut fake = Fake::populated(parent.model("c").as_("incremental").reads("a"));
+    fake.project.configure("a", "alias", "z");
+    fake.run(&["build", "--select", "c"]).ends_with(0).builds(&["c"]);
+    fake.project.configure("a", "alias", "x");
+    fake.run(&["build"]).ends_with(0).builds(&["c"]);
+    assert!(altered(&fake, "c").contains("built from the relation"), "{}", altered(&fake, "c"));
+}
+
+#[test]
 fn names_that_differ_only_in_case_may_mean_one_relation() {
     let mut fake = two();
     name(&mut fake, ["z", "X"]);
