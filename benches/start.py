@@ -73,7 +73,6 @@ class Bench:
             "DBT_ENTRYPOINT_DBT": self.dbt,
             "DBT_ENTRYPOINT_STATE_DIR": str(self.state),
             "DBT_ENTRYPOINT_ALLOW_EPHEMERAL": "yes",
-            "DBT_ENTRYPOINT_WARM": "on",
         }
         generate.project(self.project, models, tests)
         self.state.mkdir()
