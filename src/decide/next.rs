@@ -278,7 +278,8 @@ fn node_records(
     before: &BTreeMap<String, NodeRecord>,
     fingerprints_before: &BTreeMap<String, String>,
 ) -> BTreeMap<String, NodeRecord> {
-    let record = |(id, member): (&String, &Member)| {
+    let compiled = inlined(graph, outcome);
+    let record = |id: &String| {
         let old = before.get(id).cloned().unwrap_or_default();
         let now = inputs.get(id).cloned().unwrap_or_default();
         let next = match (absences.get(id), outcome.get(id)) {
@@ -297,14 +298,15 @@ fn node_records(
                     ..NodeRecord::default()
                 }
             }
-            // An ephemeral model has no outcome: it was compiled into its readers, or is unchanged.
-            (None, _) if member.role == Role::Ephemeral => NodeRecord { inputs: now, ..old },
+            // An ephemeral model has no outcome: it was compiled into its readers.
+            (None, _) if compiled.contains(id) => NodeRecord { inputs: now, ..old },
+            // It is unchanged, or in doubt.
             (None, _) => NodeRecord { inputs: as_built(now, &old.inputs), ..old },
             (Some(absence), _) => absent_record(id, absence, old, fingerprints_before),
         };
         (id.clone(), next)
     };
-    graph.iter().map(record).into_tree()
+    graph.keys().map(record).into_tree()
 }
 
 /// The inputs of a node that was not built again: the fingerprints of its last build stay. Inputs that

@@ -50,10 +50,10 @@ class Interrupts:
         self.learn(run, killed_after=began if number == signal.SIGKILL else None)
         if self.way.engine.is_native:
             # It says that a node succeeded which it has only rendered. What a killed one has begun is
-            # not known, so everything that it may have built is built again, and may be half made.
-            unknown = due if number == signal.SIGKILL else set()
-            self.oracle.touched |= self.begun_now | unknown
-            self.oracle.half |= self.appending(unknown)
+            # not known, and a stopped one says that it interrupted or failed nodes that it had not
+            # begun. So everything that it may have built is built again, and may be half made.
+            self.oracle.touched |= self.begun_now | due
+            self.oracle.half |= self.appending(due)
             self.remove_unwritten_schemas()
         self.expect_minimal(run, due)
         self.log.append(f"{said} -> {code}, {self.counts(run)}")

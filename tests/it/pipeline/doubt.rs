@@ -42,13 +42,24 @@ fn a_variable_that_a_node_might_read_is_settled_while_dbt_waits() {
 /// In the record, such a node stays as it was last built: it does not wait to be built.
 #[test]
 fn a_doubt_that_a_run_leaves_open_is_settled_by_the_next_one() {
-    let project = project().model("a").says("{{ env_var(name, '') }}");
-    let mut fake = slow(project.model("b").reads("a").model("x"));
+    let doubted = project().model("a").says("{{ env_var(name, '') }}");
+    let mut fake = slow(doubted.model("b").reads("a").model("x"));
     fake.env("UNRELATED", "1");
     fake.project.edit("x");
     fake.run(&["run", "--select", "x"]).ends_with(0).starts(&["run"]).builds(&["x"]);
     assert_eq!(fake.claims(), ["a", "b", "x"]);
     fake.run(&["run"]).ends_with(0).starts(&["run", "compile"]).builds(&[]);
+    // So is one about an ephemeral model, which has no result of its own.
+    let inlined = project().model("e").as_("ephemeral").says("{{ env_var(name, '') }}");
+    let mut fake = slow(inlined.model("b").reads("e").model("x"));
+    fake.env("UNRELATED", "1");
+    fake.project.edit("x");
+    fake.run(&["run", "--select", "x"]).ends_with(0).starts(&["run"]).builds(&["x"]);
+    fake.run(&["run"]).ends_with(0).starts(&["run", "compile"]).builds(&[]);
+    fake.run(&["run"]).ends_with(0).starts(&[]);
+    fake.env("UNRELATED", "2");
+    fake.run(&["run", "--select", "b"]).ends_with(0).builds(&["b"]);
+    fake.run(&["run"]).ends_with(0).starts(&["run"]).builds(&[]);
     let mut fake = doubtful();
     fake.env("UNRELATED", "1");
     fake.dbt("cannot_compile", true);
