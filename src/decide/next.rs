@@ -16,7 +16,7 @@ use crate::decide::record::{LeftRelation, NodeRecord};
 use crate::decide::relations::{self, Relations};
 use crate::decide::warehouse::SeenAfter;
 use crate::digest::Pieces;
-use crate::graph::{Graph, Member, Role};
+use crate::graph::{Graph, Role};
 use crate::trees::IntoTree;
 use std::collections::{BTreeMap, BTreeSet};
 
