@@ -2,6 +2,7 @@
 //! since.
 
 use crate::decide::plan::Plan;
+use crate::trees::IntoTree;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ impl RefusedPlan {
     /// What is kept of a plan.
     pub(crate) fn of(plan: &Plan) -> Self {
         let steps = plan.steps.iter().map(|step| (step.id.clone(), step.action.to_owned()));
-        Self { hash: plan.hash.clone(), steps: steps.collect() }
+        Self { hash: plan.hash.clone(), steps: steps.into_tree() }
     }
 
     /// What has changed since this plan was refused, if it is the one with this hash.

@@ -9,6 +9,7 @@
 use crate::dbt::manifest::{Manifest, ParsedNode, ParsedProject};
 use crate::dbt::reads::{check_lasts, reader_of_the_graph};
 use crate::digest::{Pieces, hex_of};
+use crate::trees::IntoTree;
 use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
@@ -95,7 +96,7 @@ fn check_graph(
 /// The models of a parse whose bodies alone may be edited: their paths in the project.
 #[must_use]
 pub fn editable(parts: &ParsedProject) -> BTreeSet<String> {
-    parts.nodes.values().filter_map(|part| part.file.clone()).collect()
+    parts.nodes.values().filter_map(|part| part.file.clone()).into_tree()
 }
 
 impl ParseNotes {
@@ -121,14 +122,14 @@ impl ParseNotes {
             });
             (id, NodeNotes { whole, editable })
         };
-        let nodes = parts.nodes.into_iter().map(noted).collect();
+        let nodes = parts.nodes.into_iter().map(noted).into_tree();
         Self { format: FORMAT, key, file, at, rest: parts.rest, models, nodes }
     }
 
     /// The paths of the models, to tell their files from all others.
     #[must_use]
     pub fn paths(&self) -> BTreeSet<String> {
-        self.models.keys().cloned().collect()
+        self.models.keys().cloned().into_tree()
     }
 
     /// Whether the file is of a parse of just this.

@@ -151,12 +151,18 @@ def group_at_start(init, mode):
                 os.killpg(job.pid, 15)
             except ProcessLookupError:
                 pass
-            try:
-                if job.wait(0.5) not in (143, -15):
-                    lost += 1
-            except Exception:
-                lost += 1
+            lost += lives_on(job)
     check(lost == 0, f"{lost} of {tries} lost")
+
+
+def lives_on(job):
+    """Whether it did not end by TERM. A busy machine may take more than half a second over that."""
+    for seconds in (0.5, 5):
+        try:
+            return job.wait(seconds) not in (143, -15)
+        except Exception:
+            continue
+    return True
 
 
 @probe("races", "TERM to the init alone while the child is being started is not lost")
@@ -168,11 +174,7 @@ def term_at_start(init, mode):
             until(lambda: hears_term(job.pid, mode), "never executed")
             spin(random.random() * 0.002)
             job.kill(15)
-            try:
-                if job.wait(0.5) not in (143, -15):
-                    lost += 1
-            except Exception:
-                lost += 1
+            lost += lives_on(job)
     check(lost == 0, f"{lost} of {tries} lost")
 
 
