@@ -39,8 +39,9 @@ class Checks:
             self.oracle.sealed |= set(ended)
 
     def appending(self, names):
-        """Return those of the nodes to whose relation a build may add a part."""
-        return {name for name in names if self.world.kind(name) in ("incremental", "microbatch")}
+        """Return those of the nodes to whose relation a build may add a part, now or later."""
+        kinds = {name: self.world.domains.get(f"kind:{name}", []) for name in names}
+        return {name for name in names if {"incremental", "microbatch"}.intersection(kinds[name])}
 
     def named(self, events):
         """Return the events by node. dbt 2 tells of ephemeral models too; nothing is built for them."""
