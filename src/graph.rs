@@ -134,6 +134,12 @@ impl Graph {
         found
     }
 
+    /// The ephemeral models that are compiled into some node that dbt builds.
+    #[must_use]
+    pub fn inlined(&self) -> BTreeSet<&str> {
+        self.inlined_into(self.keys().map(String::as_str).filter(|id| self.is_built(id)))
+    }
+
     /// For each node that is read, the nodes that read it.
     #[must_use]
     pub fn children(&self) -> BTreeMap<&str, Vec<&str>> {

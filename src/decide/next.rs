@@ -74,14 +74,15 @@ impl Next {
         let lacking = asked.map(|asked| asked.lacking.clone()).unwrap_or_default();
         let read_elsewhere = relations.read_elsewhere(outcome);
         let effects = Effects { lacking, overwritten, dropped, read_elsewhere, refreshed };
-        let absent = absences(&now.graph, &needs, outcome, &effects);
-        let built = now.last_built_digests(baseline, &depending_on_last_build(&absent));
+        let built = BuiltInRun::of(&now.graph, outcome);
+        let absent = absences(&now.graph, &needs, &built, &effects);
+        let digests = now.last_built_digests(baseline, &depending_on_last_build(&absent));
         let before = &baseline.nodes;
-        let nodes = node_records(&now.graph, &absent, outcome, &now.inputs, before, &built);
+        let nodes = node_records(&now.graph, &absent, &built, &now.inputs, before, &digests);
         let mut next = Self { absent, nodes, left: BTreeMap::new() };
         next.note_code(now, outcome, codes);
         next.note_relations(&relations, baseline, refresh);
-        next.note_old_rows(now, &relations, baseline, outcome, &needs, refresh);
+        next.note_old_rows(now, &relations, baseline, &built, &needs, refresh);
         next
     }
 
@@ -156,65 +157,61 @@ pub enum Absence {
     Dropped(String, bool),
 }
 
+/// What counts as built in a run: the nodes that dbt reports so, and ephemeral models that were compiled
+/// into one of them or are compiled into nothing that is ever built. A reader that failed does not
+/// count.
+struct BuiltInRun<'a> {
+    outcome: &'a Outcome,
+    inlined: BTreeSet<&'a str>,
+}
+
+impl<'a> BuiltInRun<'a> {
+    fn of(graph: &'a Graph, outcome: &'a Outcome) -> Self {
+        let read = graph.inlined();
+        let is_unread = |id: &&str| graph.role(id) == Some(Role::Ephemeral) && !read.contains(id);
+        let unread = graph.keys().map(String::as_str).filter(is_unread);
+        let built = outcome.keys().map(String::as_str);
+        let built = built.filter(|id| relations::is_built(outcome, id));
+        let inlined = graph.inlined_into(built).into_iter().chain(unread).into_tree();
+        Self { outcome, inlined }
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        relations::is_built(self.outcome, id) || self.inlined.contains(id)
+    }
+}
+
 /// The nodes that must be absent from the next baseline.
 fn absences(
     graph: &Graph,
     needs: &Needs,
-    outcome: &Outcome,
+    built: &BuiltInRun<'_>,
     effects: &Effects,
 ) -> BTreeMap<String, Absence> {
-    let mut finder = AbsenceFinder {
-        graph,
-        needs,
-        outcome,
-        effects,
-        inlined: inlined(graph, outcome),
-        rebuilt: BTreeMap::new(),
-    };
+    let mut finder = AbsenceFinder { graph, needs, built, effects, rebuilt: BTreeMap::new() };
     graph.keys().filter_map(|id| Some((id.clone(), finder.absence(id)?))).into_tree()
-}
-
-/// The ephemeral models that count as built in this run: those that were compiled into a reader that
-/// was built, and those that are compiled into nothing that is ever built. A reader that failed does
-/// not count.
-fn inlined(graph: &Graph, outcome: &Outcome) -> BTreeSet<String> {
-    let with_relation = graph.keys().map(String::as_str).filter(|id| graph.is_built(id));
-    let read = graph.inlined_into(with_relation);
-    let built = outcome.keys().map(String::as_str).filter(|id| relations::is_built(outcome, id));
-    let unread = ephemeral(graph).map(String::as_str).filter(|id| !read.contains(id));
-    graph.inlined_into(built).into_iter().chain(unread).map(str::to_owned).into_tree()
-}
-
-fn ephemeral(graph: &Graph) -> impl Iterator<Item = &String> {
-    graph.iter().filter(|(_, member)| member.role == Role::Ephemeral).map(|(id, _)| id)
 }
 
 /// Finds for each node whether it must be absent.
 struct AbsenceFinder<'a> {
     graph: &'a Graph,
     needs: &'a Needs,
-    outcome: &'a Outcome,
+    built: &'a BuiltInRun<'a>,
     effects: &'a Effects,
-    /// The ephemeral models that count as built.
-    inlined: BTreeSet<String>,
     /// The results of [`AbsenceFinder::rebuilt_parent`] so far. They also end the recursion if the
     /// graph has a cycle.
     rebuilt: BTreeMap<String, Option<String>>,
 }
 
 impl AbsenceFinder<'_> {
-    fn is_built(&self, id: &str) -> bool {
-        relations::is_built(self.outcome, id) || self.inlined.contains(id)
-    }
-
     fn absence(&mut self, id: &str) -> Option<Absence> {
-        match self.outcome.get(id) {
+        match self.built.outcome.get(id) {
             Some(Fate::Touched(why)) => return Some(Absence::Touched(why)),
             Some(Fate::CutShort) => return Some(Absence::CutShort),
             Some(Fate::Built(_)) | None => {}
         }
         let wrong = self.effects.lacking.get(id).cloned().map(Absence::NotThere);
-        if self.is_built(id) {
+        if self.built.contains(id) {
             let elsewhere = || self.effects.read_elsewhere.get(id).cloned();
             return wrong.or_else(|| elsewhere().map(Absence::ReadElsewhere));
         }
@@ -222,7 +219,7 @@ impl AbsenceFinder<'_> {
             return Some(Absence::Overwritten(writer.clone()));
         }
         if let Some(with) = self.effects.dropped.get(id) {
-            return Some(Absence::Dropped(with.clone(), self.is_built(with)));
+            return Some(Absence::Dropped(with.clone(), self.built.contains(with)));
         }
         if wrong.is_some() {
             return wrong;
@@ -252,7 +249,7 @@ impl AbsenceFinder<'_> {
     /// Whether this run built the node and gave it new content: it had changed, it was refreshed, or
     /// a parent has new content. Building an unchanged node again gives it no new content.
     fn has_new_content(&mut self, id: &str) -> bool {
-        self.is_built(id)
+        self.built.contains(id)
             && (self.needs.contains_key(id)
                 || self.effects.refreshed.contains(id)
                 || self.rebuilt_parent(id).is_some())
@@ -273,16 +270,15 @@ fn depending_on_last_build(absences: &BTreeMap<String, Absence>) -> Vec<&str> {
 fn node_records(
     graph: &Graph,
     absences: &BTreeMap<String, Absence>,
-    outcome: &Outcome,
+    built: &BuiltInRun<'_>,
     inputs: &BTreeMap<String, BTreeMap<String, String>>,
     before: &BTreeMap<String, NodeRecord>,
     fingerprints_before: &BTreeMap<String, String>,
 ) -> BTreeMap<String, NodeRecord> {
-    let compiled = inlined(graph, outcome);
     let record = |id: &String| {
         let old = before.get(id).cloned().unwrap_or_default();
         let now = inputs.get(id).cloned().unwrap_or_default();
-        let next = match (absences.get(id), outcome.get(id)) {
+        let next = match (absences.get(id), built.outcome.get(id)) {
             (None, Some(Fate::Built(seconds))) => {
                 NodeRecord { inputs: now, seconds: Some(*seconds), ..NodeRecord::default() }
             }
@@ -299,7 +295,7 @@ fn node_records(
                 }
             }
             // An ephemeral model has no outcome: it was compiled into its readers.
-            (None, _) if compiled.contains(id) => NodeRecord { inputs: now, ..old },
+            (None, _) if built.contains(id) => NodeRecord { inputs: now, ..old },
             // It is unchanged, or in doubt.
             (None, _) => NodeRecord { inputs: as_built(now, &old.inputs), ..old },
             (Some(absence), _) => absent_record(id, absence, old, fingerprints_before),

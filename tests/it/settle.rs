@@ -76,7 +76,7 @@ const EQUAL: [(&str, &str); 14] = [
 ];
 
 /// Pieces of code that compile to the same before and after, and build something else, or could.
-const HIDDEN: [(&str, &str); 23] = [
+const HIDDEN: [(&str, &str); 24] = [
     (
         "{{ '1' if flags.WHICH == 'compile' else '1' }}",
         "{{ '1' if flags.WHICH == 'compile' else '2' }}",
@@ -116,6 +116,10 @@ const HIDDEN: [(&str, &str); 23] = [
     (
         "{% set m = one %}{{ '1' if (m | attr('con' ~ 'text')).get('fl' ~ 'ags').WHICH == 'compile' else '1' }}",
         "{% set m = one %}{{ '1' if (m | attr('con' ~ 'text')).get('fl' ~ 'ags').WHICH == 'compile' else '2' }}",
+    ),
+    (
+        "{{ '1' if shop.one['con' ~ 'text']['fl' ~ 'ags'].WHICH == 'compile' else '1' }}",
+        "{{ '1' if shop.one['con' ~ 'text']['fl' ~ 'ags'].WHICH == 'compile' else '2' }}",
     ),
     ("1{{ '' if is_incremental() else '' }}", "1{{ ' + 1' if is_incremental() else '' }}"),
     (

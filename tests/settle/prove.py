@@ -27,6 +27,7 @@ import tempfile
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "convergence"))
 import edits
 import project
+import runs
 import warm_dbt
 
 
@@ -38,8 +39,8 @@ class Laboratory:
         self.count, self.kinds = collections.Counter(), collections.defaultdict(collections.Counter)
 
     def run(self, argv, world, place):
-        argv = [*argv, "build", *(["--vars", json.dumps(world.vars)] if world.by_option else [])]
         """Run a command in the project. `place` has the warehouse and what dbt writes."""
+        argv = [*argv, "build", *(["--vars", json.dumps(world.vars)] if world.by_option else [])]
         target = self.root / place / "target"
         shutil.rmtree(target, ignore_errors=True)  # As in a fresh container.
         environment = {
@@ -54,18 +55,8 @@ class Laboratory:
         return done, {result["unique_id"] for result in results if result["status"] == "success"}
 
     def settle(self, world):
-        self.pretend_slow()
+        runs.pretend_slow(self.root / "lasting/state")
         return self.run([self.program, "--settle", "changes", "--yes"], world, "lasting")
-
-    def pretend_slow(self):
-        """Let the record say that each node took a minute: what takes less time to build than to compile is
-        not asked about."""
-        for path in self.root.glob("lasting/state/.dbt-entrypoint/records/*.json"):
-            record = json.loads(path.read_text())
-            for node in record["nodes"].values():
-                if node.get("seconds") is not None:
-                    node["seconds"] = 60.0
-            path.write_text(json.dumps(record))
 
     def project(self, seed, rounds, most):
         """Play the rounds of a project, until there were enough edits."""

@@ -55,13 +55,15 @@ struct Side<'m, 'a> {
     manifest: &'m Manifest<'a>,
     /// By `unique_id`; made when the first node is looked at.
     macros: OnceCell<BTreeMap<&'m str, &'m Macro<'a>>>,
+    /// The names of macros and of their packages; made when code computes a name.
+    objects: OnceCell<BTreeSet<&'m str>>,
 }
 
 impl<'m, 'a> ByCompiledCode<'m, 'a> {
     /// Of a baseline and the project as it is now.
     #[must_use]
     pub fn new(before: &'m Manifest<'a>, now: &'m Manifest<'a>) -> Self {
-        let side = |manifest| Side { manifest, macros: OnceCell::new() };
+        let side = |manifest| Side { manifest, macros: OnceCell::new(), objects: OnceCell::new() };
         Self { pair: ManifestPair::new(before, now), before: side(before), now: side(now) }
     }
 
@@ -101,12 +103,17 @@ impl<'m, 'a> Side<'m, 'a> {
         else {
             return true;
         };
-        let is_object = |word: &str| {
-            macros.values().any(|found| &*found.name == word || &*found.package_name == word)
-        };
         codes.iter().any(|code| asks(code))
             || (codes.iter().any(|code| computes_names(code))
-                && codes.iter().any(|code| hands_on_object(code, &is_object)))
+                && codes.iter().any(|code| hands_on_object(code, &|word| self.is_object(word))))
+    }
+
+    fn is_object(&self, word: &str) -> bool {
+        let names = || {
+            let all = self.manifest.macros();
+            all.flat_map(|(_, found)| [&*found.name, &*found.package_name]).into_tree()
+        };
+        self.objects.get_or_init(names).contains(word)
     }
 }
 

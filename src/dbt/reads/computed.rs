@@ -62,7 +62,10 @@ pub fn hands_on_object(code: &str, is_object: &dyn Fn(&str) -> bool) -> bool {
             let Token::Name(word) = token else { return false };
             let before = at.checked_sub(1).and_then(|at| tokens.get(at));
             let after = tokens.get(at + 1);
-            let is_part = matches!(before, Some(Token::Mark(".")));
+            // Of a package, it is a macro of its own.
+            let whole = at.checked_sub(2).and_then(|at| tokens.get(at));
+            let is_of_package = matches!(whole, Some(Token::Name(whole)) if is_object(whole));
+            let is_part = matches!(before, Some(Token::Mark("."))) && !is_of_package;
             let is_used = matches!(after, Some(Token::Mark("(" | "." | "=")));
             // `{% macro m() %}`, and the names of filters and tests.
             let is_said = matches!(before, Some(Token::Mark("|") | Token::Name("is" | "macro")));
@@ -110,6 +113,8 @@ mod tests {
             "{{ takes(m) }}",
             "{{ [m] | first }}",
             "{{ shop[name]() }}",
+            "{{ shop.m['con' ~ 'text'] }}",
+            "{{ takes(shop.m) }}",
             "{{ config[name] }}",
             "{{ m | attr('x') }}",
         ] {

@@ -4,9 +4,9 @@ use super::tokens::{Opening, PlacedBlock, Token, placed_blocks};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A template without the code, conditions included, that is sure to be left out while dbt parses: what stands under
-/// `{% if execute %}` and `{% if execute and … %}`, and what follows an `{% if not execute %}` that
-/// returns.
+/// A template without the code, conditions included, that is sure to be left out while dbt parses: what
+/// stands under `{% if execute %}` and `{% if execute and … %}`, and what follows an
+/// `{% if not execute %}` that returns.
 pub(super) fn parsed_part(template: &str) -> Cow<'_, str> {
     if !template.contains("execute") {
         return Cow::Borrowed(template);
@@ -62,7 +62,8 @@ fn left_out(blocks: &[PlacedBlock<'_>], end: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     // How many statements are open, and from where on and at which depth the code is left out.
     let (mut depth, mut cut): (usize, Option<(usize, usize)>) = (0, None);
-    let mut returns_at: Option<usize> = None;
+    // Whether the outermost statement is `{% if not execute %}`.
+    let mut is_unexecuted = false;
     for block in blocks {
         let word = keyword(block).unwrap_or_default();
         let ends = matches!(word, "endif" | "endfor" | "endcall" | "endfilter");
@@ -71,22 +72,19 @@ fn left_out(blocks: &[PlacedBlock<'_>], end: usize) -> Vec<Range<usize>> {
         {
             found.push(from..block.place.start);
         }
-        let is_own = |at: Option<usize>| at == Some(depth);
         match word {
             "if" | "for" | "call" | "filter" => {
                 depth += 1;
-                if word == "if" && cut.is_none() {
-                    let condition = condition(block);
-                    if needs_execution(condition) {
-                        cut = Some((block.place.start, depth));
-                    }
-                    if depth == 1 && *condition == [Token::Name("not"), Token::Name("execute")] {
-                        returns_at = Some(depth);
-                    }
+                let condition = if word == "if" { condition(block) } else { &[] };
+                if cut.is_none() && needs_execution(condition) {
+                    cut = Some((block.place.start, depth));
+                }
+                if depth == 1 {
+                    is_unexecuted = *condition == [Token::Name("not"), Token::Name("execute")];
                 }
             }
-            "else" | "elif" if is_own(returns_at) => returns_at = None,
-            _ if is_own(returns_at) && returns(block) => {
+            "else" | "elif" if depth == 1 => is_unexecuted = false,
+            _ if depth == 1 && is_unexecuted && returns(block) => {
                 // Whatever follows the `endif` is not come to.
                 found.push(block.place.end..end);
                 return found;
@@ -95,7 +93,6 @@ fn left_out(blocks: &[PlacedBlock<'_>], end: usize) -> Vec<Range<usize>> {
         }
         if ends {
             depth = depth.saturating_sub(1);
-            returns_at = returns_at.filter(|at| *at <= depth);
         }
     }
     found

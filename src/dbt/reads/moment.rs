@@ -74,8 +74,8 @@ fn is_momentary_in(value: &Value) -> bool {
 /// # Errors
 /// Says of what it may give something else.
 pub fn check_lasts(manifest: &Manifest<'_>) -> Result<()> {
-    let library = Library::while_parsed(manifest);
-    let parse = ParseCode { manifest, library: &library, known: RefCell::default() };
+    let macros = Library::while_parsed(manifest);
+    let parse = ParseCode { manifest, macros: &macros, known: RefCell::default() };
     for (id, node) in manifest.nodes() {
         parse.check(id, node)?;
     }
@@ -91,9 +91,9 @@ pub fn check_lasts(manifest: &Manifest<'_>) -> Result<()> {
         NAMING.contains(&name)
     };
     for (id, found) in manifest.macros().filter(|(_, found)| names(&found.name)) {
-        let package = library.namespace().viewpoint_of(&found.package_name);
+        let package = macros.namespace().viewpoint_of(&found.package_name);
         ensure!(
-            library.at(id).is_none_or(|at| parse.lasts_from(package, at)),
+            macros.at(id).is_none_or(|at| parse.lasts_from(package, at)),
             "{id} asks for the time or the command"
         );
         ensure!(!found.macro_sql().contains("graph"), "{id} asks for the graph");
@@ -104,7 +104,7 @@ pub fn check_lasts(manifest: &Manifest<'_>) -> Result<()> {
 /// The code that dbt renders while it parses.
 struct ParseCode<'l, 'm> {
     manifest: &'m Manifest<'m>,
-    library: &'l Library<'m>,
+    macros: &'l Library<'m>,
     /// Whether a macro lasts.
     known: RefCell<BTreeMap<usize, bool>>,
 }
@@ -114,7 +114,7 @@ impl ParseCode<'_, '_> {
         if node.language.as_deref() == Some("python") {
             return Ok(());
         }
-        let namespace = self.library.namespace();
+        let namespace = self.macros.namespace();
         let is_package = |word: &str| namespace.is_package(word);
         let code = node.raw_code();
         let code = parsed_part(&code);
@@ -138,7 +138,7 @@ impl ParseCode<'_, '_> {
     fn called(&self, mut mentions: Vec<Mention>, package: &str) -> BTreeSet<usize> {
         loop {
             let mut more = Scan::default();
-            for (reader, argument) in self.library.given(&mentions, &[]) {
+            for (reader, argument) in self.macros.given(&mentions, &[]) {
                 more.take(reader, argument);
             }
             more.mentions.retain(|mention| !mentions.contains(mention));
@@ -148,7 +148,7 @@ impl ParseCode<'_, '_> {
             mentions.append(&mut more.mentions);
         }
         let from = Viewpoint { code: package, node: Some(package) };
-        let namespace = self.library.namespace();
+        let namespace = self.macros.namespace();
         mentions.iter().flat_map(|mention| namespace.resolve(&mention.of, from)).into_tree()
     }
 }
@@ -156,7 +156,7 @@ impl ParseCode<'_, '_> {
 impl<'m> ParseCode<'_, 'm> {
     /// Whether a macro lasts with all that it calls.
     fn lasts_from(&self, package: &'m str, root: usize) -> bool {
-        self.library.closure(package, root).macros.iter().all(|at| self.lasts(*at))
+        self.macros.closure(package, root).macros.iter().all(|at| self.lasts(*at))
     }
 
     fn lasts(&self, at: usize) -> bool {
@@ -169,8 +169,8 @@ impl<'m> ParseCode<'_, 'm> {
     }
 
     fn is_momentary(&self, at: usize) -> bool {
-        let namespace = self.library.namespace();
-        let found = self.library.id(at).and_then(|id| self.manifest.macro_by_id(id));
+        let namespace = self.macros.namespace();
+        let found = self.macros.id(at).and_then(|id| self.manifest.macro_by_id(id));
         let Some(text) = found.map(|found| found.macro_sql()) else { return true };
         let of = if namespace.is_internal(at) { CodeOf::Dbt } else { CodeOf::Value };
         of.asks(&parsed_part(&text), &|word| namespace.is_package(word))

@@ -1,13 +1,12 @@
 //! Notes for the next record where nodes were last built, and which rows are those of earlier code.
 
-use super::{Absence, Next, inlined};
+use super::{Absence, BuiltInRun, Next};
 use crate::dbt::compare::Needs;
 use crate::dbt::manifest::Node;
-use crate::dbt::results::Outcome;
 use crate::decide::baseline::Baseline;
 use crate::decide::comparison::Comparison;
 use crate::decide::needs;
-use crate::decide::relations::{self, Occupant, Relations};
+use crate::decide::relations::{Occupant, Relations};
 use std::collections::BTreeMap;
 
 /// Why a node that cannot be made anew may lack rows.
@@ -65,25 +64,23 @@ impl Next {
         now: &Comparison<'_, '_>,
         relations: &Relations<'_, '_, '_>,
         baseline: &Baseline,
-        outcome: &Outcome,
+        built: &BuiltInRun<'_>,
         needs: &Needs,
         refresh: bool,
     ) {
-        let inlined = inlined(&now.graph, outcome);
-        let is_built = |id: &str| relations::is_built(outcome, id) || inlined.contains(id);
         let refreshes = |id: &str, _: Option<&str>| {
             refresh && now.manifest.node(id).is_some_and(Node::is_made_anew)
         };
         let (mut changes, _) =
-            needs::changes(&now.graph, needs, &baseline.nodes, is_built, refreshes);
+            needs::changes(&now.graph, needs, &baseline.nodes, |id| built.contains(id), refreshes);
         for (id, node) in &mut self.nodes {
             let change = changes.remove(id.as_str());
-            let built = now.manifest.node(id).filter(|_| outcome.contains_key(id));
-            if let Some(built) = built.filter(|built| built.keeps_rows(refresh)) {
+            let worked_on = now.manifest.node(id).filter(|_| built.outcome.contains_key(id));
+            if let Some(node_now) = worked_on.filter(|node| node.keeps_rows(refresh)) {
                 let old = baseline.nodes.get(id).and_then(|old| old.altered.clone());
                 let stays = relations.found(id) != Occupant::Nothing;
                 let in_part = || {
-                    (!built.is_made_anew() && relations.is_half_made(id))
+                    (!node_now.is_made_anew() && relations.is_half_made(id))
                         .then(|| IN_PART.to_owned())
                 };
                 node.altered = relations

@@ -12,7 +12,7 @@ fn built(ids: &[&str]) -> Outcome {
 }
 
 fn verdict(graph: &Graph, needs: &Needs, outcome: &Outcome) -> BTreeMap<String, Absence> {
-    absences(graph, needs, outcome, &Effects::default())
+    absences(graph, needs, &BuiltInRun::of(graph, outcome), &Effects::default())
 }
 
 fn absent(graph: &Graph, needs: &Needs, outcome: &Outcome) -> Vec<String> {
@@ -109,7 +109,8 @@ fn an_ephemeral_model_built_with_a_reader_has_the_current_inputs() {
     let absent = verdict(&chain, &needs, &outcome);
     let before = BTreeMap::from([("e".to_owned(), record("old"))]);
     let now = BTreeMap::from([("e".to_owned(), values("new"))]);
-    let records = node_records(&chain, &absent, &outcome, &now, &before, &BTreeMap::new());
+    let built = BuiltInRun::of(&chain, &outcome);
+    let records = node_records(&chain, &absent, &built, &now, &before, &BTreeMap::new());
     assert_eq!(records["e"], record("new"));
 }
 
@@ -121,8 +122,14 @@ fn a_node_that_a_full_run_did_not_reach_is_not_built_by_a_revert() {
         let needs = Needs::from([("a".to_owned(), reasons)]);
         let (outcome, none) = (Outcome::new(), BTreeMap::new());
         let absent = verdict(&chain, &needs, &outcome);
-        let records =
-            node_records(&chain, &absent, &outcome, &BTreeMap::new(), &none, &fingerprints);
+        let records = node_records(
+            &chain,
+            &absent,
+            &BuiltInRun::of(&chain, &outcome),
+            &BTreeMap::new(),
+            &none,
+            &fingerprints,
+        );
         records["a"].built.clone()
     };
     let not_reached = || Reason::Pending("not yet built in the full run".to_owned());
@@ -138,7 +145,14 @@ fn a_revert_is_recognized_only_if_the_node_was_not_touched() {
     let records = |outcome: &Outcome| {
         let absent = verdict(&chain, &needs(&["a"]), outcome);
         let none = BTreeMap::new();
-        node_records(&chain, &absent, outcome, &BTreeMap::new(), &none, &fingerprints)
+        node_records(
+            &chain,
+            &absent,
+            &BuiltInRun::of(&chain, outcome),
+            &BTreeMap::new(),
+            &none,
+            &fingerprints,
+        )
     };
     assert_eq!(records(&built(&[]))["a"].built, Some("old".into()));
     let failed = Outcome::from([("a".into(), Fate::Touched("failed"))]);

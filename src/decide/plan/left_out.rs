@@ -30,9 +30,8 @@ pub(super) fn left_out(
 ) -> BTreeSet<String> {
     let Some(selected) = selected else { return BTreeSet::new() };
     let graph = &now.graph;
-    let built = || graph.keys().map(String::as_str).filter(|id| graph.is_built(id));
-    let read = graph.inlined_into(built());
-    let read_here = graph.inlined_into(built().filter(|id| selected.contains(*id)));
+    let selected_readers = selected.iter().map(String::as_str).filter(|id| graph.is_built(id));
+    let (read, read_here) = (graph.inlined(), graph.inlined_into(selected_readers));
     let is_left_out = |id: &&String| {
         let id = id.as_str();
         let is_idle = read.contains(id) && !read_here.contains(id);
